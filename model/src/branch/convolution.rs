@@ -1,0 +1,123 @@
+//! A convolution (stride 1, zero padding, same size) as one matrix product.
+
+use burn::tensor::Tensor;
+
+/// On which side the `k²` taps stand: the narrow one costs least.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Form {
+    /// `y = unfold(x) W` with `W` of shape `[k² in, out]`.
+    Unfold,
+    /// `y = fold(x W)` with `W` of shape `[in, k² out]`.
+    Fold,
+}
+
+/// A convolution's weight as a matrix, for images `[batch, height, width, channels]`.
+///
+/// With taps `t`: `y[p, o] = Σ_{t, i} weight[o, i, t] x[p + t, i]`.
+#[derive(Clone, Debug)]
+pub(crate) struct Convolution {
+    pub form: Form,
+    pub kernel: usize,
+    pub weight: Tensor<2>,
+}
+
+impl Convolution {
+    /// From a weight `[out, in, k, k]`.
+    pub fn new(form: Form, weight: Tensor<4>) -> Self {
+        let [c_out, c_in, kernel, _] = weight.dims();
+        let taps = kernel * kernel;
+        let weight = match form {
+            Form::Unfold => weight.permute([2, 3, 1, 0]).reshape([taps * c_in, c_out]),
+            Form::Fold => weight.permute([1, 2, 3, 0]).reshape([c_in, taps * c_out]),
+        };
+        Self { form, kernel, weight }
+    }
+
+    /// The same convolution with another weight in the same layout.
+    pub fn with_weight(&self, weight: Tensor<2>) -> Self {
+        Self { weight, ..*self }
+    }
+
+    /// A matrix in this convolution's layout as `[out, in, k, k]`.
+    pub fn weight_to_image(&self, matrix: Tensor<2>) -> Tensor<4> {
+        let (k, [rows, columns]) = (self.kernel, matrix.dims());
+        match self.form {
+            Form::Unfold => matrix.reshape([k, k, rows / (k * k), columns]).permute([3, 2, 0, 1]),
+            Form::Fold => matrix.reshape([rows, k, k, columns / (k * k)]).permute([3, 0, 1, 2]),
+        }
+    }
+
+    /// `y = W x`, without bias.
+    pub fn apply(&self, x: Tensor<4>) -> Tensor<4> {
+        match self.form {
+            Form::Unfold => product(unfold(x, self.kernel, 1), self.weight.clone()),
+            Form::Fold => fold(product(x, self.weight.clone()), self.kernel, 1),
+        }
+    }
+
+    /// `x̄ = Wᵀ ȳ`.
+    pub fn apply_transposed(&self, y_bar: Tensor<4>) -> Tensor<4> {
+        let transposed = self.weight.clone().transpose();
+        match self.form {
+            Form::Unfold => fold(product(y_bar, transposed), self.kernel, -1),
+            Form::Fold => product(unfold(y_bar, self.kernel, -1), transposed),
+        }
+    }
+
+    /// The gradient of `⟨ȳ, W x⟩` by `W`, in this convolution's layout.
+    pub fn weight_gradient(&self, x: Tensor<4>, y_bar: Tensor<4>) -> Tensor<2> {
+        let (left, right) = match self.form {
+            Form::Unfold => (unfold(x, self.kernel, 1), y_bar),
+            Form::Fold => (x, unfold(y_bar, self.kernel, -1)),
+        };
+        pixels(left).transpose().matmul(pixels(right))
+    }
+}
+
+/// `[batch, height, width, channels]` as `[pixels, channels]`.
+fn pixels(x: Tensor<4>) -> Tensor<2> {
+    let [b, h, w, c] = x.dims();
+    x.reshape([b * h * w, c])
+}
+
+fn product(x: Tensor<4>, weight: Tensor<2>) -> Tensor<4> {
+    let [b, h, w, _] = x.dims();
+    let columns = weight.dims()[1];
+    pixels(x).matmul(weight).reshape([b, h, w, columns])
+}
+
+/// `unfold(x)[p, (t, c)] = x[p + sign·t, c]`, taps in raster order, zeros outside.
+fn unfold(x: Tensor<4>, kernel: usize, sign: i32) -> Tensor<4> {
+    if kernel == 1 {
+        return x;
+    }
+    let [b, h, w, _] = x.dims();
+    let padded = pad(x, kernel / 2);
+    let taps = offsets(kernel, sign).map(|(y, x)| padded.clone().slice([0..b, y..y + h, x..x + w]));
+    Tensor::cat(taps.collect(), 3)
+}
+
+/// `fold(m)[p, c] = Σ_t m[p + sign·t, (t, c)]`.
+fn fold(m: Tensor<4>, kernel: usize, sign: i32) -> Tensor<4> {
+    if kernel == 1 {
+        return m;
+    }
+    let [b, h, w, columns] = m.dims();
+    let c = columns / (kernel * kernel);
+    let padded = pad(m, kernel / 2);
+    let taps =
+        offsets(kernel, sign).enumerate().map(|(t, (y, x))| padded.clone().slice([0..b, y..y + h, x..x + w, t * c..(t + 1) * c]));
+    taps.reduce(|sum, tap| sum + tap).expect("a kernel has at least one tap")
+}
+
+/// Where each tap's window starts in the padded image.
+fn offsets(kernel: usize, sign: i32) -> impl Iterator<Item = (usize, usize)> {
+    let place = move |tap: usize| if sign > 0 { tap } else { kernel - 1 - tap };
+    (0..kernel).flat_map(move |y| (0..kernel).map(move |x| (place(y), place(x))))
+}
+
+fn pad(x: Tensor<4>, radius: usize) -> Tensor<4> {
+    let [b, h, w, c] = x.dims();
+    let padded = Tensor::zeros([b, h + 2 * radius, w + 2 * radius, c], &x.device());
+    padded.slice_assign([0..b, radius..radius + h, radius..radius + w, 0..c], x)
+}

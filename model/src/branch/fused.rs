@@ -1,0 +1,91 @@
+//! The fused CPU kernels behind tensors: narrow tensors cross over, hidden activations never exist as tensors.
+
+use super::{BranchGradients, BranchParts, Convolution};
+use crate::activation::Activation;
+use crate::kernels::{FusedGradients, FusedLayer, FusedNet, Grid, Phi, Slopes};
+use crate::tensor::{from_vec, to_vec};
+use burn::tensor::{Device, Tensor};
+
+/// See the [module](super) for what it computes.
+pub(crate) struct FusedBranch {
+    net: FusedNet,
+    weight_shapes: Vec<[usize; 2]>,
+    has_betas: Vec<bool>,
+    device: Device,
+}
+
+impl FusedBranch {
+    /// `None` where the kernels do not apply: another device, a larger kernel inside, fewer than two convolutions.
+    pub fn new(parts: &BranchParts) -> Option<Self> {
+        let device = parts.biases.first()?.device();
+        let (first, last) = (parts.convolutions.first()?, parts.convolutions.last()?);
+        let inner = parts.convolutions.get(1..parts.convolutions.len() - 1)?;
+        if device != Device::flex() || parts.convolutions.len() < 2 || inner.iter().any(|c| c.kernel != 1) {
+            return None;
+        }
+        let layer = |(convolution, bias): (&Convolution, &Tensor<1>)| FusedLayer {
+            weight: to_vec(convolution.weight.clone()),
+            bias: to_vec(bias.clone()),
+        };
+        let all_activations = || parts.preactivation.iter().chain(&parts.activations);
+        let net = FusedNet {
+            channels: parts.biases.last()?.dims()[0],
+            preactivation: parts.preactivation.map(phi),
+            layers: parts.convolutions.iter().zip(&parts.biases).map(layer).collect(),
+            activations: parts.activations.iter().map(|a| phi(a)).collect(),
+            first_kernel: first.kernel,
+            last_kernel: last.kernel,
+        };
+        Some(Self {
+            net,
+            weight_shapes: parts.convolutions.iter().map(|c| c.weight.dims()).collect(),
+            has_betas: all_activations().map(|a| a.beta.is_some()).collect(),
+            device,
+        })
+    }
+
+    pub fn forward(&self, x: Tensor<4>) -> Tensor<4> {
+        let dims = x.dims();
+        from_vec(self.net.forward(grid(dims), &to_vec(x)), dims, &self.device)
+    }
+
+    pub fn linearize(&self, x: Tensor<4>) -> (Tensor<4>, Slopes) {
+        let dims = x.dims();
+        let (g, slopes) = self.net.linearize(grid(dims), &to_vec(x));
+        (from_vec(g, dims, &self.device), slopes)
+    }
+
+    pub fn vjp(&self, slopes: &Slopes, u: Tensor<4>) -> Tensor<4> {
+        let dims = u.dims();
+        from_vec(self.net.vjp(grid(dims), slopes, &to_vec(u)), dims, &self.device)
+    }
+
+    pub fn pullback(&self, x: Tensor<4>, v: Tensor<4>, y_bar: Tensor<4>, tau: Tensor<4>) -> (Tensor<4>, BranchGradients) {
+        let dims = x.dims();
+        let FusedGradients { input, weights, biases, betas } =
+            self.net.pullback(grid(dims), &to_vec(x), &to_vec(v), &to_vec(y_bar), &to_vec(tau));
+        let device = &self.device;
+        let betas = betas.into_iter().zip(&self.has_betas).filter(|(_, has)| **has);
+        let bias = |values: Vec<f32>| {
+            let length = values.len();
+            from_vec(values, [length], device)
+        };
+        let gradients = BranchGradients {
+            weights: weights.into_iter().zip(&self.weight_shapes).map(|(w, shape)| from_vec(w, *shape, device)).collect(),
+            biases: biases.into_iter().map(bias).collect(),
+            betas: betas.map(|(beta, _)| from_vec(vec![beta as f32], [1], device)).collect(),
+        };
+        (from_vec(input, dims, device), gradients)
+    }
+}
+
+fn grid([batch, height, width, _]: [usize; 4]) -> Grid {
+    Grid { batch, height, width }
+}
+
+fn phi(activation: &Activation) -> Phi {
+    match &activation.beta {
+        Some(beta) => Phi::lip_swish(to_vec(beta.val())[0]),
+        None => Phi::Elu,
+    }
+}

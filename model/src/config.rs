@@ -1,0 +1,118 @@
+//! The architecture of a multi-scale Residual Flow.
+
+use crate::activation::ActivationKind;
+use crate::error::{ModelError, Result};
+use crate::fixed_point::FixedPoint;
+use crate::lipschitz::PowerIteration;
+use serde::{Deserialize, Serialize};
+
+/// Architecture and numerical settings of a [`ResidualFlow`](crate::ResidualFlow).
+///
+/// The default is the paper's model of CIFAR-10.
+///
+/// # References
+/// Chen et al. (2019), Residual Flows, appendix E. <https://arxiv.org/abs/1906.02735>
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ResidualFlowConfig {
+    /// Residual blocks of each scale. Scales on which an image would be smaller than 4 pixels are left out.
+    pub blocks: Vec<usize>,
+    /// Channels of the hidden layers in residual blocks.
+    pub hidden_channels: usize,
+    /// Kernel sizes of a residual block's convolutions, odd.
+    pub kernels: Vec<usize>,
+    /// Activation of all residual blocks.
+    pub activation: ActivationKind,
+    /// Whether an activation stands before each block's first convolution too; the model's first block never has one.
+    pub preactivation: bool,
+    /// Whether ActNorm stands at the beginning and after every block.
+    pub act_norm: bool,
+    /// Fully connected residual blocks at the end of the last scale.
+    pub dense_blocks: usize,
+    /// Hidden width of the fully connected blocks.
+    pub dense_hidden: usize,
+    /// Whether half of the channels leave the flow after each scale, or all go on.
+    pub factor_out: bool,
+    /// Whether the image is squeezed once before anything else.
+    pub squeeze_first: bool,
+    /// `α` of the logit transform; without it the data enters as it is.
+    pub logit_alpha: Option<f64>,
+    /// The bound `c` of every layer's spectral norm.
+    pub lipschitz_bound: f64,
+    /// Power iterations after each optimiser step.
+    pub power_iteration: PowerIteration,
+    /// Fixed-point iterations of the inverse.
+    pub fixed_point: FixedPoint,
+}
+
+impl Default for ResidualFlowConfig {
+    fn default() -> Self {
+        Self {
+            blocks: vec![16, 16, 16],
+            hidden_channels: 512,
+            kernels: vec![3, 1, 3],
+            activation: ActivationKind::LipSwish,
+            preactivation: true,
+            act_norm: true,
+            dense_blocks: 4,
+            dense_hidden: 128,
+            factor_out: false,
+            squeeze_first: false,
+            logit_alpha: Some(0.05),
+            lipschitz_bound: 0.98,
+            power_iteration: PowerIteration::default(),
+            fixed_point: FixedPoint::default(),
+        }
+    }
+}
+
+impl ResidualFlowConfig {
+    /// Checks the settings, and that images of this shape (`[channels, height, width]`) fit them.
+    ///
+    /// # Errors
+    /// Names the setting, what it is and what it could be.
+    pub fn validate(&self, image: [usize; 3]) -> Result<()> {
+        let require = |holds: bool, key: &'static str, expected: &str, got: String| {
+            if holds { Ok(()) } else { Err(ModelError::Config { key, expected: expected.into(), got }) }
+        };
+        let positive = |key, value: usize| require(value > 0, key, "at least 1", value.to_string());
+        require(!self.blocks.is_empty(), "blocks", "at least one scale", "[]".into())?;
+        positive("hidden_channels", self.hidden_channels)?;
+        positive("dense_hidden", self.dense_hidden)?;
+        let odd = self.kernels.len() >= 2 && self.kernels.iter().all(|k| k % 2 == 1);
+        require(odd, "kernels", "two or more odd sizes", format!("{:?}", self.kernels))?;
+        let bound = self.lipschitz_bound;
+        require(bound > 0.0 && bound < 1.0, "lipschitz_bound", "between 0 and 1", bound.to_string())?;
+        if let Some(alpha) = self.logit_alpha {
+            require(alpha > 0.0 && alpha < 0.5, "logit_alpha", "between 0 and 0.5", alpha.to_string())?;
+        }
+        require(self.fixed_point.tol > 0.0, "fixed_point.tol", "positive", self.fixed_point.tol.to_string())?;
+        positive("fixed_point.max_iters", self.fixed_point.max_iters)?;
+        positive("power_iteration.max_iters", self.power_iteration.max_iters)?;
+
+        let [_, height, width] = image;
+        let squeezes = self.scales(image) - 1 + usize::from(self.squeeze_first);
+        let divisor = 1 << squeezes;
+        let fits = height >= divisor && width >= divisor && height % divisor == 0 && width % divisor == 0;
+        let expected = format!("so few scales that height and width ({height}x{width}) are divisible by {divisor}");
+        require(fits, "blocks", &expected, format!("{:?}", self.blocks))
+    }
+
+    /// Number of scales for images `[channels, height, width]`: no more than leave at least 4 pixels a side.
+    pub fn scales(&self, [_, height, width]: [usize; 3]) -> usize {
+        let side = height.min(width) >> usize::from(self.squeeze_first);
+        let possible = (0..usize::BITS as usize).take_while(|halvings| side >> halvings >= 4).count();
+        self.blocks.len().min(possible.max(1))
+    }
+
+    /// The image's shape on the first scale.
+    pub(crate) fn first_shape(&self, [c, h, w]: [usize; 3]) -> [usize; 3] {
+        if self.squeeze_first { [4 * c, h / 2, w / 2] } else { [c, h, w] }
+    }
+
+    /// The shape on the next scale, after a squeeze and, if there is one, the factor-out.
+    pub(crate) fn next_shape(&self, [c, h, w]: [usize; 3]) -> [usize; 3] {
+        let channels = if self.factor_out { 2 * c } else { 4 * c };
+        [channels, h / 2, w / 2]
+    }
+}

@@ -1,0 +1,87 @@
+//! Gradients by parameter, gathered layer by layer.
+
+use burn::module::{Module, ModuleVisitor, Param, ParamId};
+use burn::optim::GradientsParams;
+use burn::tensor::Tensor;
+use std::collections::HashSet;
+
+/// A gradient for each trained parameter, summed over all that contributes to it.
+#[derive(Default)]
+pub struct Gradients {
+    by_parameter: GradientsParams,
+    parameters: HashSet<ParamId>,
+}
+
+impl Gradients {
+    /// No gradients yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds to the gradient of a parameter.
+    pub fn add<const D: usize>(&mut self, parameter: &Param<Tensor<D>>, gradient: Tensor<D>) {
+        let sum = match self.by_parameter.remove::<D>(parameter.id) {
+            Some(before) => before + gradient,
+            None => gradient,
+        };
+        self.by_parameter.register(parameter.id, sum);
+        self.parameters.insert(parameter.id);
+    }
+
+    /// The gradient of a parameter, if it has one.
+    pub fn get<const D: usize>(&self, parameter: &Param<Tensor<D>>) -> Option<Tensor<D>> {
+        self.by_parameter.get(parameter.id)
+    }
+
+    /// The parameters that have a gradient: those that are trained.
+    pub fn parameters(&self) -> &HashSet<ParamId> {
+        &self.parameters
+    }
+
+    /// `√(Σ ‖∂L/∂θ‖²)` over all parameters of the module.
+    pub fn norm<M: Module>(&self, module: &M) -> f64 {
+        let mut visitor = SquaredNorm { gradients: self, sum: None };
+        module.visit(&mut visitor);
+        visitor.sum.map_or(0.0, |sum| f64::from(sum.into_scalar::<f32>())).sqrt()
+    }
+
+    /// Multiplies every gradient by the factor.
+    pub fn scale<M: Module>(&mut self, module: &M, factor: f64) {
+        module.visit(&mut Scale { gradients: self, factor });
+    }
+
+    /// For an optimiser.
+    pub fn into_params(self) -> GradientsParams {
+        self.by_parameter
+    }
+}
+
+struct SquaredNorm<'a> {
+    gradients: &'a Gradients,
+    sum: Option<Tensor<1>>,
+}
+
+impl ModuleVisitor for SquaredNorm<'_> {
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        if let Some(gradient) = self.gradients.get(param) {
+            let square = gradient.square().sum();
+            self.sum = Some(match self.sum.take() {
+                Some(sum) => sum + square,
+                None => square,
+            });
+        }
+    }
+}
+
+struct Scale<'a> {
+    gradients: &'a mut Gradients,
+    factor: f64,
+}
+
+impl ModuleVisitor for Scale<'_> {
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        if let Some(gradient) = self.gradients.by_parameter.remove::<D>(param.id) {
+            self.gradients.by_parameter.register(param.id, gradient * self.factor);
+        }
+    }
+}

@@ -1,0 +1,68 @@
+//! Residual Flows: density models made of invertible residual layers.
+//!
+//! A flow `f` maps data to a standard normal latent, and
+//!
+//! ```text
+//! ln p(x) = ln N(f(x); 0, I) + Σ ln|det ∂f_i|
+//! ```
+//!
+//! over its layers `f_i`. The residual layer `x + g(x)` is invertible when `g` is contractive; its log-determinant is
+//! a power series in `∂g/∂x`, of which [`log_det`] computes an unbiased estimate, and whose gradient needs no graph of
+//! the whole model and no second-order differentiation.
+//!
+//! | start here | for |
+//! | --- | --- |
+//! | [`ResidualFlowConfig`], [`ResidualFlow`] | the multi-scale model of images: `log_prob`, `sample`, `encode`, `decode` |
+//! | [`flows`] | the layers |
+//! | [`log_det`] | the estimators |
+//! | [`lipschitz`] | the constraint that keeps layers invertible |
+//!
+//! Chen, Behrmann, Duvenaud, Jacobsen (2019), Residual Flows for Invertible Generative Modeling.
+//! <https://arxiv.org/abs/1906.02735>
+//!
+//! ```
+//! use burn::tensor::{Device, Tensor};
+//! use residual_flows::{LogDetConfig, LogDetContext, NoiseKey, ResidualFlowConfig};
+//!
+//! let device = Device::flex();
+//! let config = ResidualFlowConfig { blocks: vec![1, 1], hidden_channels: 16, dense_blocks: 0, ..Default::default() };
+//! let noise = NoiseKey::new(7, [0, 0]);
+//! let model = config.init([1, 8, 8], &mut noise.stream(0), &device)?;
+//!
+//! let images = Tensor::<4>::full([2, 1, 8, 8], 0.3, &device);
+//! let log_det = LogDetConfig::evaluation();
+//! let log_prob = model.log_prob(images, &LogDetContext { config: &log_det, noise })?.total();
+//! let samples = model.sample(3, 1.0, &mut noise.stream(1), &device)?;
+//! assert_eq!((log_prob.dims(), samples.dims()), ([2], [3, 1, 8, 8]));
+//! # Ok::<(), residual_flows::ModelError>(())
+//! ```
+
+mod activation;
+mod branch;
+mod config;
+mod distribution;
+mod error;
+mod fixed_point;
+pub mod flows;
+mod gradients;
+mod kernels;
+pub mod lipschitz;
+pub mod log_det;
+mod net;
+mod randomness;
+mod residual_flow;
+pub mod state;
+mod tensor;
+
+pub use activation::{Activation, ActivationKind};
+pub use config::ResidualFlowConfig;
+pub use distribution::{bits_per_dim, standard_normal_log_prob};
+pub use error::{ModelError, Result};
+pub use fixed_point::FixedPoint;
+pub use flows::{FlowLayer, LayerId, LogDetContext};
+pub use gradients::Gradients;
+pub use lipschitz::PowerIteration;
+pub use log_det::{LogDetConfig, SeriesDraw};
+pub use net::{ContractiveNet, ContractiveNetConfig};
+pub use randomness::{NoiseKey, gaussian};
+pub use residual_flow::{LogProb, ResidualFlow, Scale};

@@ -1,0 +1,16 @@
+//! Numbers in and out of tensors.
+
+use burn::tensor::{Device, Tensor, TensorData};
+
+/// The values of a tensor, row-major.
+///
+/// # Panics
+/// If the device fails.
+pub(crate) fn to_vec<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
+    tensor.try_into_vec_as::<f32>().expect("a float tensor can be read as f32")
+}
+
+/// A tensor of these values.
+pub(crate) fn from_vec<const D: usize>(values: Vec<f32>, shape: [usize; D], device: &Device) -> Tensor<D> {
+    Tensor::from_data(TensorData::new(values, shape), device)
+}

@@ -1,0 +1,269 @@
+//! The contract of every layer: inverse, log-determinant against a numerical Jacobian, gradients against finite
+//! differences, state saved and loaded.
+
+use burn::tensor::{Device, Tensor, TensorData};
+use residual_flows::flows::{ActNorm, Logit, ResidualBlock, Squeeze};
+use residual_flows::state::{named_tensors, with_tensors};
+use residual_flows::{
+    ActivationKind, ContractiveNetConfig, FixedPoint, FlowLayer, Gradients, LayerId, LogDetConfig, LogDetContext, NoiseKey,
+    PowerIteration, SeriesDraw, gaussian,
+};
+
+const BATCH: usize = 2;
+
+struct Case {
+    name: &'static str,
+    layer: FlowLayer,
+    x: Tensor<4>,
+}
+
+fn device() -> Device {
+    Device::flex()
+}
+
+fn residual(
+    name: &'static str,
+    shape: [usize; 3],
+    kernels: &[usize],
+    activation: ActivationKind,
+    preactivation: bool,
+    dense: bool,
+) -> Case {
+    let config =
+        ContractiveNetConfig { shape, hidden: 5, kernels: kernels.to_vec(), activation, preactivation, dense, bound: 0.9 };
+    let mut rng = NoiseKey::new(11, [0, 0]).stream(0);
+    let layer = FlowLayer::Residual(ResidualBlock::new(config.init(&mut rng, &device())));
+    // Larger weights, so that the constraint binds in some layers.
+    let tensors = named_tensors(&layer).into_iter().map(|mut tensor| {
+        if tensor.name.ends_with("weight") {
+            tensor.values.iter_mut().for_each(|w| *w *= 2.5);
+        }
+        tensor
+    });
+    let mut layer = with_tensors(layer.clone(), tensors.collect()).unwrap();
+    layer.update_lipschitz(&PowerIteration::CONVERGED);
+    let [c, h, w] = shape;
+    Case { name, layer, x: gaussian([BATCH, c, h, w], &mut rng, &device()) }
+}
+
+fn cases() -> Vec<Case> {
+    use ActivationKind::{Elu, LipSwish};
+    let mut rng = NoiseKey::new(5, [0, 0]).stream(0);
+    let images = gaussian([BATCH, 2, 2, 4], &mut rng, &device());
+    let unit = burn::tensor::activation::sigmoid(images.clone());
+    let act_norm = |mut layer: ActNorm| {
+        layer.initialize(gaussian([16, 2, 2, 4], &mut NoiseKey::new(6, [0, 0]).stream(0), &device()) * 3.0 + 1.0);
+        FlowLayer::ActNorm(layer)
+    };
+    vec![
+        Case { name: "logit", layer: FlowLayer::Logit(Logit::new(0.05)), x: unit },
+        Case { name: "act_norm per channel", layer: act_norm(ActNorm::per_channel(2, &device())), x: images.clone() },
+        Case { name: "act_norm per element", layer: act_norm(ActNorm::per_element([2, 2, 4], &device())), x: images.clone() },
+        Case { name: "squeeze", layer: FlowLayer::Squeeze(Squeeze {}), x: images },
+        residual("residual 3-1-3", [1, 4, 4], &[3, 1, 3], LipSwish, false, false),
+        residual("residual 3-1-3 preactivated", [2, 3, 2], &[3, 1, 3], LipSwish, true, false),
+        residual("residual 3-1-3 elu", [2, 2, 3], &[3, 1, 3], Elu, true, false),
+        residual("residual 3-1-1-5", [1, 3, 4], &[3, 1, 1, 5], LipSwish, true, false),
+        residual("residual 3-3, two layers", [1, 4, 3], &[3, 3], LipSwish, true, false),
+        residual("residual 3-3-3, general path", [1, 3, 4], &[3, 3, 3], LipSwish, true, false),
+        residual("residual dense", [2, 2, 2], &[3, 1, 3], LipSwish, true, true),
+    ]
+}
+
+fn values<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
+    tensor.try_into_vec_as().unwrap()
+}
+
+fn id() -> LayerId {
+    LayerId { index: 0, path: "layer".into() }
+}
+
+fn exact_log_det(layer: &FlowLayer, x: Tensor<4>) -> (Tensor<4>, Vec<f32>) {
+    let config = LogDetConfig::exact();
+    let context = LogDetContext { config: &config, noise: NoiseKey::new(0, [0, 0]) };
+    let (z, log_det) = layer.forward_log_det(x, &context, &id()).unwrap();
+    (z, values(log_det))
+}
+
+/// `x` with one number added to element `index` of every sample.
+fn nudged(x: &Tensor<4>, index: usize, by: f32) -> Tensor<4> {
+    let dims = x.dims();
+    let size = dims[1..].iter().product::<usize>();
+    let mut numbers = values(x.clone());
+    numbers.iter_mut().skip(index).step_by(size).for_each(|value| *value += by);
+    Tensor::from_data(TensorData::new(numbers, dims), &device())
+}
+
+/// `ln|det A|` by Gaussian elimination; independent of the crate's.
+fn log_abs_det(mut a: Vec<Vec<f64>>) -> f64 {
+    let n = a.len();
+    let mut sum = 0.0;
+    for i in 0..n {
+        let pivot = (i..n).max_by(|&p, &q| a[p][i].abs().total_cmp(&a[q][i].abs())).unwrap();
+        a.swap(i, pivot);
+        sum += a[i][i].abs().ln();
+        for j in i + 1..n {
+            let factor = a[j][i] / a[i][i];
+            let head = a[i].clone();
+            for (value, head) in a[j].iter_mut().zip(&head) {
+                *value -= factor * head;
+            }
+        }
+    }
+    sum
+}
+
+#[test]
+fn inverse_undoes_forward() {
+    for case in cases() {
+        let z = case.layer.forward(case.x.clone());
+        let solver = FixedPoint { tol: 1e-6, max_iters: 1000 };
+        let back = case.layer.inverse(z, &solver, &id()).unwrap();
+        for (a, b) in values(back).iter().zip(values(case.x)) {
+            assert!((a - b).abs() < 2e-5, "{}: {a} for {b}", case.name);
+        }
+    }
+}
+
+#[test]
+fn log_determinant_is_that_of_the_numerical_jacobian() {
+    const STEP: f32 = 5e-3;
+    for case in cases() {
+        let (z, log_det) = exact_log_det(&case.layer, case.x.clone());
+        assert_eq!(values(z), values(case.layer.forward(case.x.clone())), "{}", case.name);
+        let size = case.x.dims()[1..].iter().product::<usize>();
+        let mut jacobians = vec![vec![vec![0.0; size]; size]; BATCH];
+        for column in 0..size {
+            let up = values(case.layer.forward(nudged(&case.x, column, STEP)));
+            let down = values(case.layer.forward(nudged(&case.x, column, -STEP)));
+            for (index, (up, down)) in up.iter().zip(down).enumerate() {
+                jacobians[index / size][index % size][column] = f64::from(up - down) / f64::from(2.0 * STEP);
+            }
+        }
+        for (jacobian, got) in jacobians.into_iter().zip(log_det) {
+            let want = log_abs_det(jacobian);
+            assert!((f64::from(got) - want).abs() < 5e-3, "{}: {got} for {want}", case.name);
+        }
+    }
+}
+
+/// Backward with the trace taken over a whole basis of probes: then the gradient is exact, not an estimate.
+fn exact_backward(layer: &FlowLayer, x: &Tensor<4>, z_bar: &Tensor<4>, weight: &Tensor<1>) -> (Vec<f32>, Gradients) {
+    let dims = x.dims();
+    let size = dims[1..].iter().product::<usize>();
+    let probes = if matches!(layer, FlowLayer::Residual(_)) { size } else { 1 };
+    let mut gradients = Gradients::new();
+    let mut x_bar = vec![0.0; BATCH * size];
+    for probe in 0..probes {
+        let mut draw =
+            |shape| SeriesDraw { probe: nudged(&Tensor::zeros(shape, &device()), probe, 1.0), coefficients: vec![1.0; 80] };
+        let share = z_bar.clone() / probes as f64;
+        let (bar, _) = layer.backward(x.clone(), share, weight.clone(), &mut draw, &mut gradients);
+        x_bar.iter_mut().zip(values(bar)).for_each(|(sum, value)| *sum += value);
+    }
+    (x_bar, gradients)
+}
+
+#[test]
+fn gradients_are_those_of_finite_differences() {
+    const STEP: f32 = 4e-3;
+    for case in cases() {
+        let mut rng = NoiseKey::new(8, [0, 0]).stream(0);
+        let z_bar = gaussian(case.layer.forward(case.x.clone()).dims(), &mut rng, &device());
+        // Unequal: the log-determinant of each sample has its own weight.
+        let weight = [1.0f32, -0.4];
+        let (x_bar, gradients) = exact_backward(&case.layer, &case.x, &z_bar, &Tensor::from_floats(weight, &device()));
+        let objective = |layer: &FlowLayer, x: Tensor<4>| -> f64 {
+            let (z, log_det) = exact_log_det(layer, x);
+            let of_z: f64 = values(z).iter().zip(values(z_bar.clone())).map(|(z, bar)| f64::from(z * bar)).sum();
+            of_z + log_det.iter().zip(weight).map(|(l, w)| f64::from(l * w)).sum::<f64>()
+        };
+        let check = |what: &str, got: f32, up: f64, down: f64| {
+            let want = (up - down) / f64::from(2.0 * STEP);
+            assert!((f64::from(got) - want).abs() < 1e-2 * (1.0 + want.abs()), "{} {what}: {got} for {want}", case.name);
+        };
+        for index in 0..x_bar.len() {
+            let moved = |by: f32| {
+                let mut numbers = values(case.x.clone());
+                numbers[index] += by;
+                Tensor::from_data(TensorData::new(numbers, case.x.dims()), &device())
+            };
+            check("x", x_bar[index], objective(&case.layer, moved(STEP)), objective(&case.layer, moved(-STEP)));
+        }
+        let state = named_tensors(&case.layer);
+        for (name, gradient) in gradients_by_name(&case.layer, &gradients) {
+            let place = state.iter().position(|tensor| tensor.name == name).unwrap();
+            for (index, got) in gradient.into_iter().enumerate() {
+                let moved = |by: f32| {
+                    let mut state = state.clone();
+                    state[place].values[index] += by;
+                    with_tensors(case.layer.clone(), state).unwrap()
+                };
+                check(&name, got, objective(&moved(STEP), case.x.clone()), objective(&moved(-STEP), case.x.clone()));
+            }
+        }
+    }
+}
+
+/// The gradient of every parameter; all but the singular vectors must have one.
+fn gradients_by_name(layer: &FlowLayer, gradients: &Gradients) -> Vec<(String, Vec<f32>)> {
+    use burn::module::{Module, ModuleVisitor, Param};
+    struct Names<'a>(&'a Gradients, Vec<String>, Vec<(String, Vec<f32>)>);
+    impl ModuleVisitor for Names<'_> {
+        fn enter_module(&mut self, name: &str, _container: &str) {
+            self.1.push(name.into());
+        }
+        fn exit_module(&mut self, _name: &str, _container: &str) {
+            self.1.pop();
+        }
+        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+            let name = self.1.join(".");
+            if !name.ends_with(".u") && !name.ends_with(".v") {
+                let gradient = self.0.get(param).unwrap_or_else(|| panic!("no gradient for {name}"));
+                self.2.push((name, values(gradient)));
+            }
+        }
+    }
+    let mut names = Names(gradients, Vec::new(), Vec::new());
+    layer.visit(&mut names);
+    names.2
+}
+
+#[test]
+fn state_is_saved_and_loaded() {
+    for (case, other) in cases().into_iter().zip(cases()) {
+        let state = named_tensors(&case.layer);
+        let blank = state.iter().cloned().map(|mut tensor| {
+            tensor.values.fill(0.1);
+            tensor
+        });
+        let blank = with_tensors(other.layer, blank.collect()).unwrap();
+        let loaded = with_tensors(blank, state.clone()).unwrap();
+        assert_eq!(named_tensors(&loaded), state, "{}", case.name);
+        assert_eq!(values(loaded.forward(case.x.clone())), values(case.layer.forward(case.x)), "{}", case.name);
+    }
+}
+
+#[test]
+fn a_state_that_does_not_fit_is_refused_by_name() {
+    let case = cases().remove(1);
+    let state = named_tensors(&case.layer);
+    let short = with_tensors(case.layer.clone(), state[1..].to_vec()).unwrap_err().to_string();
+    assert!(short.contains("no tensor `ActNorm.bias`"), "{short}");
+    let mut reshaped = state.clone();
+    reshaped[1].shape = vec![3];
+    let shape = with_tensors(case.layer.clone(), reshaped).unwrap_err().to_string();
+    assert!(shape.contains("ActNorm.log_scale") && shape.contains("[3]") && shape.contains("[2]"), "{shape}");
+    let mut extra = state.clone();
+    extra.push(residual_flows::state::NamedTensor { name: "other".into(), ..state[0].clone() });
+    let left_over = with_tensors(case.layer, extra).unwrap_err().to_string();
+    assert!(left_over.contains("`other`"), "{left_over}");
+}
+
+#[test]
+fn squeeze_orders_channels_as_documented() {
+    let x = Tensor::<4>::from_floats([[[[1.0, 2.0], [3.0, 4.0]], [[5.0, 6.0], [7.0, 8.0]]]], &device());
+    assert_eq!(values(FlowLayer::Squeeze(Squeeze {}).forward(x)), [1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0]);
+    let wide = Tensor::<4>::from_floats([[[[1.0, 2.0, 3.0, 4.0], [5.0, 6.0, 7.0, 8.0]]]], &device());
+    assert_eq!(values(Squeeze {}.forward(wide)), [1.0, 3.0, 2.0, 4.0, 5.0, 7.0, 6.0, 8.0]);
+}

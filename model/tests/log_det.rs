@@ -1,0 +1,150 @@
+//! The estimators against exact values: unbiased within 4 standard errors, for every distribution.
+
+use burn::tensor::{Device, Tensor};
+use residual_flows::flows::ResidualBlock;
+use residual_flows::log_det::{Probe, TermCount};
+use residual_flows::{
+    ActivationKind, ContractiveNetConfig, FlowLayer, Gradients, LayerId, LogDetConfig, LogDetContext, NoiseKey, SeriesDraw,
+    gaussian,
+};
+
+const SHAPE: [usize; 4] = [8, 1, 4, 3];
+const DIMENSIONS: usize = 12;
+
+fn values<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
+    tensor.try_into_vec_as().unwrap()
+}
+
+fn id() -> LayerId {
+    LayerId { index: 3, path: "layer".into() }
+}
+
+/// A block whose Jacobian is large enough for truncated series to be visibly biased, and one input repeated.
+fn block() -> (FlowLayer, Tensor<4>) {
+    let device = Device::flex();
+    let mut rng = NoiseKey::new(2, [0, 0]).stream(0);
+    let config = ContractiveNetConfig {
+        shape: [1, 4, 3],
+        hidden: 24,
+        kernels: vec![3, 1, 3],
+        activation: ActivationKind::Elu,
+        preactivation: false,
+        dense: false,
+        bound: 0.95,
+    };
+    let mut layer = FlowLayer::Residual(ResidualBlock::new(config.init(&mut rng, &device)));
+    let state = residual_flows::state::named_tensors(&layer).into_iter().map(|mut tensor| {
+        if tensor.name.ends_with("weight") {
+            tensor.values.iter_mut().for_each(|w| *w *= 4.0);
+        }
+        tensor
+    });
+    layer = residual_flows::state::with_tensors(layer.clone(), state.collect()).unwrap();
+    layer.update_lipschitz(&residual_flows::PowerIteration::CONVERGED);
+    let one = gaussian([1, SHAPE[1], SHAPE[2], SHAPE[3]], &mut rng, &device);
+    (layer, one.expand(SHAPE))
+}
+
+fn estimators() -> Vec<LogDetConfig> {
+    let base = LogDetConfig::training();
+    vec![
+        base.clone(),
+        LogDetConfig { distribution: TermCount::Geometric, ..base.clone() },
+        LogDetConfig { probe: Probe::Rademacher, n_exact_terms: 1, ..base.clone() },
+        LogDetConfig { distribution: TermCount::Geometric, n_draws: 3, n_exact_terms: 0, ..base },
+    ]
+}
+
+/// Asserts that the mean of independent draws is within 4 standard errors of the exact value.
+fn assert_unbiased(what: &str, draws: &[f64], exact: f64) {
+    let n = draws.len() as f64;
+    let mean = draws.iter().sum::<f64>() / n;
+    let variance = draws.iter().map(|d| (d - mean).powi(2)).sum::<f64>() / (n - 1.0);
+    let standard_error = (variance / n).sqrt();
+    assert!(standard_error < 0.1, "{what}: too few draws to see anything, standard error {standard_error}");
+    assert!((mean - exact).abs() < 4.0 * standard_error, "{what}: mean {mean} for {exact}, standard error {standard_error}");
+}
+
+fn context(config: &LogDetConfig, seed: u64) -> LogDetContext<'_> {
+    LogDetContext { config, noise: NoiseKey::new(seed, [1, 0]) }
+}
+
+#[test]
+fn values_are_unbiased() {
+    let (layer, x) = block();
+    let exact = LogDetConfig::exact();
+    let (_, log_det) = layer.forward_log_det(x.clone(), &context(&exact, 0), &id()).unwrap();
+    let expected = f64::from(values(log_det)[0]);
+    assert!(expected.abs() > 0.3, "the block is too tame: {expected}");
+    for config in estimators() {
+        let draws: Vec<f64> = (0..3000)
+            .map(|seed| {
+                let (_, estimate) = layer.forward_log_det(x.clone(), &context(&config, seed), &id()).unwrap();
+                f64::from(values(estimate.mean())[0])
+            })
+            .collect();
+        assert_unbiased(&format!("{config:?}"), &draws, expected);
+    }
+}
+
+#[test]
+fn gradients_are_unbiased() {
+    let (layer, x) = block();
+    let device = Device::flex();
+    let backward = |draw: &mut dyn FnMut([usize; 4]) -> SeriesDraw| {
+        let mut gradients = Gradients::new();
+        let weight = Tensor::ones([SHAPE[0]], &device) / SHAPE[0] as f64;
+        let (x_bar, _) = layer.backward(x.clone(), Tensor::zeros(SHAPE, &device), weight, draw, &mut gradients);
+        let FlowLayer::Residual(block) = &layer else { unreachable!("a residual block was built") };
+        let first = &block.net.convolutions[0].weight;
+        // The sum over samples of the cotangents of x, and two of the weights.
+        let mut gradient: Vec<f64> = values(x_bar.sum_dim(0)).into_iter().map(f64::from).collect();
+        gradient.extend(values(gradients.get(first).unwrap()).into_iter().take(20).map(f64::from));
+        gradient
+    };
+    // Over a basis of probes and a long series the estimate is exact.
+    let mut exact = vec![0.0; DIMENSIONS + 20];
+    for probe in 0..DIMENSIONS {
+        let mut basis = vec![0f32; SHAPE.iter().product()];
+        basis.iter_mut().skip(probe).step_by(DIMENSIONS).for_each(|value| *value = 1.0);
+        let probe = Tensor::<1>::from_floats(basis.as_slice(), &device).reshape(SHAPE);
+        let part = backward(&mut |_| SeriesDraw { probe: probe.clone(), coefficients: vec![1.0; 150] });
+        exact.iter_mut().zip(part).for_each(|(sum, part)| *sum += part);
+    }
+    for config in estimators() {
+        let draws: Vec<Vec<f64>> = (0..2000)
+            .map(|seed| backward(&mut |shape| config.draw(shape, &mut NoiseKey::new(seed, [2, 0]).stream(0), &device)))
+            .collect();
+        for (index, expected) in exact.iter().enumerate() {
+            let draws: Vec<f64> = draws.iter().map(|draw| draw[index]).collect();
+            assert_unbiased(&format!("{config:?} element {index}"), &draws, *expected);
+        }
+    }
+}
+
+#[test]
+fn the_same_noise_gives_the_same_estimate_whatever_else_is_drawn() {
+    let (layer, x) = block();
+    let config = LogDetConfig::training();
+    let estimate = |noise: NoiseKey, index: usize| {
+        let id = LayerId { index, path: "layer".into() };
+        values(layer.forward_log_det(x.clone(), &LogDetContext { config: &config, noise }, &id).unwrap().1)
+    };
+    let noise = NoiseKey::new(4, [0, 7]);
+    assert_eq!(estimate(noise, 1), estimate(noise, 1));
+    assert_ne!(estimate(noise, 1), estimate(noise, 2));
+    assert_ne!(estimate(noise, 1), estimate(NoiseKey::new(4, [1, 7]), 1));
+}
+
+#[test]
+fn settings_out_of_range_are_named() {
+    let bad = [
+        ("poisson_rate", LogDetConfig { poisson_rate: 0.0, ..LogDetConfig::training() }),
+        ("geometric_success_prob", LogDetConfig { geometric_success_prob: 1.0, ..LogDetConfig::training() }),
+        ("n_draws", LogDetConfig { n_draws: 0, ..LogDetConfig::training() }),
+    ];
+    for (key, config) in bad {
+        let message = config.validate().unwrap_err().to_string();
+        assert!(message.contains(key), "{message}");
+    }
+}

@@ -1,0 +1,148 @@
+//! Agreement with the research code, on its own weights. Origin of the numbers: `fixtures/README.md`.
+//!
+//! The fixtures are computed in double precision, this crate computes in single precision.
+
+mod support;
+
+use burn::module::{Module, ModuleVisitor, Param};
+use burn::tensor::{Device, Tensor};
+use residual_flows::{Gradients, LayerId, LogDetConfig, LogDetContext, NoiseKey, SeriesDraw, bits_per_dim};
+use support::{Golden, assert_close};
+
+fn values<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
+    tensor.try_into_vec_as().unwrap()
+}
+
+fn cases() -> [Golden; 2] {
+    [Golden::rgb_swish(), Golden::celeba_elu()]
+}
+
+#[test]
+fn latents_agree_and_are_inverted() {
+    for case in cases() {
+        let model = case.model();
+        let x = case.tensor::<4>("x");
+        let z = model.encode(x.clone()).unwrap();
+        let expected = case.values("z");
+        for (a, b) in values(z.clone()).iter().zip(&expected) {
+            assert!((a - b).abs() < 1e-4, "{a} for {b}");
+        }
+        let back = model.decode(z).unwrap();
+        for (a, b) in values(back).iter().zip(values(x)) {
+            assert!((a - b).abs() < 1e-4, "{a} for {b}");
+        }
+    }
+}
+
+#[test]
+fn exact_log_determinants_agree() {
+    for case in cases() {
+        let model = case.model();
+        let exact = LogDetConfig::exact();
+        let context = LogDetContext { config: &exact, noise: NoiseKey::new(0, [0, 0]) };
+        let (_, log_det) = model.encode_log_det(case.tensor("x"), &context).unwrap();
+        for (got, want) in values(log_det).iter().zip(case.values("logdet_exact")) {
+            assert!((got - want).abs() < 1e-3, "{got} for {want}");
+        }
+    }
+}
+
+/// Value and gradient of one block's estimator, for the probes and the number of terms that the research code drew.
+#[test]
+fn unit_estimators_and_gradients_agree() {
+    for case in cases() {
+        let model = case.model();
+        let block = "transforms.0.chain.4";
+        let layer = case.layer(&model, block);
+        let x = case.tensor::<4>("unit.x");
+        let dims = x.dims();
+        let draw = || SeriesDraw {
+            probe: case.tensor("unit.vareps"),
+            coefficients: case.values("unit.coefficients").into_iter().map(f64::from).collect(),
+        };
+        let id = LayerId { index: 0, path: block.into() };
+        let exact = LogDetConfig::exact();
+        let context = LogDetContext { config: &exact, noise: NoiseKey::new(0, [0, 0]) };
+        let (y, log_det) = layer.forward_log_det(x.clone(), &context, &id).unwrap();
+        assert_close("g", &values(y - x.clone()), &case.values("unit.g"), 1e-4);
+        assert_close("exact", &values(log_det), &case.values("unit.logdet_exact"), 1e-3);
+
+        let mut gradients = Gradients::new();
+        let no_value = Tensor::zeros(dims, &Device::flex());
+        let one = Tensor::ones([dims[0]], &Device::flex());
+        let (x_bar, estimate) = layer.backward(x, no_value, one, &mut |_| draw(), &mut gradients);
+        assert_close("estimate", &values(estimate), &case.values("unit.logdet_basic"), 1e-3);
+        assert_close("x", &values(x_bar), &case.values("unit.grads_neumann.x"), 1e-3);
+        let compared = compare(&case, &model, &gradients, &format!("{block}."), "unit.grads_neumann.");
+        assert!(compared >= 5, "only {compared} parameters were compared");
+    }
+}
+
+/// The gradient of the whole training loss, through all layers.
+#[test]
+fn training_gradients_agree() {
+    for case in cases() {
+        let model = case.model();
+        let x = case.tensor::<4>("x");
+        let batch = x.dims()[0];
+        let dimensions = model.dimensions();
+        let weight = Tensor::full([batch], -1.0 / (batch as f64 * dimensions as f64 * std::f64::consts::LN_2), &Device::flex());
+        let mut gradients = Gradients::new();
+        let draw = |id: &LayerId, shape: [usize; 4]| {
+            let block = case.reference_layer(&id.path);
+            let coefficients = case.values(&format!("step.{block}.coefficients")).into_iter().map(f64::from).collect();
+            SeriesDraw { probe: case.tensor::<4>(&format!("step.{block}.vareps")).reshape(shape), coefficients }
+        };
+        let log_prob = model.log_prob_gradients(x, weight, draw, &mut gradients).unwrap().total();
+        let mean = f64::from(values(log_prob.mean())[0]);
+        let expected = f64::from(case.values("step.bits_per_dim")[0]);
+        let got = bits_per_dim(mean, dimensions, case.levels);
+        assert!((got - expected).abs() < 1e-4, "bits/dim {got} for {expected}");
+        let norm = case.values("step.grad_norm")[0];
+        assert!((gradients.norm(&model) as f32 / norm - 1.0).abs() < 1e-3);
+        let compared = compare(&case, &model, &gradients, "", "step.grads.");
+        assert!(compared > 30, "only {compared} parameters were compared");
+    }
+}
+
+/// Compares every gradient that the fixture has under `expected` with ours, of parameters below `within`.
+fn compare<M: Module>(case: &Golden, model: &M, gradients: &Gradients, within: &str, expected: &str) -> usize {
+    let mut visitor = Compare { case, gradients, within, expected, path: Vec::new(), compared: 0 };
+    model.visit(&mut visitor);
+    visitor.compared
+}
+
+struct Compare<'a> {
+    case: &'a Golden,
+    gradients: &'a Gradients,
+    within: &'a str,
+    expected: &'a str,
+    path: Vec<String>,
+    compared: usize,
+}
+
+impl ModuleVisitor for Compare<'_> {
+    fn enter_module(&mut self, name: &str, _container: &str) {
+        self.path.push(name.into());
+    }
+
+    fn exit_module(&mut self, _name: &str, _container: &str) {
+        self.path.pop();
+    }
+
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        let name = self.case.reference_name(&self.path.join("."));
+        let Some(name) = name.strip_prefix(self.within) else { return };
+        let key = format!("{}{name}", self.expected);
+        match (self.case.has(&key), self.gradients.get(param)) {
+            (true, Some(got)) => {
+                let want = self.case.values(&key);
+                // The research code's 3x3 and 1x1 weights and ours have the same order of elements.
+                assert_close(&key, &values(got), &want, 1e-3);
+                self.compared += 1;
+            }
+            (true, None) => panic!("no gradient for {key}"),
+            (false, _) => {}
+        }
+    }
+}

@@ -1,0 +1,129 @@
+//! The research code's numbers, and where its tensors belong in this crate's model.
+
+use burn::tensor::{Device, Tensor, TensorData};
+use residual_flows::state::{NamedTensor, named_tensors, with_tensors};
+use residual_flows::{ActivationKind, FixedPoint, FlowLayer, NoiseKey, ResidualFlow, ResidualFlowConfig};
+use safetensors::SafeTensors;
+use std::path::Path;
+
+/// One packed test case; see `fixtures/README.md`.
+pub struct Golden {
+    bytes: Vec<u8>,
+    /// The configuration that the research code's arguments amount to.
+    pub config: ResidualFlowConfig,
+    /// Shape of the images.
+    pub image: [usize; 3],
+    /// Number of levels of the data.
+    pub levels: u32,
+}
+
+impl Golden {
+    /// LipSwish, fully connected blocks at the end, no factor-out.
+    pub fn rgb_swish() -> Self {
+        let config = ResidualFlowConfig {
+            blocks: vec![2, 2],
+            hidden_channels: 16,
+            dense_hidden: 8,
+            fixed_point: FixedPoint { tol: 1e-6, ..Default::default() },
+            ..Default::default()
+        };
+        Self::read("rgb_swish", config, [3, 8, 8], 256)
+    }
+
+    /// ELU, factor-out, squeezed first.
+    pub fn celeba_elu() -> Self {
+        let config = ResidualFlowConfig {
+            blocks: vec![2, 2],
+            hidden_channels: 16,
+            activation: ActivationKind::Elu,
+            dense_blocks: 0,
+            factor_out: true,
+            fixed_point: FixedPoint { tol: 1e-6, ..Default::default() },
+            squeeze_first: true,
+            ..Default::default()
+        };
+        Self::read("celeba_elu", config, [3, 16, 16], 32)
+    }
+
+    fn read(case: &str, config: ResidualFlowConfig, image: [usize; 3], levels: u32) -> Self {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/fixtures/{case}.safetensors"));
+        Self { bytes: std::fs::read(path).unwrap(), config, image, levels }
+    }
+
+    fn file(&self) -> SafeTensors<'_> {
+        SafeTensors::deserialize(&self.bytes).unwrap()
+    }
+
+    pub fn has(&self, name: &str) -> bool {
+        self.file().tensor(name).is_ok()
+    }
+
+    pub fn values(&self, name: &str) -> Vec<f32> {
+        let file = self.file();
+        let tensor = file.tensor(name).unwrap_or_else(|_| panic!("no {name}"));
+        tensor.data().chunks_exact(4).map(|bytes| f32::from_le_bytes(bytes.try_into().unwrap())).collect()
+    }
+
+    pub fn tensor<const D: usize>(&self, name: &str) -> Tensor<D> {
+        let shape = self.file().tensor(name).unwrap_or_else(|_| panic!("no {name}")).shape().to_vec();
+        Tensor::from_data(TensorData::new(self.values(name), shape), &Device::flex())
+    }
+
+    /// The model with the research code's weights and singular vectors.
+    pub fn model(&self) -> ResidualFlow {
+        let random = self.config.init(self.image, &mut NoiseKey::new(0, [0, 0]).stream(0), &Device::flex()).unwrap();
+        let tensors = named_tensors(&random).into_iter().map(|tensor| {
+            let values = self.values(&format!("model.{}", self.reference_name(&tensor.name)));
+            NamedTensor { values, ..tensor }
+        });
+        with_tensors(random.clone(), tensors.collect()).unwrap()
+    }
+
+    /// A layer by the research code's path, such as `transforms.0.chain.4`.
+    pub fn layer<'a>(&self, model: &'a ResidualFlow, path: &str) -> &'a FlowLayer {
+        let parts: Vec<&str> = path.split('.').collect();
+        let (scale, index): (usize, usize) = (parts[1].parse().unwrap(), parts[3].parse().unwrap());
+        &model.scales[scale].layers[index + self.shift(scale)]
+    }
+
+    /// Layers that stand before the research code's chain: the squeeze that it does outside of the model.
+    fn shift(&self, scale: usize) -> usize {
+        usize::from(self.config.squeeze_first && scale == 0)
+    }
+
+    /// The research code's name of a layer, from `scales.0.layers.3`.
+    pub fn reference_layer(&self, path: &str) -> String {
+        let parts: Vec<&str> = path.split('.').collect();
+        let (scale, layer): (usize, usize) = (parts[1].parse().unwrap(), parts[3].parse().unwrap());
+        format!("transforms.{scale}.chain.{}", layer - self.shift(scale))
+    }
+
+    /// The research code's name of a parameter or vector.
+    pub fn reference_name(&self, name: &str) -> String {
+        let layer = self.reference_layer(name);
+        let rest: Vec<&str> = name.split('.').skip(4).collect();
+        let known = |candidates: [String; 2]| candidates.into_iter().find(|c| self.has(&format!("model.{c}"))).unwrap();
+        match rest[..] {
+            ["ActNorm", field] => {
+                let field = if field == "bias" { "bias" } else { "weight" };
+                known([format!("{layer}.{field}"), format!("{layer}.fc_module.{field}")])
+            }
+            ["Residual", "net", kind, index, field] => {
+                let index: usize = index.parse().unwrap();
+                let first_block = layer == "transforms.0.chain.2";
+                let place = 2 * index + usize::from((kind == "activations") == first_block);
+                known([format!("{layer}.nnet.{place}.{field}"), format!("{layer}.nnet.nnet.{place}.{field}")])
+            }
+            _ => panic!("unknown tensor {name}"),
+        }
+    }
+}
+
+/// Asserts `|got - want| <= tol · max|want|` for every element.
+pub fn assert_close(what: &str, got: &[f32], want: &[f32], tol: f32) {
+    assert_eq!(got.len(), want.len(), "{what}: lengths");
+    let scale = want.iter().fold(0f32, |max, value| max.max(value.abs()));
+    for (index, (a, b)) in got.iter().zip(want).enumerate() {
+        assert!((a - b).abs() <= tol * scale, "{what}[{index}]: {a} for {b} (largest {scale})");
+    }
+}
