@@ -71,7 +71,7 @@ impl FixedPoint {
 /// These samples of a batch, which may be none.
 fn select(batch: &Tensor<4>, samples: &[usize], device: &Device) -> Tensor<4> {
     if samples.is_empty() {
-        return batch.clone().slice([0..0]);
+        return batch.clone().slice_dim(0, 0..0);
     }
     let samples: Vec<i64> = samples.iter().map(|&i| i as i64).collect();
     batch.clone().select(0, Tensor::<1, Int>::from_data(samples.as_slice(), device))

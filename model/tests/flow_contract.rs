@@ -133,10 +133,10 @@ fn log_determinant_is_that_of_the_numerical_jacobian() {
         assert_eq!(values(z), values(case.layer.forward(case.x.clone())), "{}", case.name);
         let size = case.x.dims()[1..].iter().product::<usize>();
         let mut jacobians = vec![vec![vec![0.0; size]; size]; BATCH];
+        let moved = |column, by| values(case.layer.forward(nudged(&case.x, column, by)));
         for column in 0..size {
-            let up = values(case.layer.forward(nudged(&case.x, column, STEP)));
-            let down = values(case.layer.forward(nudged(&case.x, column, -STEP)));
-            for (index, (up, down)) in up.iter().zip(down).enumerate() {
+            let slopes = moved(column, STEP).into_iter().zip(moved(column, -STEP));
+            for (index, (up, down)) in slopes.enumerate() {
                 jacobians[index / size][index % size][column] = f64::from(up - down) / f64::from(2.0 * STEP);
             }
         }
@@ -218,7 +218,7 @@ fn gradients_by_name(layer: &FlowLayer, gradients: &Gradients) -> Vec<(String, V
         }
         fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
             let name = self.1.join(".");
-            if !name.ends_with(".u") && !name.ends_with(".v") {
+            if !name.ends_with(".vector") {
                 let gradient = self.0.get(param).unwrap_or_else(|| panic!("no gradient for {name}"));
                 self.2.push((name, values(gradient)));
             }

@@ -131,7 +131,7 @@ impl ModuleVisitor for Compare<'_> {
     }
 
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        let name = self.case.reference_name(&self.path.join("."));
+        let Some(name) = self.case.reference_name(&self.path.join(".")) else { return };
         let Some(name) = name.strip_prefix(self.within) else { return };
         let key = format!("{}{name}", self.expected);
         match (self.case.has(&key), self.gradients.get(param)) {

@@ -37,7 +37,7 @@ pub(crate) struct BranchGradients {
 
 /// A branch, on one of the two paths.
 pub(crate) enum Branch<'a> {
-    Fused(FusedBranch),
+    Fused(Box<FusedBranch>),
     General(GeneralBranch<'a>),
 }
 
@@ -51,7 +51,7 @@ impl<'a> Branch<'a> {
     /// The fused path where it applies, else the general one.
     pub fn new(parts: BranchParts<'a>) -> Self {
         match FusedBranch::new(&parts) {
-            Some(fused) => Branch::Fused(fused),
+            Some(fused) => Branch::Fused(Box::new(fused)),
             None => Self::general(parts),
         }
     }

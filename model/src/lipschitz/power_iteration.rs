@@ -26,12 +26,10 @@ impl PowerIteration {
     pub const CONVERGED: Self = Self { tol: 1e-5, max_iters: 200 };
 }
 
-/// The estimate `σ = ⟨u, W v⟩` with its unit vectors. It bounds the spectral norm from below.
+/// An estimate of the spectral norm, which bounds it from below.
 pub struct SpectralNorm {
-    /// Left vector.
-    pub u: Tensor<4>,
-    /// Right vector.
-    pub v: Tensor<4>,
+    /// The unit vector whose image has length `σ`.
+    pub vector: Tensor<4>,
     /// The estimate.
     pub sigma: f32,
     /// Iterations made.
@@ -39,29 +37,33 @@ pub struct SpectralNorm {
 }
 
 impl PowerIteration {
-    /// `u ← W v / ‖W v‖`, `v ← Wᵀ u / ‖Wᵀ u‖`, repeated from the given `v`.
+    /// `x ← Aᵀ A x / ‖Aᵀ A x‖`, `σ = ‖A x‖`, repeated from the given vector, which need not have length 1.
     pub(crate) fn run(
         &self,
-        mut v: Tensor<4>,
+        vector: Tensor<4>,
         apply: impl Fn(Tensor<4>) -> Tensor<4>,
         apply_transposed: impl Fn(Tensor<4>) -> Tensor<4>,
     ) -> SpectralNorm {
-        let mut image = apply(v.clone());
-        let mut sigma = to_vec(image.clone().square().sum())[0].sqrt();
+        let mut vector = normalized(vector);
+        let mut image = apply(vector.clone());
+        let mut sigma = length(&image);
         let mut iterations = 0;
         loop {
-            let u = normalized(image);
-            v = normalized(apply_transposed(u.clone()));
-            image = apply(v.clone());
+            vector = normalized(apply_transposed(image));
+            image = apply(vector.clone());
             iterations += 1;
             let before = sigma;
-            sigma = to_vec((u.clone() * image.clone()).sum())[0];
+            sigma = length(&image);
             let settled = f64::from((sigma - before).abs()) <= self.tol * f64::from(sigma.abs());
             if settled || iterations >= self.max_iters {
-                return SpectralNorm { u, v, sigma, iterations };
+                return SpectralNorm { vector, sigma, iterations };
             }
         }
     }
+}
+
+fn length(x: &Tensor<4>) -> f32 {
+    to_vec(x.clone().square().sum())[0].sqrt()
 }
 
 /// `x / ‖x‖₂`; zero stays zero.

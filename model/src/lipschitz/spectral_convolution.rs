@@ -8,27 +8,33 @@ use burn::module::{Module, Param};
 use burn::tensor::{Device, Tensor};
 use rand::Rng;
 
-/// `Ŵ = W / max(1, σ / c)` with `σ = ⟨u, W v⟩`, a same-size convolution of stride 1 with odd kernels.
+/// `Ŵ = W / max(1, σ / c)` with the spectral norm `σ` of `W`, a same-size convolution of stride 1 with odd kernels.
 ///
 /// `W` is the linear map on images of the layer's real height and width (Gouk et al. 2018); for 1×1 kernels it is the
-/// channel matrix. `u` and `v` persist between optimiser steps and are constants in differentiation, but the gradient
-/// flows through `σ` (Behrmann et al. 2019, section 2.1; Chen et al. 2019, appendix).
+/// channel matrix. A singular vector persists between optimiser steps: the one on the side where the kernel's taps are
+/// unfolded, which in residual blocks is the narrow side. The vector on the other side is its image, so that
+/// `σ = ‖W v‖` or `σ = ‖Wᵀ u‖`. Both are constants in differentiation, but the gradient flows through `σ`
+/// (Behrmann et al. 2019, section 2.1; Chen et al. 2019, appendix).
 #[derive(Module, Debug)]
 pub struct SpectralConvolution {
     /// `W`, `[out, in, k, k]`
     pub weight: Param<Tensor<4>>,
     /// `[out]`
     pub bias: Param<Tensor<1>>,
-    /// Left singular vector, `[out · height · width]`, or `[out]` for 1×1 kernels.
-    pub u: Param<Tensor<1>>,
-    /// Right singular vector, `[in · height · width]`, or `[in]` for 1×1 kernels.
-    pub v: Param<Tensor<1>>,
+    /// The singular vector that is kept: channels, height and width flattened, or channels for 1×1 kernels.
+    pub vector: Param<Tensor<1>>,
+    /// The singular vector on the other side, where it is not the image of `vector`: in the research code's
+    /// checkpoints. `σ = ⟨u, W v⟩` then, until the next update.
+    pub opposite: Option<Param<Tensor<1>>>,
     height: usize,
     width: usize,
     bound: f64,
     #[module(skip)]
     form: Form,
 }
+
+/// Random weights are soon replaced: a rough estimate does.
+const INITIAL: PowerIteration = PowerIteration { tol: 1e-2, max_iters: 200 };
 
 /// What a [`SpectralConvolution`] is built for.
 pub(crate) struct SpectralConvolutionConfig {
@@ -42,24 +48,26 @@ pub(crate) struct SpectralConvolutionConfig {
 }
 
 impl SpectralConvolutionConfig {
-    /// Weights and biases uniform in `±1/√(fan in)`, singular vectors converged.
+    /// Weights and biases uniform in `±1/√(fan in)`.
     pub fn init(&self, rng: &mut impl Rng, device: &Device) -> SpectralConvolution {
         let &Self { channels_in, channels_out, kernel, image, form, bound } = self;
         let [height, width] = if kernel == 1 { [1, 1] } else { image };
         let limit = 1.0 / ((channels_in * kernel * kernel) as f32).sqrt();
+        let channels = match form {
+            Form::Unfold => channels_in,
+            Form::Fold => channels_out,
+        };
         let mut layer = SpectralConvolution {
             weight: Param::from_tensor(uniform([channels_out, channels_in, kernel, kernel], limit, rng, device)),
             bias: Param::from_tensor(uniform([channels_out], limit, rng, device)),
-            u: Param::from_tensor(gaussian([channels_out * height * width], rng, device)),
-            v: Param::from_tensor(gaussian([channels_in * height * width], rng, device)),
+            vector: Param::from_tensor(gaussian([channels * height * width], rng, device)),
+            opposite: None,
             height,
             width,
             bound,
             form,
         };
-        let (u, v) = (normalized(layer.u_image()), normalized(layer.v_image()));
-        layer.set_vectors(u, v);
-        layer.update(&PowerIteration::default());
+        layer.update(&INITIAL);
         layer
     }
 }
@@ -70,7 +78,7 @@ impl SpectralConvolution {
         self.bound
     }
 
-    /// `σ = ⟨u, W v⟩`, which is at most the spectral norm of the unconstrained map.
+    /// The estimate of `σ`, which is at most the spectral norm of the unconstrained map.
     pub fn sigma(&self) -> f32 {
         to_vec(self.sigma_tensor(&self.raw()))[0]
     }
@@ -80,11 +88,13 @@ impl SpectralConvolution {
         self.sigma().min(self.bound as f32)
     }
 
-    /// Improves `u` and `v` by power iteration and returns `σ`.
+    /// Improves the singular vector by power iteration and returns `σ`.
     pub fn update(&mut self, settings: &PowerIteration) -> SpectralNorm {
         let raw = self.raw();
-        let norm = settings.run(self.v_image(), |x| raw.apply(x), |y| raw.apply_transposed(y));
-        self.set_vectors(norm.u.clone(), norm.v.clone());
+        let norm = settings.run(self.image(&self.vector), |x| self.across(&raw, x), |y| self.back(&raw, y));
+        let vector = norm.vector.clone().permute([0, 3, 1, 2]).reshape([-1]);
+        self.vector = Param::initialized(self.vector.id, vector);
+        self.opposite = None;
         norm
     }
 
@@ -103,7 +113,11 @@ impl SpectralConvolution {
         let sigma = self.sigma_tensor(&raw);
         let factor = self.factor(sigma.clone()).reshape([1, 1]);
         let active = sigma.greater_elem(self.bound).float().reshape([1, 1]);
-        let sigma_gradient = raw.weight_gradient(self.v_image(), self.u_image());
+        let (vector, opposite) = (self.image(&self.vector), self.opposite_image(&raw));
+        let sigma_gradient = match self.form {
+            Form::Unfold => raw.weight_gradient(vector, opposite),
+            Form::Fold => raw.weight_gradient(opposite, vector),
+        };
         let along = (gradient.clone() * raw.weight.clone()).sum().reshape([1, 1]);
         let through_sigma = along * active / (factor.clone().square() * self.bound);
         raw.weight_to_image(gradient / factor - sigma_gradient * through_sigma)
@@ -115,30 +129,44 @@ impl SpectralConvolution {
     }
 
     fn sigma_tensor(&self, raw: &Convolution) -> Tensor<1> {
-        (raw.apply(self.v_image()) * self.u_image()).sum()
+        let image = self.across(raw, self.image(&self.vector));
+        match &self.opposite {
+            Some(opposite) => (image * self.image(opposite)).sum(),
+            None => image.square().sum().sqrt(),
+        }
+    }
+
+    /// From the kept vector's side to the other: `W`, or `Wᵀ` where the kept vector is the left one.
+    fn across(&self, raw: &Convolution, x: Tensor<4>) -> Tensor<4> {
+        match self.form {
+            Form::Unfold => raw.apply(x),
+            Form::Fold => raw.apply_transposed(x),
+        }
+    }
+
+    /// The transpose of [`Self::across`].
+    fn back(&self, raw: &Convolution, y: Tensor<4>) -> Tensor<4> {
+        match self.form {
+            Form::Unfold => raw.apply_transposed(y),
+            Form::Fold => raw.apply(y),
+        }
+    }
+
+    fn opposite_image(&self, raw: &Convolution) -> Tensor<4> {
+        match &self.opposite {
+            Some(opposite) => self.image(opposite),
+            None => normalized(self.across(raw, self.image(&self.vector))),
+        }
     }
 
     fn factor(&self, sigma: Tensor<1>) -> Tensor<1> {
         (sigma / self.bound).clamp_min(1.0)
     }
 
-    fn u_image(&self) -> Tensor<4> {
-        self.image(self.u.val())
-    }
-
-    fn v_image(&self) -> Tensor<4> {
-        self.image(self.v.val())
-    }
-
     /// Stored channels first, computed with channels last.
-    fn image(&self, vector: Tensor<1>) -> Tensor<4> {
+    fn image(&self, vector: &Param<Tensor<1>>) -> Tensor<4> {
+        let vector = vector.val();
         let channels = vector.dims()[0] / (self.height * self.width);
         vector.reshape([1, channels, self.height, self.width]).permute([0, 2, 3, 1])
-    }
-
-    fn set_vectors(&mut self, u: Tensor<4>, v: Tensor<4>) {
-        let flat = |image: Tensor<4>| image.permute([0, 3, 1, 2]).reshape([-1]);
-        self.u = Param::initialized(self.u.id, flat(u));
-        self.v = Param::initialized(self.v.id, flat(v));
     }
 }

@@ -1,5 +1,6 @@
 //! The research code's numbers, and where its tensors belong in this crate's model.
 
+use burn::module::Param;
 use burn::tensor::{Device, Tensor, TensorData};
 use residual_flows::state::{NamedTensor, named_tensors, with_tensors};
 use residual_flows::{ActivationKind, FixedPoint, FlowLayer, NoiseKey, ResidualFlow, ResidualFlowConfig};
@@ -73,10 +74,28 @@ impl Golden {
     pub fn model(&self) -> ResidualFlow {
         let random = self.config.init(self.image, &mut NoiseKey::new(0, [0, 0]).stream(0), &Device::flex()).unwrap();
         let tensors = named_tensors(&random).into_iter().map(|tensor| {
-            let values = self.values(&format!("model.{}", self.reference_name(&tensor.name)));
+            let values = match self.reference_name(&tensor.name) {
+                Some(name) => self.values(&format!("model.{name}")),
+                None => tensor.values,
+            };
             NamedTensor { values, ..tensor }
         });
-        with_tensors(random.clone(), tensors.collect()).unwrap()
+        let mut model = with_tensors(random.clone(), tensors.collect()).unwrap();
+        let ids = model.layer_ids();
+        for (layer, id) in model.scales.iter_mut().flat_map(|scale| &mut scale.layers).zip(ids) {
+            if let FlowLayer::Residual(block) = layer {
+                let last = block.net.convolutions.len() - 1;
+                for (index, convolution) in block.net.convolutions.iter_mut().enumerate() {
+                    let [u, v] = ["u", "v"].map(|field| {
+                        let name = format!("{}.Residual.net.convolutions.{index}.{field}", id.path);
+                        Param::from_tensor(self.tensor(&format!("model.{}", self.reference_name(&name).unwrap())))
+                    });
+                    let (vector, opposite) = if index == last { (u, v) } else { (v, u) };
+                    (convolution.vector, convolution.opposite) = (vector, Some(opposite));
+                }
+            }
+        }
+        model
     }
 
     /// A layer by the research code's path, such as `transforms.0.chain.4`.
@@ -98,11 +117,11 @@ impl Golden {
         format!("transforms.{scale}.chain.{}", layer - self.shift(scale))
     }
 
-    /// The research code's name of a parameter or vector.
-    pub fn reference_name(&self, name: &str) -> String {
+    /// The research code's name of a parameter, or of a vector `u` or `v`; it has none for `vector`.
+    pub fn reference_name(&self, name: &str) -> Option<String> {
         let layer = self.reference_layer(name);
         let rest: Vec<&str> = name.split('.').skip(4).collect();
-        let known = |candidates: [String; 2]| candidates.into_iter().find(|c| self.has(&format!("model.{c}"))).unwrap();
+        let known = |candidates: [String; 2]| candidates.into_iter().find(|c| self.has(&format!("model.{c}")));
         match rest[..] {
             ["ActNorm", field] => {
                 let field = if field == "bias" { "bias" } else { "weight" };
