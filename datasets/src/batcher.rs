@@ -1,0 +1,193 @@
+//! Batches of dequantized images, every one a pure function of the data set, the settings and its number.
+
+use crate::order::{self, Purpose};
+use crate::{DatasetError, Dequantization, ImageDataset, ImageShape};
+use rand::RngCore;
+use serde::{Deserialize, Serialize};
+use std::ops::Range;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// How images become batches.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BatchConfig {
+    /// Images in a batch.
+    pub batch_size: usize,
+    /// Decides the order of training images, their flips and all noise.
+    pub seed: u64,
+    /// Mirror training images left to right with probability one half.
+    pub horizontal_flip: bool,
+    /// Reduce pixels to this many levels, `floor(k * levels / dataset_levels)`; `None` keeps the data set's.
+    pub levels: Option<u32>,
+    /// How pixels become real numbers.
+    pub dequantization: Dequantization,
+    /// Leave out the last training batch of an epoch if it is not full.
+    pub drop_last: bool,
+}
+
+impl Default for BatchConfig {
+    /// Batches of 64, seed 0, no flips, all levels, uniform dequantization, only full training batches.
+    fn default() -> Self {
+        BatchConfig {
+            batch_size: 64,
+            seed: 0,
+            horizontal_flip: false,
+            levels: None,
+            dequantization: Dequantization::Uniform,
+            drop_last: true,
+        }
+    }
+}
+
+/// Images ready for a model.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Batch {
+    /// Dequantized pixels in `[0, 1)`, in the order of `shape`.
+    pub pixels: Vec<f32>,
+    /// `[batch, channels, height, width]`.
+    pub shape: [usize; 4],
+    /// Class of each image, in sets with classes.
+    pub labels: Option<Vec<u32>>,
+    /// Index of each image in the data set.
+    pub indices: Vec<usize>,
+}
+
+/// An epoch and the order of its images.
+type EpochOrder = (u64, Arc<Vec<usize>>);
+
+/// Draws training and evaluation batches from a split.
+///
+/// The flip and the noise of an image depend on the seed, the epoch and the image's index only: not on the batch size,
+/// its place in the batch, or the order in which batches are asked for. So a run can be continued at any batch.
+#[derive(Clone)]
+pub struct Batcher {
+    dataset: Arc<ImageDataset>,
+    config: BatchConfig,
+    /// The order of the epoch asked for last; a cache without influence on results.
+    order: Arc<Mutex<Option<EpochOrder>>>,
+}
+
+impl Batcher {
+    /// Batches from `dataset` according to `config`.
+    ///
+    /// # Errors
+    /// [`DatasetError::Setting`] for a batch size of 0, or levels below 2 or above the data set's.
+    pub fn new(dataset: Arc<ImageDataset>, config: BatchConfig) -> Result<Self, DatasetError> {
+        let setting = |key, expected, got: &dyn ToString| {
+            let got = got.to_string();
+            Err(DatasetError::Setting { key, expected, got })
+        };
+        if config.batch_size == 0 {
+            return setting("batch_size", "at least 1".into(), &0);
+        }
+        match config.levels {
+            Some(levels) if !(2..=dataset.levels()).contains(&levels) => {
+                let expected = format!("2 to {}, the data set's levels", dataset.levels());
+                setting("levels", expected, &levels)
+            }
+            _ => Ok(Batcher { dataset, config, order: Arc::default() }),
+        }
+    }
+
+    /// Training batches in an epoch; with `drop_last` full ones only, which may be none.
+    pub fn batches_per_epoch(&self) -> usize {
+        match self.config.drop_last {
+            true => self.dataset.len() / self.config.batch_size,
+            false => self.eval_batches(),
+        }
+    }
+
+    /// Evaluation batches: enough for every image, whatever `drop_last` says.
+    pub fn eval_batches(&self) -> usize {
+        self.dataset.len().div_ceil(self.config.batch_size)
+    }
+
+    /// Number of levels of the pixels in the batches.
+    pub fn levels(&self) -> u32 {
+        self.config.levels.unwrap_or(self.dataset.levels())
+    }
+
+    /// Shape of every image.
+    pub fn shape(&self) -> ImageShape {
+        self.dataset.shape()
+    }
+
+    /// The split the batches are drawn from.
+    pub fn dataset(&self) -> &Arc<ImageDataset> {
+        &self.dataset
+    }
+
+    /// The settings.
+    pub fn config(&self) -> &BatchConfig {
+        &self.config
+    }
+
+    /// Batch `index` of training epoch `epoch`: shuffled, flipped if so configured, fresh noise in each epoch.
+    ///
+    /// # Errors
+    /// [`DatasetError::BatchIndex`] beyond the epoch's end, or the error of a damaged image.
+    pub fn train_batch(&self, epoch: u64, index: usize) -> Result<Batch, DatasetError> {
+        let range = self.range(index, self.batches_per_epoch())?;
+        let order = self.epoch_order(epoch);
+        self.batch(order[range].to_vec(), Purpose::TrainImage, epoch)
+    }
+
+    /// Evaluation batch `index`: images in stored order, never flipped, the noise the same every time.
+    ///
+    /// # Errors
+    /// [`DatasetError::BatchIndex`] beyond the last image, or the error of a damaged image.
+    pub fn eval_batch(&self, index: usize) -> Result<Batch, DatasetError> {
+        let range = self.range(index, self.eval_batches())?;
+        self.batch(range.collect(), Purpose::EvalImage, 0)
+    }
+
+    fn range(&self, index: usize, batches: usize) -> Result<Range<usize>, DatasetError> {
+        let (len, batch_size) = (self.dataset.len(), self.config.batch_size);
+        if index >= batches {
+            return Err(DatasetError::BatchIndex { index, batches, len, batch_size });
+        }
+        let start = index * batch_size;
+        Ok(start..len.min(start.saturating_add(batch_size)))
+    }
+
+    fn epoch_order(&self, epoch: u64) -> Arc<Vec<usize>> {
+        let mut cache = self.order.lock().unwrap_or_else(PoisonError::into_inner);
+        match &*cache {
+            Some((cached, order)) if *cached == epoch => order.clone(),
+            _ => {
+                let order = order::permutation(self.dataset.len(), self.config.seed, epoch);
+                let order = Arc::new(order);
+                *cache = Some((epoch, order.clone()));
+                order
+            }
+        }
+    }
+
+    fn batch(&self, indices: Vec<usize>, purpose: Purpose, epoch: u64) -> Result<Batch, DatasetError> {
+        let ImageShape { channels, height, width } = self.shape();
+        let mut image = vec![0; self.shape().len()];
+        let mut pixels = Vec::with_capacity(indices.len() * image.len());
+        for &index in &indices {
+            self.dataset.read_into(index, &mut image)?;
+            self.reduce_levels(&mut image);
+            let mut rng = order::stream(purpose, self.config.seed, epoch, index as u64);
+            // Drawn in any case, so that the noise is the same with and without flips.
+            let heads = rng.next_u32() & 1 == 1;
+            if heads && self.config.horizontal_flip && matches!(purpose, Purpose::TrainImage) {
+                image.chunks_exact_mut(width).for_each(<[u8]>::reverse);
+            }
+            let how = self.config.dequantization;
+            how.apply(&image, self.levels(), &mut rng, &mut pixels);
+        }
+        let labels = indices.iter().map(|&i| self.dataset.label(i)).collect();
+        let shape = [indices.len(), channels, height, width];
+        Ok(Batch { pixels, shape, labels, indices })
+    }
+
+    fn reduce_levels(&self, image: &mut [u8]) {
+        let (from, to) = (self.dataset.levels(), self.levels());
+        if from != to {
+            image.iter_mut().for_each(|k| *k = (u32::from(*k) * to / from) as u8);
+        }
+    }
+}

@@ -1,0 +1,85 @@
+//! The names, keys and version number of the format: the only place that knows them. `FORMAT.md` explains them.
+
+use crate::{DatasetError, Split};
+use std::path::{Path, PathBuf};
+
+/// What the `format` key of manifests and shards says.
+pub const FORMAT: &str = "image-shards";
+/// The version this crate writes, and the only one it reads.
+pub const VERSION: u32 = 1;
+
+/// Pixels of all images, `U8 [n, channels, height, width]` (codec `raw`).
+pub const IMAGES: &str = "images";
+/// Encoded images one after the other, `U8 [bytes]` (codec `med-zstd1`).
+pub const DATA: &str = "data";
+/// Where each image begins and ends in [`DATA`], `U64 [n + 1]` (codec `med-zstd1`).
+pub const OFFSETS: &str = "offsets";
+/// CRC32C of the pixels of each image, `U32 [n]`.
+pub const CRC32C: &str = "crc32c";
+/// Class of each image, `U32 [n]`; absent in sets without labels.
+pub const LABELS: &str = "labels";
+
+/// Metadata key of the format name.
+pub const KEY_FORMAT: &str = "format";
+/// Metadata key of the format version.
+pub const KEY_VERSION: &str = "version";
+/// Metadata key of the data set's name.
+pub const KEY_NAME: &str = "name";
+/// Metadata key of the split.
+pub const KEY_SPLIT: &str = "split";
+/// Metadata key of the codec.
+pub const KEY_CODEC: &str = "codec";
+/// Metadata key of the number of levels.
+pub const KEY_LEVELS: &str = "levels";
+/// Metadata key of the number of channels.
+pub const KEY_CHANNELS: &str = "channels";
+/// Metadata key of the number of rows.
+pub const KEY_HEIGHT: &str = "height";
+/// Metadata key of the number of columns.
+pub const KEY_WIDTH: &str = "width";
+/// Metadata key of the number of images in the shard.
+pub const KEY_COUNT: &str = "count";
+/// Metadata key of the origin of the images.
+pub const KEY_SOURCE: &str = "source";
+/// Metadata key of licence and attribution.
+pub const KEY_LICENCE: &str = "licence";
+/// Metadata key of remarks, such as how the splits were made.
+pub const KEY_NOTES: &str = "notes";
+/// Metadata key of the program that wrote the file, with its version.
+pub const KEY_TOOL: &str = "tool";
+
+/// The file with the description of a split: `train.json` or `test.json` in the data set's directory.
+pub fn manifest_path(dir: &Path, split: Split) -> PathBuf {
+    dir.join(format!("{split}.json"))
+}
+
+/// The file name of shard `index` of `total`, counted from 0.
+///
+/// # Examples
+/// ```
+/// use datasets::{format::shard_name, Split};
+/// assert_eq!(shard_name(Split::Train, 0, 4), "train-00000-of-00004.safetensors");
+/// ```
+pub fn shard_name(split: Split, index: usize, total: usize) -> String {
+    format!("{split}-{index:05}-of-{total:05}.safetensors")
+}
+
+/// Refuses every format and version but the one this crate reads, by name.
+pub(crate) fn check_version(path: &Path, format: &str, version: &str) -> Result<(), DatasetError> {
+    if format == FORMAT && version == VERSION.to_string() {
+        return Ok(());
+    }
+    Err(DatasetError::Version {
+        path: path.to_path_buf(),
+        found: format!("{format} version {version}"),
+        supported: format!("{FORMAT} version {VERSION}"),
+    })
+}
+
+/// Numbers of levels the format can hold.
+pub(crate) fn check_levels(levels: u32) -> Result<(), DatasetError> {
+    if (2..=256).contains(&levels) {
+        return Ok(());
+    }
+    Err(DatasetError::Setting { key: "levels", expected: "2 to 256".into(), got: levels.to_string() })
+}

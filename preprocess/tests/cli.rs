@@ -1,0 +1,349 @@
+//! Drives the program on small archives made here, whole and damaged.
+
+mod archives;
+
+use archives::*;
+use datasets::{CodecKind, ImageDataset, Split};
+use std::path::Path;
+use std::process::{Command, Output};
+
+fn preprocess(args: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_preprocess")).args(args).output().unwrap()
+}
+
+fn convert(source: &str, path: &Path, out: &Path, options: &[&str]) -> Output {
+    let (path, out) = (path.to_str().unwrap(), out.to_str().unwrap());
+    preprocess(&[&[source, path, "--out", out], options].concat())
+}
+
+fn stdout(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+fn assert_success(output: &Output) {
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+/// The program must fail with all of `words` in its message and leave no files at `out`.
+fn assert_failure(output: &Output, out: &Path, words: &[&str]) {
+    let message = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{message}");
+    for word in words {
+        assert!(message.contains(word), "`{word}` is not in: {message}");
+    }
+    assert!(!message.contains("panicked"), "{message}");
+    assert!(!out.exists(), "something was left at the output");
+}
+
+/// All images and labels of a split.
+fn contents(dir: &Path, split: Split) -> Vec<(Vec<u8>, u32)> {
+    let dataset = ImageDataset::open(dir, split).unwrap();
+    (0..dataset.len()).map(|i| (dataset.image(i).unwrap(), dataset.label(i).unwrap())).collect()
+}
+
+#[test]
+fn mnist_is_converted_zipped_or_not() {
+    for zipped in [false, true] {
+        let dir = tempfile::tempdir().unwrap();
+        mnist(dir.path(), zipped);
+        let out = dir.path().join("out");
+        let output = convert("mnist", dir.path(), &out, &[]);
+        assert_success(&output);
+        assert!(stdout(&output).contains("mnist: 12 train + 5 test images"), "{}", stdout(&output));
+        for (split, count, seed) in [(Split::Train, 12, 0), (Split::Test, 5, 100)] {
+            let expected: Vec<_> = (0..count).map(|i| (pixels(seed + i, 4 * 5), (i % 10) as u32)).collect();
+            assert_eq!(contents(&out, split), expected);
+        }
+    }
+}
+
+#[test]
+fn options_are_obeyed() {
+    let dir = tempfile::tempdir().unwrap();
+    mnist(dir.path(), false);
+    let out = dir.path().join("out");
+    assert_success(&convert("mnist", dir.path(), &out, &["--codec", "raw", "--limit", "7"]));
+    let train = ImageDataset::open(&out, Split::Train).unwrap();
+    assert_eq!((train.len(), train.manifest().codec), (7, CodecKind::Raw));
+    assert!(train.manifest().provenance.notes.contains("first 7 images"));
+    assert_eq!(contents(&out, Split::Test).len(), 5);
+
+    let output = convert("mnist", dir.path(), &out, &[]);
+    let message = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(!output.status.success() && message.contains("--force") && message.contains("train.json"), "{message}");
+    assert_eq!(contents(&out, Split::Train).len(), 7, "nothing was changed");
+    assert_success(&convert("mnist", dir.path(), &out, &["--force"]));
+    assert_eq!(contents(&out, Split::Train).len(), 12);
+    assert_eq!(convert("mnist", dir.path(), &out, &["--limit", "0"]).status.code(), Some(2));
+}
+
+#[test]
+fn a_failed_conversion_leaves_the_earlier_one() {
+    let dir = tempfile::tempdir().unwrap();
+    mnist(dir.path(), false);
+    let out = dir.path().join("out");
+    assert_success(&convert("mnist", dir.path(), &out, &[]));
+    let before = contents(&out, Split::Train);
+    let path = dir.path().join("t10k-images-idx3-ubyte");
+    let bytes = std::fs::read(&path).unwrap();
+    std::fs::write(&path, &bytes[..bytes.len() - 1]).unwrap();
+    assert!(!convert("mnist", dir.path(), &out, &["--force"]).status.success());
+    assert_eq!(contents(&out, Split::Train), before);
+    assert_eq!(std::fs::read_dir(&out).unwrap().count(), 4, "temporary files were left");
+}
+
+#[test]
+fn damaged_mnist_is_refused_by_name() {
+    type Damage = fn(&mut Vec<u8>);
+    let cases: [(&str, Damage, &[&str]); 9] = [
+        ("train-images-idx3-ubyte", |b| b.truncate(b.len() - 1), &["ends too early", "byte 236"]),
+        ("train-images-idx3-ubyte", |b| b.push(0), &["more bytes"]),
+        ("train-images-idx3-ubyte", |b| b[3] = 1, &["0x00000801", "0x00000803"]),
+        ("train-images-idx3-ubyte", |b| b[7] = 11, &["11 images", "12 labels"]),
+        ("train-images-idx3-ubyte", |b| b[8..16].fill(255), &["4294967295"]),
+        ("train-images-idx3-ubyte", |b| b[15] = 4, &["1x4x4", "1x4x5"]),
+        ("train-labels-idx1-ubyte", |b| b[10] = 10, &["label 2 is 10", "byte 10"]),
+        ("t10k-labels-idx1-ubyte", |b| b.push(1), &["more bytes"]),
+        ("t10k-labels-idx1-ubyte", |b| b.truncate(3), &["ends too early"]),
+    ];
+    for (name, damage, words) in cases {
+        let dir = tempfile::tempdir().unwrap();
+        mnist(dir.path(), false);
+        let path = dir.path().join(name);
+        let mut bytes = std::fs::read(&path).unwrap();
+        damage(&mut bytes);
+        std::fs::write(&path, bytes).unwrap();
+        let out = dir.path().join("out");
+        assert_failure(&convert("mnist", dir.path(), &out, &[]), &out, &[&[name], words].concat());
+    }
+}
+
+#[test]
+fn damaged_gzip_is_refused_by_name() {
+    let name = "train-images-idx3-ubyte.gz";
+    for damage in ["cut", "flip", "tail"] {
+        let dir = tempfile::tempdir().unwrap();
+        mnist(dir.path(), true);
+        let path = dir.path().join(name);
+        let mut bytes = std::fs::read(&path).unwrap();
+        let len = bytes.len();
+        match damage {
+            "cut" => bytes.truncate(len - 3),
+            // In the checksum: the contents are whole, so only reading to the end can notice.
+            "flip" => bytes[len - 6] ^= 1,
+            _ => bytes.extend(b"tail"),
+        }
+        std::fs::write(&path, bytes).unwrap();
+        let out = dir.path().join("out");
+        assert_failure(&convert("mnist", dir.path(), &out, &[]), &out, &[name]);
+    }
+}
+
+#[test]
+fn absent_and_doubled_mnist_files_are_named() {
+    let dir = tempfile::tempdir().unwrap();
+    let out = dir.path().join("out");
+    mnist(dir.path(), false);
+    mnist(dir.path(), true);
+    assert_failure(&convert("mnist", dir.path(), &out, &[]), &out, &["train-images-idx3-ubyte.gz exist"]);
+    let empty = dir.path().join("empty");
+    std::fs::create_dir(&empty).unwrap();
+    assert_failure(&convert("mnist", &empty, &out, &[]), &out, &["train-images-idx3-ubyte"]);
+    assert_failure(&convert("mnist", &dir.path().join("nowhere"), &out, &[]), &out, &["nowhere"]);
+}
+
+/// What the synthetic CIFAR-10 archives hold.
+fn assert_cifar(dir: &Path, batches: &[usize]) {
+    let train: Vec<_> = batches.iter().flat_map(|&i| cifar_images(i)).collect();
+    assert_eq!(contents(dir, Split::Train), train);
+    assert_eq!(contents(dir, Split::Test), cifar_images(5));
+}
+
+#[test]
+fn every_form_of_cifar10_gives_the_same_images() {
+    for python in [false, true] {
+        let files = cifar_files(python);
+        for packing in ["tar.gz", "tar", "directory"] {
+            let dir = tempfile::tempdir().unwrap();
+            let place = match packing {
+                "directory" => write_dir(&dir.path().join("cifar-10-batches"), &files),
+                _ => write_tar(&dir.path().join(format!("cifar-10-some.{packing}")), &files),
+            };
+            // The archive or extracted directory itself, then the directory that holds it.
+            for (n, path) in [place.as_path(), dir.path()].into_iter().enumerate() {
+                let out = tempfile::tempdir().unwrap();
+                let out = out.path().join(n.to_string());
+                let output = convert("cifar10", path, &out, &["--partial"]);
+                assert_success(&output);
+                assert!(stdout(&output).contains("15 train + 3 test images"), "{}", stdout(&output));
+                assert_cifar(&out, &[0, 1, 2, 3, 4]);
+            }
+        }
+    }
+}
+
+#[test]
+fn incomplete_cifar10_needs_partial() {
+    for python in [false, true] {
+        let dir = tempfile::tempdir().unwrap();
+        let out = dir.path().join("out");
+        let mut files = cifar_files(python);
+        let missing = files.remove(1).0;
+        let archive = write_tar(&dir.path().join("cifar-10.tar.gz"), &files);
+        let output = convert("cifar10", &archive, &out, &[]);
+        assert_failure(&output, &out, &["cifar-10.tar.gz", &missing, "--partial"]);
+        assert_success(&convert("cifar10", &archive, &out, &["--partial"]));
+        assert_cifar(&out, &[0, 2, 3, 4]);
+        let notes = &ImageDataset::open(&out, Split::Test).unwrap().manifest().provenance.notes.clone();
+        assert!(notes.contains(&missing), "{notes}");
+
+        let archive = write_tar(&dir.path().join("no-test.tar"), &files[..3]);
+        let out = dir.path().join("out2");
+        assert_failure(&convert("cifar10", &archive, &out, &["--partial"]), &out, &["test_batch"]);
+    }
+}
+
+#[test]
+fn batches_of_another_size_need_partial() {
+    let dir = tempfile::tempdir().unwrap();
+    let out = dir.path().join("out");
+    let path = write_dir(&dir.path().join("bin"), &cifar_files(false));
+    let output = convert("cifar10", &path, &out, &[]);
+    assert_failure(&output, &out, &["data_batch_1.bin", "3 images", "expected 10000", "--partial"]);
+}
+
+#[test]
+fn the_whole_of_cifar10_is_converted() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("cifar-10-batches-bin");
+    std::fs::create_dir(&path).unwrap();
+    for (name, _) in cifar_files(false) {
+        // Sparse files: label 0 and black pixels.
+        std::fs::File::create(path.join(name)).unwrap().set_len(30_730_000).unwrap();
+    }
+    let out = dir.path().join("out");
+    let output = convert("cifar10", &path, &out, &["--limit", "20001"]);
+    assert_success(&output);
+    assert!(stdout(&output).contains("20,001 train + 10,000 test images"), "{}", stdout(&output));
+    assert!(stdout(&output).contains("in 4 shards"), "{}", stdout(&output));
+}
+
+#[test]
+fn damaged_cifar10_is_refused_by_name() {
+    for python in [false, true] {
+        let dir = tempfile::tempdir().unwrap();
+        let out = dir.path().join("out");
+        let mut files = cifar_files(python);
+        files[2].1.pop();
+        let name = files[2].0.clone();
+        let place = write_dir(&dir.path().join("short"), &files);
+        assert_failure(&convert("cifar10", &place, &out, &["--partial"]), &out, &["short", &name]);
+        let archive = write_tar(&dir.path().join("short.tar.gz"), &files);
+        assert_failure(&convert("cifar10", &archive, &out, &["--partial"]), &out, &["short.tar.gz", &name]);
+
+        let mut bytes = std::fs::read(write_tar(&dir.path().join("whole.tar.gz"), &cifar_files(python))).unwrap();
+        bytes.truncate(bytes.len() / 2);
+        let cut = dir.path().join("cut.tar.gz");
+        std::fs::write(&cut, bytes).unwrap();
+        assert_failure(&convert("cifar10", &cut, &out, &["--partial"]), &out, &["cut.tar.gz", "cut short"]);
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let out = dir.path().join("out");
+    let mut files = cifar_files(false);
+    files[0].1[3073] = 10;
+    let place = write_dir(&dir.path().join("labels"), &files);
+    assert_failure(&convert("cifar10", &place, &out, &["--partial"]), &out, &["data_batch_1.bin", "label 1 is 10"]);
+}
+
+#[test]
+fn ambiguous_cifar10_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let out = dir.path().join("out");
+    write_dir(&dir.path().join("cifar-10-batches-bin"), &cifar_files(false));
+    write_tar(&dir.path().join("cifar-10-python.tar.gz"), &cifar_files(true));
+    let output = convert("cifar10", dir.path(), &out, &["--partial"]);
+    assert_failure(&output, &out, &["cifar-10-batches-bin", "cifar-10-python.tar.gz"]);
+    let mixed = write_dir(&dir.path().join("mixed"), &[cifar_files(false), cifar_files(true)].concat());
+    assert_failure(&convert("cifar10", &mixed, &out, &["--partial"]), &out, &["mixed"]);
+}
+
+#[test]
+fn pickled_programs_are_not_run() {
+    let dir = tempfile::tempdir().unwrap();
+    let (out, victim) = (dir.path().join("out"), dir.path().join("victim"));
+    let mut files = cifar_files(true);
+    let command = format!("touch {}", victim.display());
+    let mut evil = b"\x80\x02cos\nsystem\nU".to_vec();
+    evil.push(command.len() as u8);
+    evil.extend(command.bytes());
+    evil.extend(b"\x85R.");
+    files[0].1 = evil;
+    let place = write_dir(&dir.path().join("evil"), &files);
+    assert_failure(&convert("cifar10", &place, &out, &["--partial"]), &out, &["data_batch_1", "os.system"]);
+    assert!(!victim.exists());
+}
+
+#[test]
+fn inspect_and_verify_describe_a_whole_set_and_find_damage() {
+    let dir = tempfile::tempdir().unwrap();
+    mnist(dir.path(), false);
+    let out = dir.path().join("out");
+    let path = out.to_str().unwrap();
+    assert!(!preprocess(&["inspect", path]).status.success());
+    assert_success(&convert("mnist", dir.path(), &out, &["--codec", "raw"]));
+    let output = preprocess(&["inspect", path]);
+    assert_success(&output);
+    for word in ["mnist, train", "12 of 1x4x5", "256 levels", "codec raw", "CC BY-SA"] {
+        assert!(stdout(&output).contains(word), "{}", stdout(&output));
+    }
+    let output = preprocess(&["verify", path]);
+    assert_success(&output);
+    assert!(stdout(&output).contains("no image of test is in train"), "{}", stdout(&output));
+
+    let shard = out.join("test-00000-of-00001.safetensors");
+    let mut bytes = std::fs::read(&shard).unwrap();
+    let len = bytes.len();
+    bytes[len - 20 * 2] ^= 1;
+    std::fs::write(&shard, bytes).unwrap();
+    let output = preprocess(&["verify", path]);
+    let message = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(message.contains("image 3") && message.contains("sha256") && message.contains("2 faults"), "{message}");
+}
+
+#[test]
+fn verify_reports_images_in_both_splits() {
+    let dir = tempfile::tempdir().unwrap();
+    mnist(dir.path(), false);
+    let path = dir.path().join("t10k-images-idx3-ubyte");
+    let mut bytes = std::fs::read(&path).unwrap();
+    bytes[16 + 2 * 20..16 + 3 * 20].copy_from_slice(&pixels(7, 20));
+    std::fs::write(&path, bytes).unwrap();
+    let out = dir.path().join("out");
+    assert_success(&convert("mnist", dir.path(), &out, &[]));
+    let output = preprocess(&["verify", out.to_str().unwrap()]);
+    assert_success(&output);
+    assert!(stdout(&output).contains("test image 2 = train image 7"), "{}", stdout(&output));
+}
+
+#[test]
+fn the_digits_are_split_by_the_stated_rule() {
+    let dir = tempfile::tempdir().unwrap();
+    let images: Vec<u8> = (0..20).flat_map(|i| pixels(i, 64).into_iter().map(|k| k % 17)).collect();
+    std::fs::write(dir.path().join("digits_8x8_0to16.npy"), npy("(20, 8, 8)", &images)).unwrap();
+    let labels: Vec<u8> = (0..20).map(|i| i % 10).collect();
+    std::fs::write(dir.path().join("digits_labels.npy"), npy("(20,)", &labels)).unwrap();
+    let out = dir.path().join("out");
+    assert_success(&convert("digits", dir.path(), &out, &[]));
+    let expected = |keep: fn(&usize) -> bool| -> Vec<_> {
+        (0..20).filter(keep).map(|i| (images[64 * i..][..64].to_vec(), (i % 10) as u32)).collect()
+    };
+    assert_eq!(contents(&out, Split::Test), expected(|i| i % 6 == 5));
+    assert_eq!(contents(&out, Split::Train), expected(|i| i % 6 != 5));
+
+    let out = dir.path().join("out2");
+    let mut bad = images.clone();
+    bad[64 * 7] = 17;
+    std::fs::write(dir.path().join("digits_8x8_0to16.npy"), npy("(20, 8, 8)", &bad)).unwrap();
+    assert_failure(&convert("digits", dir.path(), &out, &[]), &out, &["digits_8x8_0to16.npy", "image 7", "17"]);
+}
