@@ -10,7 +10,7 @@ use std::ops::Range;
 /// Rows of a block: few enough for its matrices to stay in the cache, enough to keep the matrix products busy.
 const BLOCK_ROWS: usize = 128;
 /// Row ranges with weight-gradient sums of their own. The number does not depend on the threads, so neither do the sums.
-const GRADIENT_PARTS: usize = 16;
+pub(super) const GRADIENT_PARTS: usize = 16;
 
 /// One affine map of the branch as a matrix.
 ///
@@ -307,7 +307,7 @@ impl Scratch {
 }
 
 /// Fewer rows where there are few pixels, so that there is work for several threads.
-fn block_rows(pixels: usize) -> usize {
+pub(super) fn block_rows(pixels: usize) -> usize {
     (pixels / 8).next_multiple_of(16).clamp(16, BLOCK_ROWS)
 }
 

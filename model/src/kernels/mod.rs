@@ -5,9 +5,11 @@
 //! on the narrow side. The instruction set is chosen at run time.
 
 mod fused;
+mod gram;
 mod matmul;
 mod pointwise;
 mod unfold;
 
 pub(crate) use fused::{FusedGradients, FusedLayer, FusedNet, Grid, Slopes};
+pub(crate) use gram::{NarrowMap, Side};
 pub(crate) use pointwise::Phi;

@@ -3,6 +3,7 @@
 
 mod power_iteration;
 mod spectral_convolution;
+mod spectral_map;
 
 pub use power_iteration::{PowerIteration, SpectralNorm};
 pub use spectral_convolution::SpectralConvolution;

@@ -1,6 +1,5 @@
 //! Power iteration for the largest singular value of a linear map.
 
-use crate::tensor::to_vec;
 use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 
@@ -38,32 +37,22 @@ pub struct SpectralNorm {
 
 impl PowerIteration {
     /// `x ← Aᵀ A x / ‖Aᵀ A x‖`, `σ = ‖A x‖`, repeated from the given vector, which need not have length 1.
-    pub(crate) fn run(
-        &self,
-        vector: Tensor<4>,
-        apply: impl Fn(Tensor<4>) -> Tensor<4>,
-        apply_transposed: impl Fn(Tensor<4>) -> Tensor<4>,
-    ) -> SpectralNorm {
-        let mut vector = normalized(vector);
-        let mut image = apply(vector.clone());
-        let mut sigma = length(&image);
+    ///
+    /// `gram` yields `Aᵀ A x` and `‖A x‖`.
+    pub(crate) fn run(&self, vector: Tensor<4>, gram: impl Fn(Tensor<4>) -> (Tensor<4>, f32)) -> SpectralNorm {
+        let (mut next, mut sigma) = gram(normalized(vector));
         let mut iterations = 0;
         loop {
-            vector = normalized(apply_transposed(image));
-            image = apply(vector.clone());
-            iterations += 1;
+            let vector = normalized(next);
             let before = sigma;
-            sigma = length(&image);
-            let settled = f64::from((sigma - before).abs()) <= self.tol * f64::from(sigma.abs());
+            (next, sigma) = gram(vector.clone());
+            iterations += 1;
+            let settled = f64::from((sigma - before).abs()) <= self.tol * f64::from(sigma);
             if settled || iterations >= self.max_iters {
                 return SpectralNorm { vector, sigma, iterations };
             }
         }
     }
-}
-
-fn length(x: &Tensor<4>) -> f32 {
-    to_vec(x.clone().square().sum())[0].sqrt()
 }
 
 /// `x / ‖x‖₂`; zero stays zero.

@@ -1,6 +1,7 @@
 //! A convolution whose spectral norm is kept at or below a bound.
 
-use super::power_iteration::{PowerIteration, SpectralNorm, normalized};
+use super::power_iteration::{PowerIteration, SpectralNorm};
+use super::spectral_map::SpectralMap;
 use crate::branch::{Convolution, Form};
 use crate::randomness::{gaussian, uniform};
 use crate::tensor::to_vec;
@@ -80,7 +81,7 @@ impl SpectralConvolution {
 
     /// The estimate of `σ`, which is at most the spectral norm of the unconstrained map.
     pub fn sigma(&self) -> f32 {
-        to_vec(self.sigma_tensor(&self.raw()))[0]
+        to_vec(self.sigma_tensor(&self.spectral_map()))[0]
     }
 
     /// The constrained layer's Lipschitz constant as estimated: `min(σ, c)`.
@@ -90,8 +91,8 @@ impl SpectralConvolution {
 
     /// Improves the singular vector by power iteration and returns `σ`.
     pub fn update(&mut self, settings: &PowerIteration) -> SpectralNorm {
-        let raw = self.raw();
-        let norm = settings.run(self.image(&self.vector), |x| self.across(&raw, x), |y| self.back(&raw, y));
+        let map = self.spectral_map();
+        let norm = settings.run(self.image(&self.vector), |x| map.gram(x));
         let vector = norm.vector.clone().permute([0, 3, 1, 2]).reshape([-1]);
         self.vector = Param::initialized(self.vector.id, vector);
         self.opposite = None;
@@ -100,62 +101,38 @@ impl SpectralConvolution {
 
     /// `Ŵ`.
     pub(crate) fn constrained(&self) -> Convolution {
-        let raw = self.raw();
-        let factor = self.factor(self.sigma_tensor(&raw));
-        let weight = raw.weight.clone() / factor.reshape([1, 1]);
-        raw.with_weight(weight)
+        let map = self.spectral_map();
+        let factor = self.factor(self.sigma_tensor(&map));
+        let weight = map.convolution.weight.clone() / factor.reshape([1, 1]);
+        map.convolution.with_weight(weight)
     }
 
     /// From the gradient by `Ŵ` (as a matrix) the one by `W`:
     /// `W̄ = Ŵ̄ / f - [σ > c] ⟨Ŵ̄, W⟩ / (f² c) · ∂σ/∂W` with `f = max(1, σ/c)`.
     pub(crate) fn pull_constraint(&self, gradient: Tensor<2>) -> Tensor<4> {
-        let raw = self.raw();
-        let sigma = self.sigma_tensor(&raw);
+        let map = self.spectral_map();
+        let vector = self.image(&self.vector);
+        let (sigma, sigma_gradient) = match &self.opposite {
+            Some(opposite) => (self.sigma_tensor(&map), map.product_gradient(vector, self.image(opposite))),
+            None => map.length_and_gradient(vector),
+        };
         let factor = self.factor(sigma.clone()).reshape([1, 1]);
         let active = sigma.greater_elem(self.bound).float().reshape([1, 1]);
-        let (vector, opposite) = (self.image(&self.vector), self.opposite_image(&raw));
-        let sigma_gradient = match self.form {
-            Form::Unfold => raw.weight_gradient(vector, opposite),
-            Form::Fold => raw.weight_gradient(opposite, vector),
-        };
-        let along = (gradient.clone() * raw.weight.clone()).sum().reshape([1, 1]);
+        let along = (gradient.clone() * map.convolution.weight.clone()).sum().reshape([1, 1]);
         let through_sigma = along * active / (factor.clone().square() * self.bound);
-        raw.weight_to_image(gradient / factor - sigma_gradient * through_sigma)
+        map.convolution.weight_to_image(gradient / factor - sigma_gradient * through_sigma)
     }
 
-    /// The unconstrained convolution.
-    fn raw(&self) -> Convolution {
-        Convolution::new(self.form, self.weight.val())
+    /// The unconstrained map.
+    fn spectral_map(&self) -> SpectralMap {
+        SpectralMap::new(self.form, self.weight.val(), [self.height, self.width])
     }
 
-    fn sigma_tensor(&self, raw: &Convolution) -> Tensor<1> {
-        let image = self.across(raw, self.image(&self.vector));
+    fn sigma_tensor(&self, map: &SpectralMap) -> Tensor<1> {
+        let vector = self.image(&self.vector);
         match &self.opposite {
-            Some(opposite) => (image * self.image(opposite)).sum(),
-            None => image.square().sum().sqrt(),
-        }
-    }
-
-    /// From the kept vector's side to the other: `W`, or `Wᵀ` where the kept vector is the left one.
-    fn across(&self, raw: &Convolution, x: Tensor<4>) -> Tensor<4> {
-        match self.form {
-            Form::Unfold => raw.apply(x),
-            Form::Fold => raw.apply_transposed(x),
-        }
-    }
-
-    /// The transpose of [`Self::across`].
-    fn back(&self, raw: &Convolution, y: Tensor<4>) -> Tensor<4> {
-        match self.form {
-            Form::Unfold => raw.apply_transposed(y),
-            Form::Fold => raw.apply(y),
-        }
-    }
-
-    fn opposite_image(&self, raw: &Convolution) -> Tensor<4> {
-        match &self.opposite {
-            Some(opposite) => self.image(opposite),
-            None => normalized(self.across(raw, self.image(&self.vector))),
+            Some(opposite) => (map.apply(vector) * self.image(opposite)).sum(),
+            None => map.length(vector),
         }
     }
 

@@ -1,0 +1,138 @@
+//! A convolution as the linear map whose norm is bounded, seen from the side of the singular vector that is kept.
+
+use crate::branch::{Convolution, Form};
+use crate::kernels::{Grid, NarrowMap, Side};
+use crate::tensor::{from_vec, to_vec};
+use burn::tensor::{Device, Tensor};
+
+/// `A = W` where the kept vector is the right one, `A = Wᵀ` where it is the left one.
+///
+/// Images are `[1, height, width, channels]`. On the CPU, `A x` is never in memory as a whole.
+pub(super) struct SpectralMap {
+    pub convolution: Convolution,
+    fused: Option<NarrowMap>,
+}
+
+impl SpectralMap {
+    /// For a weight `[out, in, k, k]` on images of this height and width.
+    pub fn new(form: Form, weight: Tensor<4>, [height, width]: [usize; 2]) -> Self {
+        let [c_out, c_in, kernel, _] = weight.dims();
+        let on_cpu = weight.device() == Device::flex();
+        let convolution = Convolution::new(form, weight);
+        let fused = on_cpu.then(|| {
+            let (channels, hidden, side) = match form {
+                Form::Unfold => (c_in, c_out, Side::Input),
+                Form::Fold => (c_out, c_in, Side::Output),
+            };
+            let grid = Grid { batch: 1, height, width };
+            NarrowMap { grid, channels, hidden, kernel, side, weight: to_vec(convolution.weight.clone()) }
+        });
+        Self { convolution, fused }
+    }
+
+    /// `A x`.
+    pub fn apply(&self, x: Tensor<4>) -> Tensor<4> {
+        match self.convolution.form {
+            Form::Unfold => self.convolution.apply(x),
+            Form::Fold => self.convolution.apply_transposed(x),
+        }
+    }
+
+    /// `‖A x‖`, `[1]`.
+    pub fn length(&self, x: Tensor<4>) -> Tensor<1> {
+        match &self.fused {
+            Some(map) => {
+                let device = x.device();
+                scalar(map.squares(&to_vec(x)).sqrt(), &device)
+            }
+            None => self.apply(x).square().sum().sqrt(),
+        }
+    }
+
+    /// `Aᵀ A x` and `‖A x‖`.
+    pub fn gram(&self, x: Tensor<4>) -> (Tensor<4>, f32) {
+        match &self.fused {
+            Some(map) => {
+                let (dims, device) = (x.dims(), x.device());
+                let (product, squares) = map.gram(&to_vec(x));
+                (from_vec(product, dims, &device), squares.sqrt() as f32)
+            }
+            None => {
+                let image = self.apply(x);
+                let length = to_vec(image.clone().square().sum())[0].sqrt();
+                let back = match self.convolution.form {
+                    Form::Unfold => self.convolution.apply_transposed(image),
+                    Form::Fold => self.convolution.apply(image),
+                };
+                (back, length)
+            }
+        }
+    }
+
+    /// `‖A x‖` and its gradient by the weight, in the convolution's layout.
+    pub fn length_and_gradient(&self, x: Tensor<4>) -> (Tensor<1>, Tensor<2>) {
+        match &self.fused {
+            Some(map) => {
+                let device = x.device();
+                let (gradient, squares) = map.weight_gradient(&to_vec(x));
+                let gradient: Tensor<2> = from_vec(gradient, self.convolution.weight.dims(), &device);
+                (scalar(squares.sqrt(), &device), gradient / squares.sqrt().max(f64::from(f32::MIN_POSITIVE)))
+            }
+            None => {
+                let image = self.apply(x.clone());
+                let length = image.clone().square().sum().sqrt();
+                let unit = image / length.clone().clamp_min(f32::MIN_POSITIVE).reshape([1, 1, 1, 1]);
+                (length, self.product_gradient(x, unit))
+            }
+        }
+    }
+
+    /// The gradient of `⟨y, A x⟩` by the weight, in the convolution's layout.
+    pub fn product_gradient(&self, x: Tensor<4>, y: Tensor<4>) -> Tensor<2> {
+        match self.convolution.form {
+            Form::Unfold => self.convolution.weight_gradient(x, y),
+            Form::Fold => self.convolution.weight_gradient(y, x),
+        }
+    }
+}
+
+fn scalar(value: f64, device: &Device) -> Tensor<1> {
+    from_vec(vec![value as f32], [1], device)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::randomness::{NoiseKey, gaussian};
+
+    /// The fused products against those in tensor operations, on more and fewer pixels than a block of rows.
+    #[test]
+    fn both_paths_agree() {
+        let device = Device::flex();
+        let mut rng = NoiseKey::new(4, [0, 0]).stream(0);
+        let cases = [
+            (Form::Unfold, [7, 3, 3, 3], [5, 4]),
+            (Form::Fold, [3, 9, 5, 5], [6, 7]),
+            (Form::Fold, [2, 8, 3, 3], [40, 33]),
+            (Form::Unfold, [6, 5, 1, 1], [1, 1]),
+        ];
+        for (form, weight, image) in cases {
+            let fused = SpectralMap::new(form, gaussian(weight, &mut rng, &device), image);
+            assert!(fused.fused.is_some());
+            let general = SpectralMap { convolution: fused.convolution.clone(), fused: None };
+            let channels = if form == Form::Unfold { weight[1] } else { weight[0] };
+            let x = gaussian([1, image[0], image[1], channels], &mut rng, &device);
+            let close = |a: Vec<f32>, b: Vec<f32>| {
+                let scale = b.iter().fold(0f32, |max, value| max.max(value.abs()));
+                assert!(a.len() == b.len() && a.iter().zip(&b).all(|(a, b)| (a - b).abs() < 1e-5 * scale), "{form:?} {weight:?}");
+            };
+            let ((a, length), (b, length_too)) = (fused.gram(x.clone()), general.gram(x.clone()));
+            close(to_vec(a), to_vec(b));
+            close(vec![length], vec![length_too]);
+            close(to_vec(fused.length(x.clone())), vec![length]);
+            let ((length, a), (length_too, b)) = (fused.length_and_gradient(x.clone()), general.length_and_gradient(x));
+            close(to_vec(a), to_vec(b));
+            close(to_vec(length), to_vec(length_too));
+        }
+    }
+}
