@@ -7,8 +7,10 @@ use super::unfold::{Taps, fold, unfold_rows};
 use rayon::prelude::*;
 use std::ops::Range;
 
-/// Rows of a block: few enough for its matrices to stay in the cache, enough to keep the matrix products busy.
-const BLOCK_ROWS: usize = 128;
+/// Rows of a block at the most: enough to keep the matrix products busy, while hidden activations stay in the cache.
+const MAX_BLOCK_ROWS: usize = 512;
+/// And at the least.
+const MIN_BLOCK_ROWS: usize = 32;
 /// Row ranges with weight-gradient sums of their own. The number does not depend on the threads, so neither do the sums.
 pub(super) const GRADIENT_PARTS: usize = 16;
 
@@ -306,9 +308,9 @@ impl Scratch {
     }
 }
 
-/// Fewer rows where there are few pixels, so that there is work for several threads.
+/// Fewer rows where there are few pixels, so that there is work for several threads. Does not depend on their number.
 pub(super) fn block_rows(pixels: usize) -> usize {
-    (pixels / 8).next_multiple_of(16).clamp(16, BLOCK_ROWS)
+    (pixels / 16).next_multiple_of(16).clamp(MIN_BLOCK_ROWS, MAX_BLOCK_ROWS)
 }
 
 /// For every block of rows, its part of each matrix.
