@@ -58,7 +58,7 @@ pub use activation::{Activation, ActivationKind};
 pub use config::ResidualFlowConfig;
 pub use distribution::{bits_per_dim, standard_normal_log_prob};
 pub use error::{ModelError, Result};
-pub use fixed_point::FixedPoint;
+pub use fixed_point::{FixedPoint, InversionReport};
 pub use flows::{FlowLayer, LayerId, LogDetContext};
 pub use gradients::Gradients;
 pub use lipschitz::PowerIteration;

@@ -3,7 +3,7 @@
 use crate::config::ResidualFlowConfig;
 use crate::distribution::standard_normal_log_prob;
 use crate::error::{ModelError, Result};
-use crate::fixed_point::FixedPoint;
+use crate::fixed_point::{FixedPoint, InversionReport};
 use crate::flows::{ActNorm, FlowLayer, LayerId, LogDetContext, Logit, ResidualBlock, Squeeze};
 use crate::gradients::Gradients;
 use crate::lipschitz::PowerIteration;
@@ -177,6 +177,15 @@ impl ResidualFlow {
     /// # Errors
     /// If the latents have another number of dimensions, or the inverse of a layer does not converge.
     pub fn decode(&self, z: Tensor<2>) -> Result<Tensor<4>> {
+        Ok(self.decode_with_report(z)?.0)
+    }
+
+    /// Latents to images, with what the inversion took.
+    ///
+    /// # Errors
+    /// As [`decode`](Self::decode).
+    pub fn decode_with_report(&self, z: Tensor<2>) -> Result<(Tensor<4>, InversionReport)> {
+        let mut report = InversionReport::default();
         let [batch, dimensions] = z.dims();
         if dimensions != self.dimensions() {
             let expected = format!("[batch, {}]", self.dimensions());
@@ -194,10 +203,10 @@ impl ResidualFlow {
             }
             for layer in scale.layers.iter().rev() {
                 let id = ids.pop().expect("one id a layer");
-                x = layer.inverse(x, &self.fixed_point, &id)?;
+                x = layer.inverse(x, &self.fixed_point, &id, &mut report)?;
             }
         }
-        Ok(x)
+        Ok((x, report))
     }
 
     /// `n` images from latents of standard deviation `temperature`.

@@ -117,8 +117,8 @@ fn log_abs_det(mut a: Vec<Vec<f64>>) -> f64 {
 fn inverse_undoes_forward() {
     for case in cases() {
         let z = case.layer.forward(case.x.clone());
-        let solver = FixedPoint { tol: 1e-6, max_iters: 1000 };
-        let back = case.layer.inverse(z, &solver, &id()).unwrap();
+        let solver = FixedPoint { tol: 1e-6, max_iters: 1000, ..Default::default() };
+        let back = case.layer.inverse(z, &solver, &id(), &mut Default::default()).unwrap();
         for (a, b) in values(back).iter().zip(values(case.x)) {
             assert!((a - b).abs() < 2e-5, "{}: {a} for {b}", case.name);
         }

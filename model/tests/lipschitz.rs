@@ -3,8 +3,8 @@
 use burn::tensor::{Device, Tensor};
 use residual_flows::state::{named_tensors, with_tensors};
 use residual_flows::{
-    ActivationKind, ContractiveNet, ContractiveNetConfig, FixedPoint, FlowLayer, LayerId, ModelError, NoiseKey, PowerIteration,
-    flows::ResidualBlock, gaussian,
+    ActivationKind, ContractiveNet, ContractiveNetConfig, FixedPoint, FlowLayer, InversionReport, LayerId, ModelError, NoiseKey,
+    PowerIteration, flows::ResidualBlock, gaussian,
 };
 
 fn net(scale: f32, dense: bool) -> ContractiveNet {
@@ -102,8 +102,11 @@ fn an_inverse_that_does_not_converge_is_an_error() {
     let stale = with_tensors(net(1.0, false), state.collect()).unwrap();
     let layer = FlowLayer::Residual(ResidualBlock::new(stale));
     let y = gaussian([3, 2, 5, 4], &mut NoiseKey::new(3, [0, 0]).stream(0), &Device::flex()) * 3.0;
-    let solver = FixedPoint { tol: 1e-5, max_iters: 50 };
-    let error = layer.inverse(y, &solver, &LayerId { index: 0, path: "scales.0.layers.2".into() }).unwrap_err();
+    let solver = FixedPoint { tol: 1e-5, max_iters: 50, ..Default::default() };
+    let id = LayerId { index: 0, path: "scales.0.layers.2".into() };
+    let mut report = InversionReport::default();
+    let error = layer.inverse(y, &solver, &id, &mut report).unwrap_err();
+    assert_eq!((report.branch_evaluations, report.most_iterations, &*report.slowest_layer), (150, 50, &*id.path));
     assert!(matches!(&error, ModelError::Inversion { failed: 3, batch: 3, iterations: 50, .. }), "{error}");
     assert!(error.to_string().contains("scales.0.layers.2"));
 }
@@ -118,7 +121,9 @@ fn samples_are_inverted_independently_of_their_batch() {
     let scales = Tensor::<1>::from_floats([0.01, 3.0, 0.3, 10.0], &Device::flex()).reshape([4, 1, 1, 1]);
     let y = gaussian([4, 2, 5, 4], &mut rng, &Device::flex()) * scales;
     let id = LayerId { index: 0, path: "layer".into() };
-    let invert = |y: Tensor<4>| -> Vec<f32> { layer.inverse(y, &FixedPoint::default(), &id).unwrap().try_into_vec_as().unwrap() };
+    let invert = |y: Tensor<4>| -> Vec<f32> {
+        layer.inverse(y, &FixedPoint::default(), &id, &mut Default::default()).unwrap().try_into_vec_as().unwrap()
+    };
     let together = invert(y.clone());
     for sample in 0..4 {
         let alone = invert(y.clone().slice_dim(0, sample..sample + 1));

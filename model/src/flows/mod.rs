@@ -11,7 +11,7 @@ pub use residual::ResidualBlock;
 pub use squeeze::Squeeze;
 
 use crate::error::Result;
-use crate::fixed_point::FixedPoint;
+use crate::fixed_point::{FixedPoint, InversionReport};
 use crate::gradients::Gradients;
 use crate::lipschitz::PowerIteration;
 use crate::log_det::{LogDetConfig, SeriesDraw};
@@ -83,15 +83,15 @@ impl FlowLayer {
         }
     }
 
-    /// `x = f⁻¹(z)`.
+    /// `x = f⁻¹(z)`. Adds what it took to the report.
     ///
     /// # Errors
     /// If a fixed-point iteration does not converge.
-    pub fn inverse(&self, z: Tensor<4>, solver: &FixedPoint, id: &LayerId) -> Result<Tensor<4>> {
+    pub fn inverse(&self, z: Tensor<4>, solver: &FixedPoint, id: &LayerId, report: &mut InversionReport) -> Result<Tensor<4>> {
         match self {
             FlowLayer::Logit(layer) => Ok(layer.inverse(z)),
             FlowLayer::ActNorm(layer) => Ok(layer.inverse(z)),
-            FlowLayer::Residual(layer) => layer.inverse(z, solver, id),
+            FlowLayer::Residual(layer) => layer.inverse(z, solver, id, report),
             FlowLayer::Squeeze(layer) => Ok(layer.inverse(z)),
         }
     }

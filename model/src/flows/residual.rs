@@ -2,7 +2,7 @@
 
 use super::{LayerId, LogDetContext};
 use crate::error::{ModelError, Result};
-use crate::fixed_point::FixedPoint;
+use crate::fixed_point::{FixedPoint, InversionReport};
 use crate::gradients::Gradients;
 use crate::log_det::{Method, SeriesDraw, exact_log_det, series::series};
 use crate::net::ContractiveNet;
@@ -61,10 +61,21 @@ impl ResidualBlock {
     ///
     /// # Errors
     /// If the fixed-point iteration does not converge.
-    pub(crate) fn inverse(&self, z: Tensor<4>, solver: &FixedPoint, id: &LayerId) -> Result<Tensor<4>> {
+    pub(crate) fn inverse(
+        &self,
+        z: Tensor<4>,
+        solver: &FixedPoint,
+        id: &LayerId,
+        report: &mut InversionReport,
+    ) -> Result<Tensor<4>> {
         let dims = z.dims();
         let branch = self.net.branch();
         let solution = solver.solve(self.net.import(z), |x| branch.forward(x));
+        report.branch_evaluations += solution.evaluations;
+        if solution.iterations > report.most_iterations {
+            report.most_iterations = solution.iterations;
+            report.slowest_layer.clone_from(&id.path);
+        }
         if solution.failed > 0 {
             return Err(ModelError::Inversion {
                 layer: id.path.clone(),
