@@ -110,6 +110,11 @@ impl ContractiveNet {
         }
     }
 
+    /// The product of the layers' Lipschitz estimates, an estimate of `Lip(g)`.
+    pub fn lipschitz_estimate(&self) -> f64 {
+        self.convolutions.iter().map(|layer| f64::from(layer.lipschitz_estimate())).product()
+    }
+
     /// Updates the singular vectors of every layer; returns the product of the layers' Lipschitz estimates, an
     /// estimate of `Lip(g)`.
     pub fn update_lipschitz(&mut self, settings: &PowerIteration) -> f32 {

@@ -51,6 +51,7 @@ fn estimators() -> Vec<LogDetConfig> {
         base.clone(),
         LogDetConfig { distribution: TermCount::Geometric, ..base.clone() },
         LogDetConfig { probe: Probe::Rademacher, n_exact_terms: 1, ..base.clone() },
+        LogDetConfig { truncation_tol: 0.3, n_exact_terms: 8, ..base.clone() },
         LogDetConfig { distribution: TermCount::Geometric, n_draws: 3, n_exact_terms: 0, ..base },
     ]
 }

@@ -4,7 +4,7 @@ use super::{LayerId, LogDetContext};
 use crate::error::{ModelError, Result};
 use crate::fixed_point::{FixedPoint, InversionReport};
 use crate::gradients::Gradients;
-use crate::log_det::{Method, SeriesDraw, exact_log_det, series::series};
+use crate::log_det::{LogDetConfig, Method, SeriesDraw, exact_log_det, series::series};
 use crate::net::ContractiveNet;
 use burn::module::Module;
 use burn::tensor::Tensor;
@@ -49,7 +49,9 @@ impl ResidualBlock {
         let log_det = match context.config.method {
             Method::Exact => exact_log_det(&id.path, shape, &device, |u| branch.vjp(&at, u))?,
             Method::Series => {
-                let mut draw = context.config.draw(dims, &mut context.noise.stream(id.index as u64), &device);
+                let n_exact_terms = context.config.exact_terms_for(self.net.lipschitz_estimate());
+                let config = LogDetConfig { n_exact_terms, ..context.config.clone() };
+                let mut draw = config.draw(dims, &mut context.noise.stream(id.index as u64), &device);
                 draw.probe = self.net.import(draw.probe);
                 series(&draw, |u| branch.vjp(&at, u)).log_det
             }

@@ -45,6 +45,9 @@ pub struct LogDetConfig {
     pub geometric_success_prob: f64,
     /// Terms that are always computed and have weight 1.
     pub n_exact_terms: usize,
+    /// Fewer exact terms do where the rest of the series is at most this many nats per dimension, by
+    /// [`LogDetConfig::exact_terms_for`]; the roulette keeps the estimate unbiased all the same. 0 turns it off.
+    pub truncation_tol: f64,
     /// Draws of the number of terms that are averaged.
     pub n_draws: usize,
     /// Distribution of Hutchinson's probe vectors.
@@ -66,14 +69,15 @@ impl LogDetConfig {
             poisson_rate: 2.0,
             geometric_success_prob: 0.5,
             n_exact_terms: 2,
+            truncation_tol: 0.0,
             n_draws: 1,
             probe: Probe::Gaussian,
         }
     }
 
-    /// What the paper evaluates with: 20 exact terms.
+    /// What the paper evaluates with, 20 exact terms, of which those are left out that cannot matter.
     pub fn evaluation() -> Self {
-        Self { n_exact_terms: 20, ..Self::training() }
+        Self { n_exact_terms: 20, truncation_tol: 1e-4, ..Self::training() }
     }
 
     /// The exact log-determinant.
@@ -93,10 +97,21 @@ impl LogDetConfig {
         if !(self.geometric_success_prob > 0.0 && self.geometric_success_prob < 1.0) {
             return error("geometric_success_prob", "a number between 0 and 1", self.geometric_success_prob.to_string());
         }
+        if !(self.truncation_tol.is_finite() && self.truncation_tol >= 0.0) {
+            return error("truncation_tol", "0 or a positive number", self.truncation_tol.to_string());
+        }
         if self.n_draws == 0 {
             return error("n_draws", "at least 1", "0".into());
         }
         Ok(())
+    }
+
+    /// The exact terms to compute where the branch has Lipschitz constant `L`: the fewest `n ≤ n_exact_terms` with
+    /// `Σ_{k>n} Lᵏ/k ≤ L^{n+1} / ((n+1)(1-L)) ≤ truncation_tol`, as `|tr(Jᵏ)| ≤ D Lᵏ`.
+    pub fn exact_terms_for(&self, lipschitz: f64) -> usize {
+        let rest = |n: usize| lipschitz.powi(n as i32 + 1) / ((n + 1) as f64 * (1.0 - lipschitz));
+        let enough = |&n: &usize| self.truncation_tol > 0.0 && lipschitz < 1.0 && rest(n) <= self.truncation_tol;
+        (0..self.n_exact_terms).find(enough).unwrap_or(self.n_exact_terms)
     }
 
     /// Draws the randomness of one estimate for a batch `[batch, …]`.
@@ -130,6 +145,18 @@ pub struct SeriesDraw {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn fewer_exact_terms_for_smaller_lipschitz_constants() {
+        let config = LogDetConfig::evaluation();
+        let rest = |n: usize, l: f64| (n + 1..10_000).map(|k| l.powi(k as i32) / k as f64).sum::<f64>();
+        for lipschitz in [0.05, 0.3, 0.6] {
+            let n = config.exact_terms_for(lipschitz);
+            assert!(n < 20 && rest(n, lipschitz) <= 1e-4 && rest(n - 1, lipschitz) > 0.5e-4, "{lipschitz}: {n}");
+        }
+        assert_eq!((config.exact_terms_for(0.95), config.exact_terms_for(1.5), config.exact_terms_for(0.0)), (20, 20, 0));
+        assert_eq!(LogDetConfig { truncation_tol: 0.0, ..config }.exact_terms_for(0.1), 20);
+    }
 
     #[test]
     fn weights_are_those_of_the_research_code() {
