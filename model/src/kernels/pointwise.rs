@@ -169,32 +169,68 @@ fn multiply_body<const FMA: bool>(a: &mut [f32], b: &[f32]) {
     }
 }
 
+/// What the processor can do; kernels are compiled for each.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum InstructionSet {
+    /// What the build targets: NEON on 64-bit ARM, SSE2 on x86-64.
+    Portable,
+    #[cfg(target_arch = "x86_64")]
+    Avx2,
+    #[cfg(target_arch = "x86_64")]
+    Avx512,
+}
+
+impl InstructionSet {
+    /// All that this processor has, the best last.
+    fn available() -> impl DoubleEndedIterator<Item = Self> {
+        #[cfg(target_arch = "x86_64")]
+        let wider = {
+            let avx2 = is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma");
+            let avx512 = avx2
+                && is_x86_feature_detected!("avx512f")
+                && is_x86_feature_detected!("avx512vl")
+                && is_x86_feature_detected!("avx512dq")
+                && is_x86_feature_detected!("avx512bw");
+            [(avx2, Self::Avx2), (avx512, Self::Avx512)]
+        };
+        #[cfg(not(target_arch = "x86_64"))]
+        let wider: [(bool, Self); 0] = [];
+        std::iter::once((true, Self::Portable)).chain(wider).filter_map(|(there, set)| there.then_some(set))
+    }
+
+    /// The best one, or the one under test.
+    fn current() -> Self {
+        #[cfg(test)]
+        if let Some(set) = tests::UNDER_TEST.get() {
+            return set;
+        }
+        Self::available().next_back().unwrap_or(Self::Portable)
+    }
+}
+
 /// Compiles a loop for each instruction set and picks one at run time.
 macro_rules! dispatch {
     ($call:ident $(::<$phi:ident: $bound:ident>)?, ($($arg:ident: $ty:ty),*) $(-> $ret:ty)?) => {{
         #[cfg(target_arch = "x86_64")]
-        {
-            #[target_feature(enable = "avx512f,avx512vl,avx512dq,avx512bw,avx2,fma")]
-            fn avx512$(<$phi: $bound>)?($($arg: $ty),*) $(-> $ret)? {
-                $call::<$($phi,)? true>($($arg),*)
-            }
-            #[target_feature(enable = "avx2,fma")]
-            fn avx2$(<$phi: $bound>)?($($arg: $ty),*) $(-> $ret)? {
-                $call::<$($phi,)? true>($($arg),*)
-            }
-            if is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512vl")
-                && is_x86_feature_detected!("avx512dq") && is_x86_feature_detected!("avx512bw")
-            {
-                // SAFETY: the processor has these instructions; AVX-512 implies AVX2 and FMA.
-                return unsafe { avx512($($arg),*) };
-            }
-            if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
-                // SAFETY: the processor has these instructions.
-                return unsafe { avx2($($arg),*) };
-            }
+        #[target_feature(enable = "avx512f,avx512vl,avx512dq,avx512bw,avx2,fma")]
+        fn avx512$(<$phi: $bound>)?($($arg: $ty),*) $(-> $ret)? {
+            $call::<$($phi,)? true>($($arg),*)
+        }
+        #[cfg(target_arch = "x86_64")]
+        #[target_feature(enable = "avx2,fma")]
+        fn avx2$(<$phi: $bound>)?($($arg: $ty),*) $(-> $ret)? {
+            $call::<$($phi,)? true>($($arg),*)
         }
         const FMA: bool = cfg!(any(target_arch = "aarch64", target_feature = "fma"));
-        $call::<$($phi,)? FMA>($($arg),*)
+        match InstructionSet::current() {
+            InstructionSet::Portable => $call::<$($phi,)? FMA>($($arg),*),
+            // SAFETY: `current` yields only what the processor was found to have.
+            #[cfg(target_arch = "x86_64")]
+            InstructionSet::Avx2 => unsafe { avx2($($arg),*) },
+            // SAFETY: as above.
+            #[cfg(target_arch = "x86_64")]
+            InstructionSet::Avx512 => unsafe { avx512($($arg),*) },
+        }
     }};
 }
 
@@ -257,6 +293,12 @@ impl Phi {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::cell::Cell;
+
+    thread_local! {
+        /// The instruction set that this thread's kernels use.
+        pub(super) static UNDER_TEST: Cell<Option<InstructionSet>> = const { Cell::new(None) };
+    }
 
     /// The derivatives in double precision, from the formulas of LipSwish and ELU.
     fn exact(phi: Phi, a: f64) -> [f64; 5] {
@@ -274,6 +316,14 @@ mod tests {
     }
 
     #[test]
+    fn kernels_agree_with_double_precision_on_every_instruction_set() {
+        for set in InstructionSet::available() {
+            UNDER_TEST.set(Some(set));
+            kernels_agree_with_double_precision();
+        }
+        UNDER_TEST.set(None);
+    }
+
     fn kernels_agree_with_double_precision() {
         for phi in [Phi::lip_swish(0.5), Phi::lip_swish(-3.0), Phi::lip_swish(6.0), Phi::Elu] {
             let a: Vec<f32> = (0..1003).map(|i| (i as f32 / 1003.0 - 0.5) * 60.0).collect();
