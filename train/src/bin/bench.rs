@@ -1,0 +1,177 @@
+//! The `bench` program: how long a configuration takes per step, evaluation, encoding and sample, on random images.
+
+use ::train::config::Config;
+use ::train::device::device;
+use ::train::step::{Stepper, ready};
+use ::train::{noise, system};
+use anyhow::{Context, Result};
+use burn::tensor::{Device, Tensor};
+use clap::{Parser, ValueEnum};
+use rand::Rng;
+use residual_flows::{LogDetContext, ResidualFlow, gaussian};
+use serde::Serialize;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Instant;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// Measures a configuration on random images; needs no data.
+#[derive(Parser)]
+#[command(version)]
+struct Arguments {
+    /// The experiment's settings, a TOML file with data.shape
+    #[arg(long, value_name = "FILE")]
+    config: PathBuf,
+    /// Changes a setting of the file; may be repeated
+    #[arg(long, value_name = "SECTION.KEY=VALUE")]
+    set: Vec<String>,
+    /// Images of a batch
+    #[arg(long, value_name = "N")]
+    batch: std::num::NonZeroUsize,
+    /// Measurements of each kind; their median is reported
+    #[arg(long, value_name = "N", default_value = "3")]
+    repeats: std::num::NonZeroUsize,
+    /// What not to measure, separated by commas
+    #[arg(long, value_name = "WHAT", value_delimiter = ',')]
+    skip: Vec<Part>,
+    /// Prints one JSON object instead of lines
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, ValueEnum)]
+enum Part {
+    Step,
+    Evaluate,
+    Encode,
+    Sample,
+}
+
+/// Medians; `null` for what was left out.
+#[derive(Serialize)]
+struct Outcome {
+    batch: usize,
+    repeats: usize,
+    /// Numbers that are trained.
+    parameters: Option<usize>,
+    /// A whole optimiser step, power iteration and averaging included.
+    step_seconds: Option<f64>,
+    /// The most memory resident after the steps.
+    peak_memory_bytes: Option<u64>,
+    /// `log_prob` with the estimator of evaluation.
+    evaluate_seconds: Option<f64>,
+    encode_seconds: Option<f64>,
+    sample_seconds: Option<f64>,
+}
+
+fn main() -> ExitCode {
+    match run(&Arguments::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(arguments: &Arguments) -> Result<()> {
+    let outcome = measure(arguments)?;
+    if arguments.json {
+        println!("{}", serde_json::to_string(&outcome)?);
+    } else if let serde_json::Value::Object(fields) = serde_json::to_value(&outcome)? {
+        for (key, value) in fields {
+            println!("{key}: {value}");
+        }
+    }
+    Ok(())
+}
+
+fn measure(arguments: &Arguments) -> Result<Outcome> {
+    let (config, source) = Config::load(&arguments.config, &arguments.set)?;
+    let shape = config.data.shape.with_context(|| {
+        format!(
+            "{}: `data.shape` is missing; set it to [channels, height, width], which random images need",
+            source.place("data")
+        )
+    })?;
+    let device = device();
+    let (batch, repeats) = (arguments.batch.get(), arguments.repeats.get());
+    let noise = noise::benchmark(config.run.seed);
+    let images = random_images(batch, shape, &mut noise.stream(0), &device);
+    let mut model = config.model.init(shape, &mut noise.stream(1), &device)?;
+    model.initialize(images.clone())?;
+    let mut outcome = Outcome {
+        batch,
+        repeats,
+        parameters: None,
+        step_seconds: None,
+        peak_memory_bytes: None,
+        evaluate_seconds: None,
+        encode_seconds: None,
+        sample_seconds: None,
+    };
+    let measures = |part: Part| !arguments.skip.contains(&part);
+    if measures(Part::Step) {
+        let levels = config.data.levels.unwrap_or(256);
+        let mut stepper = Stepper::new(&config, levels, 1 + repeats as u64);
+        let (trained, seconds) = steps(model, &mut stepper, &images, repeats)?;
+        outcome.parameters = Some(stepper.n_parameters(&trained));
+        (model, outcome.step_seconds) = (trained, Some(seconds));
+        outcome.peak_memory_bytes = system::peak_memory_bytes();
+    }
+    let model = ready(model);
+    if measures(Part::Evaluate) {
+        let context = LogDetContext { config: &config.log_det.eval, noise };
+        outcome.evaluate_seconds = Some(median(repeats, || read(model.log_prob(images.clone(), &context)?.total()))?);
+    }
+    if measures(Part::Encode) {
+        outcome.encode_seconds = Some(median(repeats, || read(model.encode(images.clone())?))?);
+    }
+    if measures(Part::Sample) {
+        let latents = gaussian([batch, model.dimensions()], &mut noise.stream(2), &device);
+        outcome.sample_seconds = Some(median(repeats, || read(model.decode(latents.clone())?))?);
+    }
+    Ok(outcome)
+}
+
+/// The model after some steps, and the median seconds of all but the first.
+fn steps(mut model: ResidualFlow, stepper: &mut Stepper, images: &Tensor<4>, repeats: usize) -> Result<(ResidualFlow, f64)> {
+    (model, _) = stepper.step(model, vec![images.clone()])?;
+    let mut seconds = Vec::with_capacity(repeats);
+    for _ in 0..repeats {
+        let start = Instant::now();
+        (model, _) = stepper.step(model, vec![images.clone()])?;
+        seconds.push(start.elapsed().as_secs_f64());
+    }
+    Ok((model, middle(seconds)))
+}
+
+fn random_images(batch: usize, [c, h, w]: [usize; 3], rng: &mut impl Rng, device: &Device) -> Tensor<4> {
+    let values: Vec<f32> = (0..batch * c * h * w).map(|_| rng.random()).collect();
+    Tensor::from_data(burn::tensor::TensorData::new(values, [batch, c, h, w]), device)
+}
+
+fn median(repeats: usize, mut run: impl FnMut() -> Result<()>) -> Result<f64> {
+    let mut seconds = Vec::with_capacity(repeats);
+    for _ in 0..repeats {
+        let start = Instant::now();
+        run()?;
+        seconds.push(start.elapsed().as_secs_f64());
+    }
+    Ok(middle(seconds))
+}
+
+/// The median; of an even number the mean of the two in the middle.
+fn middle(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    let n = values.len();
+    (values[(n - 1) / 2] + values[n / 2]) / 2.0
+}
+
+/// Waits until a tensor has been computed.
+fn read<const D: usize>(tensor: Tensor<D>) -> Result<()> {
+    tensor.try_into_vec_as::<f32>().context("cannot read a result from the device")?;
+    Ok(())
+}

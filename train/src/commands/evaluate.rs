@@ -1,0 +1,116 @@
+//! `train evaluate CHECKPOINT`: test bits/dim of a checkpoint's averaged weights.
+
+use super::report;
+use ::train::config::Source;
+use ::train::device::device;
+use ::train::evaluate::Evaluation;
+use ::train::progress::{Progress, duration};
+use ::train::{checkpoint, data, step, system};
+use anyhow::{Context, Result, ensure};
+use clap::Args;
+use datasets::Split;
+use residual_flows::LogDetConfig;
+use residual_flows::log_det::Method;
+use serde::Serialize;
+use std::path::PathBuf;
+use std::time::Instant;
+
+/// Measures the test bits/dim of a checkpoint's averaged weights
+#[derive(Args)]
+pub struct Evaluate {
+    /// The checkpoint, a .safetensors file
+    checkpoint: PathBuf,
+    /// Directory of the data set, if it is not where it was in training
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// Images of a batch [default: run.eval_batch_size of the training]
+    #[arg(long, value_name = "N", value_parser = super::at_least_one)]
+    batch: Option<usize>,
+    /// Only the first N images
+    #[arg(long, value_name = "N", value_parser = super::at_least_one)]
+    limit: Option<usize>,
+    /// Decides dequantisation and estimator noise [default: that of the training]
+    #[arg(long)]
+    seed: Option<u64>,
+    /// Exact log-determinants, for small images
+    #[arg(long)]
+    exact: bool,
+    /// Prints the result as one JSON object
+    #[arg(long)]
+    json: bool,
+    /// Also writes the result to DIR/evaluation.json
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+}
+
+#[derive(Serialize)]
+struct Outcome {
+    test_bits_per_dim: f64,
+    standard_error: f64,
+    n_images: usize,
+    log_det: Method,
+    step: u64,
+    wall_seconds: f64,
+    peak_memory_bytes: Option<u64>,
+    checkpoint: PathBuf,
+}
+
+impl Evaluate {
+    /// Evaluates.
+    ///
+    /// # Errors
+    /// If the checkpoint or the data cannot be read or do not fit each other, or the evaluation breaks down.
+    pub fn run(self) -> Result<()> {
+        let start = Instant::now();
+        let device = device();
+        let checkpoint = checkpoint::load(&self.checkpoint, &device)?;
+        let mut config = checkpoint.description.config;
+        config.data.path = self.data.unwrap_or(config.data.path);
+        config.run.eval_batch_size = self.batch.unwrap_or(config.run.eval_batch_size);
+        config.run.seed = self.seed.unwrap_or(config.run.seed);
+        if self.exact {
+            config.log_det.eval = LogDetConfig::exact();
+        }
+        let source = Source::new(self.checkpoint.display().to_string(), String::new(), Vec::new());
+        let batcher = data::open(&config, &source, Split::Test).context("the data set (--data DIR says where it is)")?;
+        let found = (data::image_shape(batcher.shape()), batcher.levels());
+        let expected = (checkpoint.description.shape, checkpoint.description.levels);
+        ensure!(
+            found == expected,
+            "{} holds images of shape and levels {found:?}, {} was trained on {expected:?}; use the same data set",
+            config.data.path.display(),
+            self.checkpoint.display()
+        );
+        let model = step::ready(checkpoint.average);
+        let log_det = &config.log_det.eval;
+        let evaluation = Evaluation { batcher: &batcher, log_det, seed: config.run.seed, limit: self.limit };
+        let mut progress = Progress::new("images", evaluation.n_images() as u64);
+        let bits = evaluation.run(&model, &device, |done, mean| {
+            progress.set(done as u64, &format!("{mean:.4} bits/dim"));
+            true
+        })?;
+        let bits = bits.context("the evaluation was stopped")?;
+        drop(progress);
+        let result = Outcome {
+            test_bits_per_dim: bits.bits_per_dim,
+            standard_error: bits.standard_error,
+            n_images: bits.n_images,
+            log_det: log_det.method,
+            step: checkpoint.description.step,
+            wall_seconds: start.elapsed().as_secs_f64(),
+            peak_memory_bytes: system::peak_memory_bytes(),
+            checkpoint: self.checkpoint,
+        };
+        if let Some(dir) = &self.out {
+            let path = dir.join("evaluation.json");
+            let write =
+                || std::fs::create_dir_all(dir).and_then(|()| std::fs::write(&path, serde_json::to_string_pretty(&result)?));
+            write().with_context(|| format!("cannot write {}", path.display()))?;
+        }
+        report(self.json, &result, || {
+            let Outcome { test_bits_per_dim, standard_error, n_images, wall_seconds, .. } = &result;
+            let time = duration(*wall_seconds);
+            format!("test bits/dim {test_bits_per_dim:.4} ± {standard_error:.4} ({n_images} images, {time})")
+        })
+    }
+}

@@ -1,0 +1,58 @@
+//! The command line.
+
+mod evaluate;
+mod sample;
+mod train;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+use serde::Serialize;
+
+/// Trains, evaluates and samples Residual Flows.
+#[derive(Parser)]
+#[command(version, subcommand_negates_reqs = true, args_conflicts_with_subcommands = true)]
+pub struct Arguments {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    train: Option<train::Train>,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    Evaluate(evaluate::Evaluate),
+    Sample(sample::Sample),
+}
+
+impl Arguments {
+    /// Does what was asked for.
+    ///
+    /// # Errors
+    /// Those of the command.
+    pub fn run(self) -> Result<()> {
+        match (self.command, self.train) {
+            (Some(Command::Evaluate(evaluate)), _) => evaluate.run(),
+            (Some(Command::Sample(sample)), _) => sample.run(),
+            (None, Some(train)) => train.run(),
+            (None, None) => anyhow::bail!("nothing to do: expected --config FILE, or the subcommand evaluate or sample"),
+        }
+    }
+}
+
+/// Prints a result on standard output: as one JSON object, or as lines to be read.
+fn report(json: bool, result: &impl Serialize, lines: impl FnOnce() -> String) -> Result<()> {
+    match json {
+        true => println!("{}", serde_json::to_string(result)?),
+        false => println!("{}", lines()),
+    }
+    Ok(())
+}
+
+/// For clap: a number of things of which there must be one.
+fn at_least_one(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(0) => Err("expected at least 1".into()),
+        Ok(n) => Ok(n),
+        Err(_) => Err("expected a whole number".into()),
+    }
+}

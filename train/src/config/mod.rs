@@ -1,0 +1,194 @@
+//! An experiment's settings: one TOML file with the sections `[data]`, `[model]`, `[log_det.train]`,
+//! `[log_det.eval]`, `[optim]` and `[run]`.
+//!
+//! Keys that are left out have the defaults of these types; unknown keys and wrong types are errors with their line.
+//! [`Config::load`] reads a file, [`Source`] remembers where each key came from, for later messages.
+
+mod source;
+mod validate;
+
+pub use source::Source;
+
+use anyhow::{Context, Result};
+use datasets::Dequantization;
+use residual_flows::{LogDetConfig, ResidualFlowConfig};
+use serde::{Deserialize, Serialize};
+use std::path::{Path, PathBuf};
+
+/// All settings of an experiment.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// Which images, and how they become real numbers.
+    pub data: DataConfig,
+    /// The architecture.
+    #[serde(default)]
+    pub model: ResidualFlowConfig,
+    /// The log-determinant's estimators.
+    #[serde(default)]
+    pub log_det: LogDetSection,
+    /// The optimiser.
+    #[serde(default)]
+    pub optim: OptimConfig,
+    /// How long to train, and what to do meanwhile.
+    #[serde(default)]
+    pub run: RunConfig,
+}
+
+/// `[data]`
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DataConfig {
+    /// Directory with the shards of both splits, relative to the current directory.
+    pub path: PathBuf,
+    /// Shape of the images, `[channels, height, width]`. Optional: if it is given, the data set must have it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub shape: Option<[usize; 3]>,
+    /// Reduces pixels to this many levels; without it they keep the data set's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub levels: Option<u32>,
+    /// Mirrors training images left to right with probability one half.
+    #[serde(default)]
+    pub flip: bool,
+    /// How pixels become real numbers.
+    #[serde(default)]
+    pub dequantization: Dequantization,
+}
+
+/// `[log_det]`
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct LogDetSection {
+    /// In training; the default is [`LogDetConfig::training`].
+    pub train: LogDetConfig,
+    /// In evaluation; keys that are left out are those of [`LogDetConfig::evaluation`].
+    pub eval: LogDetConfig,
+}
+
+impl Default for LogDetSection {
+    fn default() -> Self {
+        Self { train: LogDetConfig::training(), eval: LogDetConfig::evaluation() }
+    }
+}
+
+/// `[optim]`: Adam with warm-up, clipping and an average of the weights.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct OptimConfig {
+    /// The learning rate after warm-up.
+    pub learning_rate: f64,
+    /// Steps in which the learning rate rises linearly.
+    pub warmup_steps: u64,
+    /// What the learning rate does after warm-up.
+    pub schedule: ScheduleKind,
+    /// Fraction of the learning rate that a cosine schedule ends at.
+    pub final_fraction: f64,
+    /// Images of a micro-batch: so many are in memory at a time.
+    pub batch_size: usize,
+    /// Micro-batches whose gradients are averaged in one step.
+    pub accumulate: usize,
+    /// Largest norm of all gradients together; longer ones are scaled down to it.
+    pub clip_norm: f64,
+    /// Decay rates of Adam's first and second moments.
+    pub betas: [f64; 2],
+    /// Adam's `ε`.
+    pub epsilon: f64,
+    /// Decay of the exponential moving average of the weights, which evaluation and samples use.
+    pub ema_decay: f64,
+}
+
+/// The learning rate's course.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ScheduleKind {
+    /// Stays as it is.
+    Constant,
+    /// Falls along half a cosine to `final_fraction` at the end of `epochs` or `max_steps`, whichever is first.
+    Cosine,
+}
+
+impl Default for OptimConfig {
+    fn default() -> Self {
+        Self {
+            learning_rate: 1e-3,
+            warmup_steps: 1000,
+            schedule: ScheduleKind::Constant,
+            final_fraction: 0.01,
+            batch_size: 64,
+            accumulate: 1,
+            clip_norm: 1.0,
+            betas: [0.9, 0.99],
+            epsilon: 1e-8,
+            ema_decay: 0.999,
+        }
+    }
+}
+
+/// `[run]`
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct RunConfig {
+    /// Decides initial weights, the order of images, and all noise.
+    pub seed: u64,
+    /// Passes over the training images.
+    pub epochs: u64,
+    /// Ends training after so many steps.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_steps: Option<u64>,
+    /// Ends training after so many seconds; the last evaluation comes on top. How far a run gets then depends on the
+    /// machine.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_seconds: Option<f64>,
+    /// Evaluates on the test images after every so many epochs; 0: only at the end.
+    pub evaluate_every_epochs: u64,
+    /// Images of an evaluation batch.
+    pub eval_batch_size: usize,
+    /// Writes metrics every so many steps.
+    pub log_every_steps: u64,
+    /// Draws pictures after every so many epochs; 0: only at the beginning and the end.
+    pub sample_every_epochs: u64,
+    /// How many checkpoints with the lowest test bits per dimension are kept.
+    pub keep_best: usize,
+    /// Images of each kind in a picture.
+    pub n_samples: usize,
+}
+
+impl Default for RunConfig {
+    fn default() -> Self {
+        Self {
+            seed: 0,
+            epochs: 1000,
+            max_steps: None,
+            max_seconds: None,
+            evaluate_every_epochs: 1,
+            eval_batch_size: 200,
+            log_every_steps: 20,
+            sample_every_epochs: 1,
+            keep_best: 5,
+            n_samples: 32,
+        }
+    }
+}
+
+impl Config {
+    /// Reads and checks a file, with `section.key=value` settings that take precedence.
+    ///
+    /// # Errors
+    /// If the file cannot be read, is not TOML, or holds an unknown key, a value of a wrong type or out of range; with
+    /// the file's line or the setting at fault.
+    pub fn load(path: &Path, settings: &[String]) -> Result<(Self, Source)> {
+        let text = std::fs::read_to_string(path).with_context(|| format!("cannot read the configuration {}", path.display()))?;
+        let source = Source::new(path.display().to_string(), text, settings.to_vec());
+        let config = source.parse()?;
+        config.validate(&source)?;
+        Ok((config, source))
+    }
+
+    /// The resolved settings as TOML, every default written out.
+    ///
+    /// # Errors
+    /// If a number cannot be written as TOML.
+    pub fn to_toml(&self) -> Result<String> {
+        toml::to_string(self).context("cannot write the configuration as TOML")
+    }
+}

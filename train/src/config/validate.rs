@@ -1,0 +1,88 @@
+//! Settings that make no sense, found before any work starts.
+
+use super::{Config, Source};
+use anyhow::{Result, anyhow};
+use residual_flows::log_det::Method;
+use residual_flows::{LogDetConfig, ModelError};
+use std::fmt::Display;
+
+impl Config {
+    /// Checks all settings that can be checked without the data; the architecture too if `data.shape` is set.
+    ///
+    /// # Errors
+    /// Names the first setting that is out of its range, and its place.
+    pub fn validate(&self, source: &Source) -> Result<()> {
+        let check = Check { source };
+        let (optim, run) = (&self.optim, &self.run);
+        if let Some(levels) = self.data.levels {
+            check.require((2..=256).contains(&levels), "data.levels", "2 to 256", levels)?;
+        }
+        check.positive("optim.learning_rate", optim.learning_rate)?;
+        let fraction = optim.final_fraction;
+        check.require((0.0..=1.0).contains(&fraction), "optim.final_fraction", "between 0 and 1", fraction)?;
+        check.at_least_one("optim.batch_size", optim.batch_size as u64)?;
+        check.at_least_one("optim.accumulate", optim.accumulate as u64)?;
+        check.positive("optim.clip_norm", optim.clip_norm)?;
+        let betas = optim.betas.iter().all(|beta| (0.0..1.0).contains(beta));
+        check.require(betas, "optim.betas", "two numbers from 0 to below 1", format!("{:?}", optim.betas))?;
+        check.positive("optim.epsilon", optim.epsilon)?;
+        let decay = optim.ema_decay;
+        check.require((0.0..1.0).contains(&decay), "optim.ema_decay", "from 0 to below 1", decay)?;
+        check.at_least_one("run.epochs", run.epochs)?;
+        check.at_least_one("run.max_steps", run.max_steps.unwrap_or(1))?;
+        check.positive("run.max_seconds", run.max_seconds.unwrap_or(1.0))?;
+        check.at_least_one("run.eval_batch_size", run.eval_batch_size as u64)?;
+        check.at_least_one("run.log_every_steps", run.log_every_steps)?;
+        check.at_least_one("run.n_samples", run.n_samples as u64)?;
+        check.estimator("log_det.train", &self.log_det.train)?;
+        check.estimator("log_det.eval", &self.log_det.eval)?;
+        let series = self.log_det.train.method == Method::Series;
+        check.require(series, "log_det.train.method", "\"series\": gradients come from the series", "\"exact\"")?;
+        self.data.shape.map_or(Ok(()), |shape| self.validate_architecture(shape, source))
+    }
+
+    /// Checks that the architecture fits images of this shape.
+    ///
+    /// # Errors
+    /// Names the setting at fault and its place.
+    pub fn validate_architecture(&self, shape: [usize; 3], source: &Source) -> Result<()> {
+        let check = Check { source };
+        check.require(shape.iter().all(|&n| n > 0), "data.shape", "three positive numbers", format!("{shape:?}"))?;
+        self.model.validate(shape).map_err(|error| check.of_model("model", error))
+    }
+}
+
+struct Check<'a> {
+    source: &'a Source,
+}
+
+impl Check<'_> {
+    fn require(&self, holds: bool, key: &str, expected: &str, got: impl Display) -> Result<()> {
+        if holds {
+            return Ok(());
+        }
+        Err(anyhow!("{}: `{key}` is {got}: expected {expected}", self.source.place(key)))
+    }
+
+    fn positive(&self, key: &str, value: f64) -> Result<()> {
+        self.require(value.is_finite() && value > 0.0, key, "a positive number", value)
+    }
+
+    fn at_least_one(&self, key: &str, value: u64) -> Result<()> {
+        self.require(value > 0, key, "at least 1", value)
+    }
+
+    fn estimator(&self, section: &str, config: &LogDetConfig) -> Result<()> {
+        config.validate().map_err(|error| self.of_model(section, error))
+    }
+
+    fn of_model(&self, section: &str, error: ModelError) -> anyhow::Error {
+        match error {
+            ModelError::Config { key, expected, got } => {
+                let key = format!("{section}.{key}");
+                anyhow!("{}: `{key}` is {got}: expected {expected}", self.source.place(&key))
+            }
+            other => anyhow!("{}: {other}", self.source.place(section)),
+        }
+    }
+}

@@ -1,0 +1,108 @@
+//! The exponential moving average of the weights.
+
+use burn::module::{Module, ModuleMapper, ModuleVisitor, Param, ParamId};
+use burn::optim::GradientsParams;
+use burn::tensor::Tensor;
+use std::collections::HashSet;
+
+/// `a ← a + (1 - decay) (w - a)` for every trained parameter `w`, from `a = w` at the first update.
+///
+/// What is not trained, such as the vectors of power iteration, is copied from the latest module. The averaged module
+/// needs `update_lipschitz` before it is used.
+pub struct WeightAverage<M> {
+    decay: f64,
+    shadow: Option<M>,
+}
+
+impl<M: Module> WeightAverage<M> {
+    /// An average without any weights yet.
+    pub fn new(decay: f64) -> Self {
+        Self { decay, shadow: None }
+    }
+
+    /// Takes in the module's weights after a step.
+    pub fn update(&mut self, module: &M, trained: &HashSet<ParamId>) {
+        self.shadow = Some(match self.shadow.take() {
+            None => module.clone(),
+            Some(shadow) => {
+                let mut collect = Collect { trained, values: GradientsParams::new() };
+                shadow.visit(&mut collect);
+                let values = collect.values;
+                drop(shadow);
+                module.clone().map(&mut Average { values, rate: 1.0 - self.decay })
+            }
+        });
+    }
+
+    /// The module with averaged weights; `None` before the first update.
+    pub fn module(&self) -> Option<&M> {
+        self.shadow.as_ref()
+    }
+}
+
+/// The values of trained parameters by identity.
+struct Collect<'a> {
+    trained: &'a HashSet<ParamId>,
+    values: GradientsParams,
+}
+
+impl ModuleVisitor for Collect<'_> {
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        if self.trained.contains(&param.id) {
+            self.values.register(param.id, param.val());
+        }
+    }
+}
+
+struct Average {
+    values: GradientsParams,
+    rate: f64,
+}
+
+impl ModuleMapper for Average {
+    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+        match self.values.remove::<D>(param.id) {
+            Some(average) => param.map(|weight| average.clone() + (weight - average) * self.rate),
+            None => param,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use burn::tensor::Device;
+
+    #[derive(Module, Debug)]
+    struct Two {
+        trained: Param<Tensor<1>>,
+        buffer: Param<Tensor<1>>,
+    }
+
+    fn values(module: &Two) -> [f32; 2] {
+        [&module.trained, &module.buffer].map(|param| param.val().into_scalar())
+    }
+
+    #[test]
+    fn follows_its_formula_and_copies_what_is_not_trained() {
+        let device = Device::flex();
+        let constant = |value: f32| Tensor::<1>::from_floats([value], &device);
+        let mut module = Two { trained: Param::from_tensor(constant(1.0)), buffer: Param::from_tensor(constant(10.0)) };
+        let trained = HashSet::from([module.trained.id]);
+        let mut average = WeightAverage::new(0.75);
+        assert!(average.module().is_none());
+        let mut expected = 1.0;
+        for step in 0..5 {
+            let weight = 1.0 + step as f32 * step as f32;
+            expected = if step == 0 { weight } else { 0.75 * expected + 0.25 * weight };
+            module.trained = Param::initialized(module.trained.id, constant(weight));
+            module.buffer = Param::initialized(module.buffer.id, constant(10.0 + weight));
+            average.update(&module, &trained);
+            let shadow = average.module().expect("updated");
+            assert!((values(shadow)[0] - expected).abs() < 1e-5, "{:?} {expected}", values(shadow));
+            assert_eq!(values(shadow)[1], 10.0 + weight);
+            assert_eq!(shadow.trained.id, module.trained.id);
+        }
+        assert_eq!(values(&module)[0], 17.0);
+    }
+}

@@ -1,0 +1,31 @@
+//! Trains, evaluates and samples Residual Flows: what the programs `train` and `bench` share.
+//!
+//! | module | idea |
+//! | --- | --- |
+//! | [`config`] | one TOML file per experiment: strict, with every default in one place |
+//! | [`step`] | one optimiser step, without input and output; with [`adam`], [`schedule`] and [`ema`] |
+//! | [`fit`] | the training loop |
+//! | [`evaluate`] | bits per dimension of a test set |
+//! | [`checkpoint`], [`run_dir`] | what a run leaves on disk |
+//! | [`metrics`], [`progress`], [`picture`], [`curve`] | what a run shows |
+//! | [`noise`] | which random stream is used for what |
+
+pub mod adam;
+pub mod checkpoint;
+pub mod config;
+pub mod curve;
+pub mod data;
+pub mod device;
+pub mod ema;
+pub mod evaluate;
+pub mod fit;
+pub mod metrics;
+pub mod noise;
+pub mod picture;
+pub mod progress;
+pub mod retention;
+pub mod run_dir;
+pub mod schedule;
+pub mod showcase;
+pub mod step;
+pub mod system;

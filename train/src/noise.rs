@@ -1,0 +1,42 @@
+//! Which random stream is used for what. All of them follow from the run's seed, and none is used twice.
+
+use residual_flows::NoiseKey;
+
+/// What randomness is for. Its number is the highest byte of the stream's name, above all step and batch numbers.
+#[derive(Clone, Copy)]
+enum Purpose {
+    InitialWeights = 0x81,
+    Training = 0x82,
+    Evaluation = 0x83,
+    Samples = 0x84,
+    Benchmark = 0x85,
+}
+
+fn key(purpose: Purpose, seed: u64, number: u64, part: u64) -> NoiseKey {
+    NoiseKey::new(seed, [(purpose as u64) << 56 | number, part])
+}
+
+/// For initial weights.
+pub fn initial_weights(seed: u64) -> NoiseKey {
+    key(Purpose::InitialWeights, seed, 0, 0)
+}
+
+/// For the estimators of one micro-batch of a training step.
+pub fn training(seed: u64, step: u64, micro_batch: usize) -> NoiseKey {
+    key(Purpose::Training, seed, step, micro_batch as u64)
+}
+
+/// For the estimators of one evaluation batch: the same in every evaluation.
+pub fn evaluation(seed: u64, batch: usize) -> NoiseKey {
+    key(Purpose::Evaluation, seed, batch as u64, 0)
+}
+
+/// For the latents of samples.
+pub fn samples(seed: u64) -> NoiseKey {
+    key(Purpose::Samples, seed, 0, 0)
+}
+
+/// For the random images of the benchmark.
+pub fn benchmark(seed: u64) -> NoiseKey {
+    key(Purpose::Benchmark, seed, 0, 0)
+}

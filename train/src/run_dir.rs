@@ -1,0 +1,65 @@
+//! The directory of a run: what is in it, and the rule that no run overwrites another.
+
+use crate::config::Config;
+use anyhow::{Context, Result, bail};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// A run's directory.
+pub struct RunDir {
+    root: PathBuf,
+}
+
+const FILES: [&str; 5] = ["config.toml", "metrics.jsonl", "timings.jsonl", "curve.svg", "summary.json"];
+const DIRECTORIES: [(&str, &str); 2] = [("checkpoints", "safetensors"), ("images", "png")];
+
+impl RunDir {
+    /// Makes the directory and writes the resolved configuration into it.
+    ///
+    /// # Errors
+    /// If files cannot be written, or there is a run already and `force` is not set; with it, the files of the earlier
+    /// run are removed, and no others.
+    pub fn create(root: &Path, config: &Config, force: bool) -> Result<Self> {
+        let dir = Self { root: root.to_path_buf() };
+        if FILES.iter().any(|file| dir.file(file).exists()) {
+            if !force {
+                bail!("{} holds a run already; choose another directory with --out, or replace it with --force", root.display());
+            }
+            dir.clear()?;
+        }
+        for (name, _) in DIRECTORIES {
+            let path = root.join(name);
+            fs::create_dir_all(&path).with_context(|| format!("cannot make the directory {}", path.display()))?;
+        }
+        dir.write("config.toml", &config.to_toml()?)?;
+        Ok(dir)
+    }
+
+    /// A file of the run.
+    pub fn file(&self, name: &str) -> PathBuf {
+        self.root.join(name)
+    }
+
+    /// Writes a text file of the run.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub fn write(&self, name: &str, text: &str) -> Result<()> {
+        let path = self.file(name);
+        fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))
+    }
+
+    /// Removes what an earlier run wrote.
+    fn clear(&self) -> Result<()> {
+        let mut files: Vec<PathBuf> = FILES.iter().map(|file| self.file(file)).filter(|path| path.exists()).collect();
+        for (name, extension) in DIRECTORIES {
+            let Ok(entries) = fs::read_dir(self.root.join(name)) else { continue };
+            let paths = entries.filter_map(|entry| Some(entry.ok()?.path()));
+            files.extend(paths.filter(|path| path.extension().is_some_and(|found| found == extension)));
+        }
+        for path in files {
+            fs::remove_file(&path).with_context(|| format!("cannot remove {}", path.display()))?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,181 @@
+//! One optimiser step: from images to new weights, without input and output.
+
+use crate::adam::{Adam, AdamConfig};
+use crate::config::Config;
+use crate::ema::WeightAverage;
+use crate::noise;
+use crate::schedule::Schedule;
+use anyhow::{Context, Result, bail};
+use burn::module::{Module, ModuleVisitor, Param, ParamId};
+use burn::tensor::Tensor;
+use residual_flows::{Gradients, LogDetConfig, PowerIteration, ResidualFlow, bits_per_dim};
+use std::collections::HashSet;
+
+/// What does the steps: optimiser, learning rate and averaged weights.
+pub struct Stepper {
+    optimizer: Adam,
+    schedule: Schedule,
+    average: WeightAverage<ResidualFlow>,
+    log_det: LogDetConfig,
+    clip_norm: f64,
+    seed: u64,
+    levels: u32,
+    step: u64,
+    trained: HashSet<ParamId>,
+}
+
+/// What one step measured, all before the update of the weights except `max_lipschitz`.
+#[derive(Clone, Copy, Debug)]
+pub struct StepStats {
+    /// An unbiased estimate for the step's images.
+    pub bits_per_dim: f64,
+    /// Mean `ln N(z; 0, I)`, nats.
+    pub log_pz: f64,
+    /// Mean estimate of `ln|det ∂z/∂x|`, nats.
+    pub log_det: f64,
+    /// Norm of all gradients together, before clipping.
+    pub gradient_norm: f64,
+    /// The largest estimated Lipschitz constant of a residual branch, after the update.
+    pub max_lipschitz: f64,
+    /// The learning rate of the step.
+    pub learning_rate: f64,
+}
+
+impl Stepper {
+    /// For a run of so many steps, on images with so many levels.
+    pub fn new(config: &Config, levels: u32, total_steps: u64) -> Self {
+        let optim = &config.optim;
+        Self {
+            optimizer: Adam::new(AdamConfig { betas: optim.betas, epsilon: optim.epsilon }),
+            schedule: Schedule::new(optim, total_steps),
+            average: WeightAverage::new(optim.ema_decay),
+            log_det: config.log_det.train.clone(),
+            clip_norm: optim.clip_norm,
+            seed: config.run.seed,
+            levels,
+            step: 0,
+            trained: HashSet::new(),
+        }
+    }
+
+    /// Steps made so far.
+    pub fn steps(&self) -> u64 {
+        self.step
+    }
+
+    /// Numbers of the model that are trained, known after the first step.
+    pub fn n_parameters(&self, model: &ResidualFlow) -> usize {
+        let mut count = Count { trained: &self.trained, n: 0 };
+        model.visit(&mut count);
+        count.n
+    }
+
+    /// Makes a step with the mean gradient of the micro-batches, each `[batch, channels, height, width]`.
+    ///
+    /// # Errors
+    /// If images do not fit the model, or the loss or its gradient is not finite.
+    pub fn step(&mut self, mut model: ResidualFlow, micro_batches: Vec<Tensor<4>>) -> Result<(ResidualFlow, StepStats)> {
+        let (mut gradients, mut stats) = self.gradients(&model, micro_batches)?;
+        stats.gradient_norm = gradients.norm(&model);
+        if !stats.bits_per_dim.is_finite() || !stats.gradient_norm.is_finite() {
+            bail!(
+                "step {}: bits/dim is {} and the gradient's norm {}, but both must be finite; lower \
+                 optim.learning_rate (here {:e}) or raise optim.warmup_steps",
+                self.step,
+                stats.bits_per_dim,
+                stats.gradient_norm,
+                stats.learning_rate
+            );
+        }
+        let factor = clip_factor(stats.gradient_norm, self.clip_norm);
+        if factor < 1.0 {
+            gradients.scale(&model, factor);
+        }
+        self.trained.extend(gradients.parameters());
+        model = self.optimizer.step(stats.learning_rate, model, gradients.into_params());
+        stats.max_lipschitz = model.update_lipschitz(&model.power_iteration()).into();
+        self.average.update(&model, &self.trained);
+        self.step += 1;
+        Ok((model, stats))
+    }
+
+    /// The gradient of the mean bits/dim, and what was measured on the way.
+    fn gradients(&self, model: &ResidualFlow, micro_batches: Vec<Tensor<4>>) -> Result<(Gradients, StepStats)> {
+        let dimensions = model.dimensions();
+        let n_micro = micro_batches.len() as f64;
+        let mut gradients = Gradients::new();
+        let (mut log_pz, mut log_det) = (0.0, 0.0);
+        for (index, images) in micro_batches.into_iter().enumerate() {
+            let (batch, device) = (images.dims()[0], images.device());
+            let per_sample = -1.0 / (batch as f64 * dimensions as f64 * std::f64::consts::LN_2 * n_micro);
+            let weight = Tensor::<1>::full([batch], per_sample, &device);
+            let noise = noise::training(self.seed, self.step, index);
+            let draws = ResidualFlow::seeded_draws(&self.log_det, noise, &device);
+            let log_prob = model.log_prob_gradients(images, weight, draws, &mut gradients)?;
+            log_pz += mean(log_prob.log_pz)? / n_micro;
+            log_det += mean(log_prob.log_det)? / n_micro;
+        }
+        let stats = StepStats {
+            bits_per_dim: bits_per_dim(log_pz + log_det, dimensions, self.levels),
+            log_pz,
+            log_det,
+            gradient_norm: 0.0,
+            max_lipschitz: 0.0,
+            learning_rate: self.schedule.at(self.step),
+        };
+        Ok((gradients, stats))
+    }
+
+    /// The averaged weights as they are, to be stored; the model's own before the first step.
+    pub fn average<'a>(&'a self, model: &'a ResidualFlow) -> &'a ResidualFlow {
+        self.average.module().unwrap_or(model)
+    }
+
+    /// The averaged weights ready for use.
+    pub fn averaged_model(&self, model: &ResidualFlow) -> ResidualFlow {
+        ready(self.average(model).clone())
+    }
+}
+
+struct Count<'a> {
+    trained: &'a HashSet<ParamId>,
+    n: usize,
+}
+
+impl ModuleVisitor for Count<'_> {
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        if self.trained.contains(&param.id) {
+            self.n += param.shape().num_elements();
+        }
+    }
+}
+
+/// A model ready for evaluation and sampling: its Lipschitz constraint converged.
+pub fn ready(mut model: ResidualFlow) -> ResidualFlow {
+    model.update_lipschitz(&PowerIteration::CONVERGED);
+    model
+}
+
+/// What gradients of this norm are multiplied by: `min(1, clip / (norm + 1e-6))`.
+fn clip_factor(norm: f64, clip: f64) -> f64 {
+    (clip / (norm + 1e-6)).min(1.0)
+}
+
+/// The mean of a vector, computed in double precision.
+fn mean(values: Tensor<1>) -> Result<f64> {
+    let values = values.try_into_vec_as::<f32>().context("cannot read a result from the device")?;
+    Ok(values.iter().map(|&value| f64::from(value)).sum::<f64>() / values.len() as f64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn clipping_shortens_long_gradients_only() {
+        assert_eq!(clip_factor(0.5, 1.0), 1.0);
+        assert_eq!(clip_factor(0.0, 1.0), 1.0);
+        assert!((4.0 * clip_factor(4.0, 1.0) - 1.0).abs() < 1e-6);
+        assert!((4.0 * clip_factor(4.0, 0.1) - 0.1).abs() < 1e-6);
+    }
+}

@@ -1,0 +1,146 @@
+//! Training, evaluation and sampling from end to end.
+
+mod common;
+
+use common::{Workshop, number};
+use train::picture::grid_size;
+
+#[test]
+fn a_run_learns_and_leaves_what_it_promises() {
+    let workshop = Workshop::new();
+    let summary = workshop.train("run", &["run.max_steps=92", "run.epochs=2"]);
+    for key in ["test_bits_per_dim", "test_standard_error", "steps", "epochs", "wall_seconds", "peak_memory_bytes"] {
+        number(&summary, key);
+    }
+    assert_eq!((summary["finished"].as_bool(), number(&summary, "steps")), (Some(true), 92.0));
+    let written: serde_json::Value = serde_json::from_str(&workshop.read("run/summary.json")).expect("JSON");
+    assert_eq!(written, summary);
+
+    let records = workshop.lines("run/metrics.jsonl");
+    let bits: Vec<f64> = records.iter().filter_map(|record| record["bits_per_dim"].as_f64()).collect();
+    let mean = |bits: &[f64]| bits.iter().sum::<f64>() / bits.len() as f64;
+    let (first, last) = (mean(&bits[..5]), mean(&bits[bits.len() - 5..]));
+    assert!(last < first - 0.5, "{first} -> {last}");
+    for key in ["step", "epoch", "log_pz", "log_det", "gradient_norm", "max_lipschitz", "learning_rate"] {
+        number(&records[0], key);
+    }
+    assert!(number(&records[0], "max_lipschitz") < 1.0);
+    let tests: Vec<f64> = records.iter().filter_map(|record| record["test_bits_per_dim"].as_f64()).collect();
+    assert_eq!(tests.len(), 2, "one an epoch");
+    assert_eq!(tests[1], number(&summary, "test_bits_per_dim"));
+
+    for file in ["config.toml", "timings.jsonl", "curve.svg", "images/start.png", "images/end.png"] {
+        assert!(workshop.path("run").join(file).exists(), "{file}");
+    }
+    let checkpoints: Vec<_> = std::fs::read_dir(workshop.path("run/checkpoints")).expect("checkpoints").collect();
+    assert_eq!(checkpoints.len(), 3, "two evaluated ones and the last");
+}
+
+#[test]
+fn the_seed_decides_everything() {
+    let workshop = Workshop::new();
+    let settings = ["run.max_steps=12", "optim.accumulate=2", "optim.batch_size=16", "data.flip=true"];
+    workshop.train("a", &settings);
+    workshop.train("b", &settings);
+    assert_eq!(workshop.read("a/metrics.jsonl"), workshop.read("b/metrics.jsonl"));
+    workshop.train("c", &[&settings[..], &["run.seed=4"]].concat());
+    assert_ne!(workshop.read("a/metrics.jsonl"), workshop.read("c/metrics.jsonl"));
+}
+
+#[test]
+fn micro_batches_make_the_same_step_as_one_batch() {
+    // With the same images in both, and no noise in the log-determinant but the probe's: only the draws differ.
+    let workshop = Workshop::new();
+    workshop.train("one", &["run.max_steps=1", "log_det.train.n_exact_terms=6"]);
+    workshop.train("two", &["run.max_steps=1", "optim.batch_size=16", "optim.accumulate=2", "log_det.train.n_exact_terms=6"]);
+    let first = |name: &str| workshop.lines(name)[0].clone();
+    let (one, two) = (first("one/metrics.jsonl"), first("two/metrics.jsonl"));
+    // ActNorm sees 32 images in one run and 16 in the other, so only roughly.
+    assert!((number(&one, "bits_per_dim") - number(&two, "bits_per_dim")).abs() < 0.3, "{one} {two}");
+    assert!((number(&one, "gradient_norm") / number(&two, "gradient_norm")).ln().abs() < 0.5, "{one} {two}");
+}
+
+#[test]
+fn a_checkpoint_evaluates_to_what_its_run_said() {
+    let workshop = Workshop::new();
+    let summary = workshop.train("run", &[]);
+    let checkpoint = "run/checkpoints/last.safetensors";
+    let evaluated = workshop.json(&["evaluate", checkpoint, "--json", "--out", "result"]);
+    assert_eq!(number(&evaluated, "test_bits_per_dim"), number(&summary, "test_bits_per_dim"));
+    assert_eq!(number(&evaluated, "standard_error"), number(&summary, "test_standard_error"));
+    assert_eq!(number(&evaluated, "n_images"), 299.0);
+    let written: serde_json::Value = serde_json::from_str(&workshop.read("result/evaluation.json")).expect("JSON");
+    assert_eq!(written, evaluated);
+
+    let few = workshop.json(&["evaluate", checkpoint, "--json", "--limit", "40", "--batch", "32"]);
+    let exact = workshop.json(&["evaluate", checkpoint, "--json", "--limit", "40", "--batch", "32", "--exact"]);
+    assert_eq!((number(&few, "n_images"), number(&exact, "n_images")), (40.0, 40.0));
+    assert_eq!(exact["log_det"], "exact");
+    let difference = number(&few, "test_bits_per_dim") - number(&exact, "test_bits_per_dim");
+    assert!(difference != 0.0 && difference.abs() < 0.05, "{difference}");
+}
+
+#[test]
+fn samples_are_a_picture_of_the_expected_size() {
+    let workshop = Workshop::new();
+    workshop.train("run", &["run.max_steps=4"]);
+    let sample = |seed: &str| {
+        let arguments = ["sample", "run/checkpoints/last.safetensors", "--n", "7", "--seed", seed, "--out", "s", "--json"];
+        let result = workshop.json(&arguments);
+        assert_eq!(number(&result, "n"), 7.0);
+        let path = workshop.path(result["picture"].as_str().expect("a path"));
+        let picture = image::open(path).expect("a PNG file").to_rgb8();
+        assert_eq!(picture.dimensions(), grid_size(7, [1, 8, 8]));
+        picture
+    };
+    assert_ne!(sample("1"), sample("2"));
+    assert_eq!(sample("1"), sample("1"));
+}
+
+#[test]
+fn a_run_is_not_overwritten_unless_forced() {
+    let workshop = Workshop::new();
+    workshop.train("run", &["run.max_steps=2"]);
+    workshop.write("run/notes.txt", "mine");
+    let message = workshop.error(&["--config", "tiny.toml", "--out", "run"]);
+    assert!(message.contains("run holds a run already") && message.contains("--force"), "{message}");
+    workshop.json(&["--config", "tiny.toml", "--out", "run", "--json", "--force", "--set", "run.max_steps=3"]);
+    assert_eq!(workshop.read("run/notes.txt"), "mine");
+    let names = std::fs::read_dir(workshop.path("run/checkpoints")).expect("checkpoints");
+    let names: Vec<String> = names.map(|entry| entry.expect("entry").file_name().to_string_lossy().into_owned()).collect();
+    assert!(names.len() == 2 && names.iter().any(|name| name.starts_with("best-step0000003-")), "{names:?}");
+}
+
+#[test]
+fn only_the_best_checkpoints_stay() {
+    let workshop = Workshop::new();
+    workshop.train("run", &["run.max_steps=138", "run.epochs=3", "run.keep_best=2", "model.dense_blocks=0"]);
+    let names = std::fs::read_dir(workshop.path("run/checkpoints")).expect("checkpoints");
+    assert_eq!(names.count(), 3);
+}
+
+#[cfg(unix)]
+#[test]
+fn an_interrupted_run_keeps_its_weights() {
+    use std::process::{Command, Stdio};
+    use std::time::{Duration, Instant};
+    let workshop = Workshop::new();
+    let mut run = Command::new(env!("CARGO_BIN_EXE_train"));
+    let endless = ["--set", "run.max_steps=1000000", "--set", "run.epochs=1000000"];
+    let run = run.args(["--config", "tiny.toml", "--out", "run", "--json"]).args(endless).current_dir(workshop.path(""));
+    let child = run.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the program can be started");
+    let start = Instant::now();
+    while std::fs::read_to_string(workshop.path("run/metrics.jsonl")).map_or(0, |text| text.lines().count()) < 4 {
+        assert!(start.elapsed() < Duration::from_secs(60), "no steps are logged");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let killed = Command::new("kill").args(["-INT", &child.id().to_string()]).status().expect("kill");
+    assert!(killed.success());
+    let output = child.wait_with_output().expect("an end");
+    assert!(output.status.success());
+    let message = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(message.contains("finishing the step") && message.contains("last.safetensors holds the weights"), "{message}");
+    let summary: serde_json::Value = serde_json::from_slice(&output.stdout).expect("one JSON object");
+    assert_eq!(summary["finished"].as_bool(), Some(false));
+    workshop.json(&["evaluate", "run/checkpoints/last.safetensors", "--json", "--limit", "5"]);
+}
