@@ -35,8 +35,8 @@ pub struct ResidualFlowConfig {
     pub factor_out: bool,
     /// Whether the image is squeezed once before anything else.
     pub squeeze_first: bool,
-    /// `α` of the logit transform; without it the data enters as it is.
-    pub logit_alpha: Option<f64>,
+    /// `α` of the logit transform; with 0 the data enters as it is.
+    pub logit_alpha: f64,
     /// The bound `c` of every layer's spectral norm.
     pub lipschitz_bound: f64,
     /// Power iterations after each optimiser step.
@@ -58,7 +58,7 @@ impl Default for ResidualFlowConfig {
             dense_hidden: 128,
             factor_out: false,
             squeeze_first: false,
-            logit_alpha: Some(0.05),
+            logit_alpha: 0.05,
             lipschitz_bound: 0.98,
             power_iteration: PowerIteration::default(),
             fixed_point: FixedPoint::default(),
@@ -83,9 +83,8 @@ impl ResidualFlowConfig {
         require(odd, "kernels", "two or more odd sizes", format!("{:?}", self.kernels))?;
         let bound = self.lipschitz_bound;
         require(bound > 0.0 && bound < 1.0, "lipschitz_bound", "between 0 and 1", bound.to_string())?;
-        if let Some(alpha) = self.logit_alpha {
-            require(alpha > 0.0 && alpha < 0.5, "logit_alpha", "between 0 and 0.5", alpha.to_string())?;
-        }
+        let alpha = self.logit_alpha;
+        require((0.0..0.5).contains(&alpha), "logit_alpha", "at least 0 and less than 0.5", alpha.to_string())?;
         require(self.fixed_point.tol > 0.0, "fixed_point.tol", "positive", self.fixed_point.tol.to_string())?;
         positive("fixed_point.max_iters", self.fixed_point.max_iters)?;
         positive("power_iteration.max_iters", self.power_iteration.max_iters)?;

@@ -110,6 +110,13 @@ impl ContractiveNet {
         }
     }
 
+    /// Floating-point operations in the matrix products of one evaluation on an image of so many pixels.
+    pub(crate) fn pass_flops(&self, pixels: usize) -> f64 {
+        let pixels = if self.dense { 1 } else { pixels };
+        let weights = self.convolutions.iter().map(|layer| layer.weight.val().shape().num_elements());
+        2.0 * (pixels * weights.sum::<usize>()) as f64
+    }
+
     /// The product of the layers' Lipschitz estimates, an estimate of `Lip(g)`.
     pub fn lipschitz_estimate(&self) -> f64 {
         self.convolutions.iter().map(|layer| f64::from(layer.lipschitz_estimate())).product()

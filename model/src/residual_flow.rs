@@ -103,7 +103,7 @@ impl ResidualFlowConfig {
     /// What comes before the first block.
     fn entrance(&self, shape: [usize; 3], device: &Device) -> Vec<FlowLayer> {
         let squeeze = self.squeeze_first.then(|| FlowLayer::Squeeze(Squeeze {}));
-        let logit = self.logit_alpha.map(|alpha| FlowLayer::Logit(Logit::new(alpha)));
+        let logit = (self.logit_alpha > 0.0).then(|| FlowLayer::Logit(Logit::new(self.logit_alpha)));
         let act_norm = self.act_norm.then(|| FlowLayer::ActNorm(ActNorm::per_channel(shape[0], device)));
         [squeeze, logit, act_norm].into_iter().flatten().collect()
     }
@@ -283,6 +283,20 @@ impl ResidualFlow {
     pub fn update_lipschitz(&mut self, settings: &PowerIteration) -> f32 {
         let layers = self.scales.iter_mut().flat_map(|scale| &mut scale.layers);
         layers.filter_map(|layer| layer.update_lipschitz(settings)).fold(0.0, f32::max)
+    }
+
+    /// Floating-point operations in the matrix products of one pass through all residual branches: an evaluation, a
+    /// vector-Jacobian product, or a tangent of a batch of this size. A training step with `n` terms of the series needs
+    /// `n + 7` passes.
+    pub fn pass_flops(&self, batch: usize) -> f64 {
+        let last = self.scales.len() - 1;
+        let of_scale = |(index, scale): (usize, &Scale)| -> f64 {
+            // What leaves a scale that is not the last has been squeezed.
+            let pixels = scale.output[1] * scale.output[2] * if index == last { 1 } else { 4 };
+            let layers = scale.layers.iter();
+            layers.map(|layer| if let FlowLayer::Residual(block) = layer { block.net.pass_flops(pixels) } else { 0.0 }).sum()
+        };
+        batch as f64 * self.scales.iter().enumerate().map(of_scale).sum::<f64>()
     }
 
     /// The settings of power iteration in training.

@@ -10,6 +10,7 @@ use burn::module::{Module, ModuleVisitor, Param, ParamId};
 use burn::tensor::Tensor;
 use residual_flows::{Gradients, LogDetConfig, PowerIteration, ResidualFlow, bits_per_dim};
 use std::collections::HashSet;
+use std::time::{Duration, Instant};
 
 /// What does the steps: optimiser, learning rate and averaged weights.
 pub struct Stepper {
@@ -22,6 +23,7 @@ pub struct Stepper {
     levels: u32,
     step: u64,
     trained: HashSet<ParamId>,
+    times: StepTimes,
 }
 
 /// What one step measured, all before the update of the weights except `max_lipschitz`.
@@ -41,6 +43,36 @@ pub struct StepStats {
     pub learning_rate: f64,
 }
 
+/// Where the time of a step went.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct StepTimes {
+    /// Forward and backward through the model.
+    pub gradients: Duration,
+    /// Clipping and the update of the weights.
+    pub optimizer: Duration,
+    /// Power iterations.
+    pub lipschitz: Duration,
+    /// Averaging of the weights.
+    pub average: Duration,
+}
+
+/// Measures one part after the other.
+struct Clock(Instant);
+
+impl Clock {
+    fn start() -> Self {
+        Self(Instant::now())
+    }
+
+    /// Time since the last lap.
+    fn lap(&mut self) -> Duration {
+        let now = Instant::now();
+        let elapsed = now - self.0;
+        self.0 = now;
+        elapsed
+    }
+}
+
 impl Stepper {
     /// For a run of so many steps, on images with so many levels.
     pub fn new(config: &Config, levels: u32, total_steps: u64) -> Self {
@@ -55,7 +87,13 @@ impl Stepper {
             levels,
             step: 0,
             trained: HashSet::new(),
+            times: StepTimes::default(),
         }
+    }
+
+    /// Where the time of the last step went.
+    pub fn times(&self) -> StepTimes {
+        self.times
     }
 
     /// Steps made so far.
@@ -75,7 +113,9 @@ impl Stepper {
     /// # Errors
     /// If images do not fit the model, or the loss or its gradient is not finite.
     pub fn step(&mut self, mut model: ResidualFlow, micro_batches: Vec<Tensor<4>>) -> Result<(ResidualFlow, StepStats)> {
+        let mut clock = Clock::start();
         let (mut gradients, mut stats) = self.gradients(&model, micro_batches)?;
+        let gradient_time = clock.lap();
         stats.gradient_norm = gradients.norm(&model);
         if !stats.bits_per_dim.is_finite() || !stats.gradient_norm.is_finite() {
             bail!(
@@ -93,8 +133,12 @@ impl Stepper {
         }
         self.trained.extend(gradients.parameters());
         model = self.optimizer.step(stats.learning_rate, model, gradients.into_params());
+        let optimizer_time = clock.lap();
         stats.max_lipschitz = model.update_lipschitz(&model.power_iteration()).into();
+        let lipschitz_time = clock.lap();
         self.average.update(&model, &self.trained);
+        self.times =
+            StepTimes { gradients: gradient_time, optimizer: optimizer_time, lipschitz: lipschitz_time, average: clock.lap() };
         self.step += 1;
         Ok((model, stats))
     }

@@ -42,7 +42,7 @@ fn the_paper_s_models_have_its_settings() {
         assert_eq!(config.log_det.eval, LogDetConfig::evaluation(), "{name}");
         assert_eq!((config.run.epochs, config.run.eval_batch_size), (1000, 200), "{name}");
     }
-    assert_eq!(load("mnist.toml").model.logit_alpha, Some(1e-6));
+    assert_eq!(load("mnist.toml").model.logit_alpha, 1e-6);
     let celeba = load("celebahq256.toml");
     assert_eq!(celeba.model.scales([3, 256, 256]), 6);
     assert_eq!(celeba.log_det.train.n_exact_terms, 8);

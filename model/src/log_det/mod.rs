@@ -114,6 +114,13 @@ impl LogDetConfig {
         (0..self.n_exact_terms).find(enough).unwrap_or(self.n_exact_terms)
     }
 
+    /// The mean number of terms: the exact ones, and the expected largest of the draws.
+    pub fn expected_terms(&self) -> f64 {
+        let reached = |m| 1.0 - (1.0 - self.distribution.survival(self, m)).powi(self.n_draws as i32);
+        let beyond: f64 = (1..).map(reached).take_while(|&probability| probability > 1e-12).sum();
+        self.n_exact_terms as f64 + beyond
+    }
+
     /// Draws the randomness of one estimate for a batch `[batch, …]`.
     pub fn draw(&self, shape: [usize; 4], rng: &mut impl Rng, device: &Device) -> SeriesDraw {
         let counts: Vec<usize> = (0..self.n_draws).map(|_| self.distribution.sample(self, rng)).collect();
@@ -145,6 +152,16 @@ pub struct SeriesDraw {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn expected_terms_are_the_mean_of_the_distribution() {
+        let config = LogDetConfig::training();
+        assert!((config.expected_terms() - 4.0).abs() < 1e-9);
+        let geometric = LogDetConfig { distribution: TermCount::Geometric, ..config };
+        assert!((geometric.expected_terms() - 4.0).abs() < 1e-9);
+        // The larger of two geometric draws with p = 1/2 has mean 8/3.
+        assert!((LogDetConfig { n_draws: 2, ..geometric }.expected_terms() - (2.0 + 8.0 / 3.0)).abs() < 1e-9);
+    }
 
     #[test]
     fn fewer_exact_terms_for_smaller_lipschitz_constants() {

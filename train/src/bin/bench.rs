@@ -58,12 +58,30 @@ struct Outcome {
     parameters: Option<usize>,
     /// A whole optimiser step, power iteration and averaging included.
     step_seconds: Option<f64>,
+    /// Useful work in a step's matrix products, `n + 7` passes through the branches with the expected `n` terms, in
+    /// 10⁹ operations a second.
+    step_gflops: Option<f64>,
+    /// The rate of one large matrix product in the same run.
+    gemm_gflops: f64,
+    /// Shares of a step: forward and backward, clipping and update, power iterations, averaging.
+    step_shares: Option<StepShares>,
     /// The most memory resident after the steps.
     peak_memory_bytes: Option<u64>,
     /// `log_prob` with the estimator of evaluation.
     evaluate_seconds: Option<f64>,
     encode_seconds: Option<f64>,
     sample_seconds: Option<f64>,
+    /// Evaluations of residual branches for one sample, the mean over the batch.
+    branch_evaluations_per_sample: Option<f64>,
+}
+
+/// Parts of a step, as fractions of the time of all measured steps.
+#[derive(Serialize)]
+struct StepShares {
+    gradients: f64,
+    optimizer: f64,
+    lipschitz: f64,
+    average: f64,
 }
 
 fn main() -> ExitCode {
@@ -107,16 +125,23 @@ fn measure(arguments: &Arguments) -> Result<Outcome> {
         repeats,
         parameters: None,
         step_seconds: None,
+        step_gflops: None,
+        gemm_gflops: 0.0,
+        step_shares: None,
         peak_memory_bytes: None,
         evaluate_seconds: None,
         encode_seconds: None,
         sample_seconds: None,
+        branch_evaluations_per_sample: None,
     };
     let measures = |part: Part| !arguments.skip.contains(&part);
     if measures(Part::Step) {
         let levels = config.data.levels.unwrap_or(256);
         let mut stepper = Stepper::new(&config, levels, 1 + repeats as u64);
-        let (trained, seconds) = steps(model, &mut stepper, &images, repeats)?;
+        let (trained, seconds, shares) = steps(model, &mut stepper, &images, repeats)?;
+        let passes = config.log_det.train.expected_terms() + 7.0;
+        outcome.step_gflops = Some(passes * trained.pass_flops(batch) / seconds / 1e9);
+        outcome.step_shares = Some(shares);
         outcome.parameters = Some(stepper.n_parameters(&trained));
         (model, outcome.step_seconds) = (trained, Some(seconds));
         outcome.peak_memory_bytes = system::peak_memory_bytes();
@@ -132,20 +157,49 @@ fn measure(arguments: &Arguments) -> Result<Outcome> {
     if measures(Part::Sample) {
         let latents = gaussian([batch, model.dimensions()], &mut noise.stream(2), &device);
         outcome.sample_seconds = Some(median(repeats, || read(model.decode(latents.clone())?))?);
+        let report = model.decode_with_report(latents)?.1;
+        outcome.branch_evaluations_per_sample = Some(report.branch_evaluations as f64 / batch as f64);
     }
+    // Last, for its matrices not to count in the peak of memory.
+    outcome.gemm_gflops = gemm_gflops(&device)?;
     Ok(outcome)
 }
 
-/// The model after some steps, and the median seconds of all but the first.
-fn steps(mut model: ResidualFlow, stepper: &mut Stepper, images: &Tensor<4>, repeats: usize) -> Result<(ResidualFlow, f64)> {
+/// The model after some steps, the median seconds of all but the first, and the parts of those.
+fn steps(
+    mut model: ResidualFlow,
+    stepper: &mut Stepper,
+    images: &Tensor<4>,
+    repeats: usize,
+) -> Result<(ResidualFlow, f64, StepShares)> {
     (model, _) = stepper.step(model, vec![images.clone()])?;
     let mut seconds = Vec::with_capacity(repeats);
+    let mut parts = [0.0; 4];
     for _ in 0..repeats {
         let start = Instant::now();
         (model, _) = stepper.step(model, vec![images.clone()])?;
         seconds.push(start.elapsed().as_secs_f64());
+        let times = stepper.times();
+        let of_step = [times.gradients, times.optimizer, times.lipschitz, times.average];
+        parts.iter_mut().zip(of_step).for_each(|(sum, part)| *sum += part.as_secs_f64());
     }
-    Ok((model, middle(seconds)))
+    let total: f64 = parts.iter().sum();
+    let [gradients, optimizer, lipschitz, average] = parts.map(|part| part / total);
+    Ok((model, middle(seconds), StepShares { gradients, optimizer, lipschitz, average }))
+}
+
+/// The best of several products of two square matrices, in 10⁹ operations a second.
+fn gemm_gflops(device: &Device) -> Result<f64> {
+    const SIZE: usize = 2048;
+    let matrix = || Tensor::<2>::ones([SIZE, SIZE], device);
+    let (a, b) = (matrix(), matrix());
+    let mut best = f64::INFINITY;
+    for _ in 0..5 {
+        let start = Instant::now();
+        read(a.clone().matmul(b.clone()).slice([0..1, 0..1]))?;
+        best = best.min(start.elapsed().as_secs_f64());
+    }
+    Ok(2.0 * (SIZE as f64).powi(3) / best / 1e9)
 }
 
 fn random_images(batch: usize, [c, h, w]: [usize; 3], rng: &mut impl Rng, device: &Device) -> Tensor<4> {
