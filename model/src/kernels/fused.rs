@@ -41,7 +41,9 @@ pub(crate) struct FusedNet {
 /// The activations' derivatives along one input: what vector-Jacobian products need.
 pub(crate) struct Slopes {
     pre: Option<Vec<f32>>,
-    hidden: Vec<Vec<f32>>,
+    /// Of each block of rows, one matrix for each activation. (As a single matrix they would be cleared and faulted in
+    /// by one thread.)
+    hidden: Vec<Vec<Vec<f32>>>,
 }
 
 /// Gradients by weights (in `FusedLayer`'s layout), biases and activation parameters, and the cotangent of the input.
@@ -78,9 +80,9 @@ impl FusedNet {
     pub fn forward(&self, grid: Grid, x: &[f32]) -> Vec<f32> {
         let mut z = x.to_vec();
         if let Some(phi) = self.preactivation {
-            activate(phi, &mut z);
+            by_runs(&mut z, |zeros, _, z| phi.value(zeros, z));
         }
-        self.forward_from(grid, &z, &mut [])
+        self.forward_from(grid, &z, false).0
     }
 
     /// `g(x)` and the derivatives at `x`.
@@ -88,45 +90,47 @@ impl FusedNet {
         let mut z = x.to_vec();
         let pre = self.preactivation.map(|phi| {
             let mut slope = vec![0.0; z.len()];
-            let zeros = vec![0.0; self.channels];
-            phi.value_and_slope(&zeros, &mut z, &mut slope);
+            by_runs(&mut slope, |zeros, run, slope| phi.value_and_slope(zeros, &mut x[run].to_vec(), slope));
+            by_runs(&mut z, |zeros, _, z| phi.value(zeros, z));
             slope
         });
-        let mut hidden: Vec<Vec<f32>> = (0..self.activations.len()).map(|l| vec![0.0; grid.pixels() * self.width(l)]).collect();
-        let g = self.forward_from(grid, &z, &mut hidden);
+        let (g, hidden) = self.forward_from(grid, &z, true);
         (g, Slopes { pre, hidden })
     }
 
-    /// The hidden layers and the last one, with the hidden slopes written where there is room for them.
-    fn forward_from(&self, grid: Grid, z: &[f32], slopes: &mut [Vec<f32>]) -> Vec<f32> {
+    /// The hidden layers and the last one; with the hidden slopes of each block of rows, if they are to be kept.
+    fn forward_from(&self, grid: Grid, z: &[f32], keep_slopes: bool) -> (Vec<f32>, Vec<Vec<Vec<f32>>>) {
         let (inputs, outputs, width) = (self.in_columns(), self.out_columns(), self.max_width());
         let mut product = vec![0.0; grid.pixels() * outputs];
-        let rows_of = block_rows(grid.pixels());
-        let slope_blocks = split_blocks(slopes, grid.pixels(), rows_of);
-        product.par_chunks_mut(rows_of * outputs).zip(slope_blocks).enumerate().for_each_init(
-            || Scratch::new(rows_of * inputs, rows_of * width),
-            |scratch, (block, (product, mut slopes))| {
-                let m = product.len() / outputs;
-                let rows = block * rows_of..block * rows_of + m;
-                unfold_rows(z, grid, self.channels, self.first_kernel, Taps::Forward, rows, &mut scratch.narrow);
-                let (mut h, mut next) = (&mut scratch.wide, &mut scratch.wide_too);
-                for (l, phi) in self.activations.iter().enumerate() {
-                    let layer = &self.layers[l];
-                    let n = layer.bias.len();
-                    let (from, columns) = if l == 0 { (&scratch.narrow, inputs) } else { (&*h, self.width(l - 1)) };
-                    matmul(m, n, columns, next, from, &layer.weight, Rhs::Plain);
-                    match slopes.get_mut(l) {
-                        Some(slope) => phi.value_and_slope(&layer.bias, &mut next[..m * n], slope),
-                        None => phi.value(&layer.bias, &mut next[..m * n]),
-                    }
-                    std::mem::swap(&mut h, &mut next);
+        let block_rows = block_rows(grid.pixels());
+        let of_block = |scratch: &mut Scratch, (block, product): (usize, &mut [f32])| {
+            let m = product.len() / outputs;
+            let rows = block * block_rows..block * block_rows + m;
+            unfold_rows(z, grid, self.channels, self.first_kernel, Taps::Forward, rows, &mut scratch.narrow);
+            let (mut h, mut next) = (&mut scratch.wide, &mut scratch.wide_too);
+            let mut slopes = Vec::with_capacity(self.activations.len());
+            for (l, phi) in self.activations.iter().enumerate() {
+                let layer = &self.layers[l];
+                let n = layer.bias.len();
+                let (from, columns) = if l == 0 { (&scratch.narrow, inputs) } else { (&*h, self.width(l - 1)) };
+                matmul(m, n, columns, next, from, &layer.weight, Rhs::Plain);
+                if keep_slopes {
+                    let mut slope = vec![0.0; m * n];
+                    phi.value_and_slope(&layer.bias, &mut next[..m * n], &mut slope);
+                    slopes.push(slope);
+                } else {
+                    phi.value(&layer.bias, &mut next[..m * n]);
                 }
-                matmul(m, outputs, self.width(self.activations.len() - 1), product, h, &self.last().weight, Rhs::Plain);
-            },
-        );
+                std::mem::swap(&mut h, &mut next);
+            }
+            matmul(m, outputs, self.width(self.activations.len() - 1), product, h, &self.last().weight, Rhs::Plain);
+            slopes
+        };
+        let blocks = product.par_chunks_mut(block_rows * outputs).enumerate();
+        let slopes = blocks.map_init(|| Scratch::new(block_rows * inputs, block_rows * width), of_block).collect();
         let mut g = fold(product, grid, self.channels, self.last_kernel, Taps::Forward);
         add_bias(&mut g, &self.last().bias);
-        g
+        (g, slopes)
     }
 
     /// `Jᵀ u` with the Jacobian at the point of `slopes`.
@@ -145,7 +149,7 @@ impl FusedNet {
                 matmul(m, self.width(hidden - 1), outputs, h, &scratch.narrow, &self.last().weight, Rhs::Transposed);
                 for l in (0..hidden).rev() {
                     let n = self.width(l);
-                    multiply(&mut h[..m * n], &slopes.hidden[l][start * n..(start + m) * n]);
+                    multiply(&mut h[..m * n], &slopes.hidden[block][l]);
                     if l == 0 {
                         matmul(m, inputs, n, product, h, &self.layers[0].weight, Rhs::Transposed);
                     } else {
@@ -166,8 +170,11 @@ impl FusedNet {
     pub fn pullback(&self, grid: Grid, x: &[f32], v: &[f32], y_bar: &[f32], tau: &[f32]) -> FusedGradients {
         let (mut z, mut dz) = (x.to_vec(), v.to_vec());
         if let Some(phi) = self.preactivation {
-            let zeros = vec![0.0; self.channels];
-            phi.tangent(&zeros, &mut x.to_vec(), v, &mut z, &mut dz);
+            by_runs(&mut dz, |zeros, run, dz| {
+                let (mut a, mut z) = (x[run.clone()].to_vec(), vec![0.0; run.len()]);
+                phi.tangent(zeros, &mut a, &v[run], &mut z, dz);
+            });
+            by_runs(&mut z, |zeros, _, z| phi.value(zeros, z));
         }
         let pixels = grid.pixels();
         let inputs = self.in_columns();
@@ -178,7 +185,10 @@ impl FusedNet {
             .par_chunks_mut(part_rows * inputs)
             .zip(zeta.par_chunks_mut(part_rows * inputs))
             .enumerate()
-            .map(|(part, (z_bar, zeta))| self.pullback_part(&ends, part * part_rows, z_bar, zeta))
+            .map_init(
+                || PullbackScratch::new(self, block_rows(pixels)),
+                |scratch, (part, (z_bar, zeta))| self.pullback_part(&ends, part * part_rows, z_bar, zeta, scratch),
+            )
             .collect();
         let mut sums = Sums::new(self);
         for part in &parts {
@@ -198,17 +208,18 @@ impl FusedNet {
     }
 
     /// The pullback of the rows from `start` on: writes the cotangents of the unfolded input, returns the sums.
-    fn pullback_part(&self, ends: &PullbackEnds, start: usize, z_bar: &mut [f32], zeta: &mut [f32]) -> Sums {
+    fn pullback_part(
+        &self,
+        ends: &PullbackEnds,
+        start: usize,
+        z_bar: &mut [f32],
+        zeta: &mut [f32],
+        scratch: &mut PullbackScratch,
+    ) -> Sums {
         let (inputs, outputs, hidden) = (self.in_columns(), self.out_columns(), self.activations.len());
         let block = block_rows(ends.grid.pixels());
         let mut sums = Sums::new(self);
-        let stacked = |columns: usize| vec![0f32; 2 * block * columns];
-        // Primal rows come first, tangent rows after them; likewise the two cotangents.
-        let mut pre: Vec<Vec<f32>> = (0..hidden).map(|l| stacked(self.width(l))).collect();
-        let mut post: Vec<Vec<f32>> = (0..hidden).map(|l| stacked(self.width(l))).collect();
-        let (mut bottom, mut top) = (stacked(inputs), stacked(outputs));
-        let widest = self.max_width().max(inputs);
-        let (mut cotangent, mut next) = (stacked(widest), stacked(widest));
+        let PullbackScratch { pre, post, bottom, top, cotangent, next } = scratch;
         for (index, (z_bar, zeta)) in z_bar.chunks_mut(block * inputs).zip(zeta.chunks_mut(block * inputs)).enumerate() {
             let m = z_bar.len() / inputs;
             let rows = start + index * block..start + index * block + m;
@@ -216,30 +227,59 @@ impl FusedNet {
             ends.unfold_outputs(self, rows, &mut top[..2 * m * outputs]);
             for (l, phi) in self.activations.iter().enumerate() {
                 let n = self.width(l);
-                let (from, columns) = if l == 0 { (&bottom, inputs) } else { (&post[l - 1], self.width(l - 1)) };
+                let (from, columns) = if l == 0 { (&*bottom, inputs) } else { (&post[l - 1], self.width(l - 1)) };
                 matmul(2 * m, n, columns, &mut pre[l], from, &self.layers[l].weight, Rhs::Plain);
                 let (a, da) = pre[l][..2 * m * n].split_at_mut(m * n);
                 let (z, dz) = post[l][..2 * m * n].split_at_mut(m * n);
                 phi.tangent(&self.layers[l].bias, a, da, z, dz);
             }
             let top_width = self.width(hidden - 1);
-            add_transposed_matmul(top_width, outputs, 2 * m, &mut sums.weights[hidden], &post[hidden - 1], &top);
-            matmul(2 * m, top_width, outputs, &mut cotangent, &top, &self.last().weight, Rhs::Transposed);
+            add_transposed_matmul(top_width, outputs, 2 * m, &mut sums.weights[hidden], &post[hidden - 1], top);
+            matmul(2 * m, top_width, outputs, cotangent, top, &self.last().weight, Rhs::Transposed);
             for (l, phi) in self.activations.iter().enumerate().rev() {
                 let n = self.width(l);
                 let (a, da) = pre[l][..2 * m * n].split_at(m * n);
                 let (z_bar, zeta) = cotangent[..2 * m * n].split_at_mut(m * n);
                 sums.betas[l] += phi.pull(a, da, z_bar, zeta);
                 add_column_sums(&mut sums.biases[l], z_bar);
-                let (from, columns) = if l == 0 { (&bottom, inputs) } else { (&post[l - 1], self.width(l - 1)) };
-                add_transposed_matmul(columns, n, 2 * m, &mut sums.weights[l], from, &cotangent);
-                matmul(2 * m, columns, n, &mut next, &cotangent, &self.layers[l].weight, Rhs::Transposed);
-                std::mem::swap(&mut cotangent, &mut next);
+                let (from, columns) = if l == 0 { (&*bottom, inputs) } else { (&post[l - 1], self.width(l - 1)) };
+                add_transposed_matmul(columns, n, 2 * m, &mut sums.weights[l], from, cotangent);
+                matmul(2 * m, columns, n, next, cotangent, &self.layers[l].weight, Rhs::Transposed);
+                std::mem::swap(cotangent, next);
             }
             z_bar.copy_from_slice(&cotangent[..m * inputs]);
             zeta.copy_from_slice(&cotangent[m * inputs..2 * m * inputs]);
         }
         sums
+    }
+}
+
+/// One thread's buffers for a block of the pullback. Primal rows come first, tangent rows after them; likewise the
+/// cotangents of the two.
+struct PullbackScratch {
+    /// Before and after each activation.
+    pre: Vec<Vec<f32>>,
+    post: Vec<Vec<f32>>,
+    /// Unfolded, at the two ends of the branch.
+    bottom: Vec<f32>,
+    top: Vec<f32>,
+    cotangent: Vec<f32>,
+    next: Vec<f32>,
+}
+
+impl PullbackScratch {
+    fn new(net: &FusedNet, rows: usize) -> Self {
+        let stacked = |columns: usize| vec![0f32; 2 * rows * columns];
+        let hidden = || (0..net.activations.len()).map(|l| stacked(net.width(l))).collect();
+        let widest = net.max_width().max(net.in_columns());
+        Self {
+            pre: hidden(),
+            post: hidden(),
+            bottom: stacked(net.in_columns()),
+            top: stacked(net.out_columns()),
+            cotangent: stacked(widest),
+            next: stacked(widest),
+        }
     }
 }
 
@@ -313,22 +353,14 @@ pub(super) fn block_rows(pixels: usize) -> usize {
     (pixels / 16).next_multiple_of(16).clamp(MIN_BLOCK_ROWS, MAX_BLOCK_ROWS)
 }
 
-/// For every block of rows, its part of each matrix.
-fn split_blocks(matrices: &mut [Vec<f32>], pixels: usize, rows: usize) -> Vec<Vec<&mut [f32]>> {
-    let mut blocks: Vec<Vec<&mut [f32]>> = (0..pixels.div_ceil(rows)).map(|_| Vec::with_capacity(matrices.len())).collect();
-    for matrix in matrices {
-        let columns = matrix.len() / pixels;
-        for (block, part) in blocks.iter_mut().zip(matrix.chunks_mut(rows * columns)) {
-            block.push(part);
-        }
-    }
-    blocks
-}
-
-/// `z ← φ(z)`, elementwise.
-fn activate(phi: Phi, z: &mut [f32]) {
-    let zero = vec![0.0; 1024];
-    z.par_chunks_mut(zero.len()).for_each(|z| phi.value(&zero[..z.len()], z));
+/// Applies an elementwise kernel to runs of a vector, with zeros for the bias and the run's place.
+fn by_runs(values: &mut [f32], kernel: impl Fn(&[f32], Range<usize>, &mut [f32]) + Sync) {
+    const RUN: usize = 4096;
+    let zeros = [0.0; RUN];
+    values.par_chunks_mut(RUN).enumerate().for_each(|(index, values)| {
+        let start = index * RUN;
+        kernel(&zeros[..values.len()], start..start + values.len(), values);
+    });
 }
 
 fn add_bias(rows: &mut [f32], bias: &[f32]) {
