@@ -66,9 +66,9 @@ fn a_checkpoint_evaluates_to_what_its_run_said() {
     let summary = workshop.train("run", &[]);
     let checkpoint = "run/checkpoints/last.safetensors";
     let evaluated = workshop.json(&["evaluate", checkpoint, "--json", "--out", "result"]);
-    assert_eq!(number(&evaluated, "test_bits_per_dim"), number(&summary, "test_bits_per_dim"));
+    assert_eq!(number(&evaluated, "bits_per_dim"), number(&summary, "test_bits_per_dim"));
     assert_eq!(number(&evaluated, "standard_error"), number(&summary, "test_standard_error"));
-    assert_eq!(number(&evaluated, "n_images"), 299.0);
+    assert_eq!(number(&evaluated, "images"), 299.0);
     let written: serde_json::Value = serde_json::from_str(&workshop.read("result/evaluation.json")).expect("JSON");
     assert_eq!(written, evaluated);
 
@@ -87,7 +87,7 @@ fn samples_are_a_picture_of_the_expected_size() {
     let sample = |seed: &str| {
         let arguments = ["sample", "run/checkpoints/last.safetensors", "--n", "7", "--seed", seed, "--out", "s", "--json"];
         let result = workshop.json(&arguments);
-        assert_eq!(number(&result, "n"), 7.0);
+        assert_eq!(number(&result, "images"), 7.0);
         let path = workshop.path(result["picture"].as_str().expect("a path"));
         let picture = image::open(path).expect("a PNG file").to_rgb8();
         assert_eq!(picture.dimensions(), grid_size(7, [1, 8, 8]));

@@ -45,12 +45,12 @@ pub struct Evaluate {
 
 #[derive(Serialize)]
 struct Outcome {
-    test_bits_per_dim: f64,
+    bits_per_dim: f64,
     standard_error: f64,
-    n_images: usize,
+    images: usize,
     log_det: Method,
     step: u64,
-    wall_seconds: f64,
+    seconds: f64,
     peak_memory_bytes: Option<u64>,
     checkpoint: PathBuf,
 }
@@ -92,12 +92,12 @@ impl Evaluate {
         let bits = bits.context("the evaluation was stopped")?;
         drop(progress);
         let result = Outcome {
-            test_bits_per_dim: bits.bits_per_dim,
+            bits_per_dim: bits.bits_per_dim,
             standard_error: bits.standard_error,
-            n_images: bits.n_images,
+            images: bits.n_images,
             log_det: log_det.method,
             step: checkpoint.description.step,
-            wall_seconds: start.elapsed().as_secs_f64(),
+            seconds: start.elapsed().as_secs_f64(),
             peak_memory_bytes: system::peak_memory_bytes(),
             checkpoint: self.checkpoint,
         };
@@ -108,9 +108,9 @@ impl Evaluate {
             write().with_context(|| format!("cannot write {}", path.display()))?;
         }
         report(self.json, &result, || {
-            let Outcome { test_bits_per_dim, standard_error, n_images, wall_seconds, .. } = &result;
-            let time = duration(*wall_seconds);
-            format!("test bits/dim {test_bits_per_dim:.4} ± {standard_error:.4} ({n_images} images, {time})")
+            let Outcome { bits_per_dim, standard_error, images, seconds, .. } = &result;
+            let time = duration(*seconds);
+            format!("test bits/dim {bits_per_dim:.4} ± {standard_error:.4} ({images} images, {time})")
         })
     }
 }

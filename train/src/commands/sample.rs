@@ -35,10 +35,10 @@ pub struct Sample {
 #[derive(Serialize)]
 struct Outcome {
     picture: PathBuf,
-    n: usize,
+    images: usize,
     temperature: f64,
     seed: u64,
-    wall_seconds: f64,
+    seconds: f64,
     peak_memory_bytes: Option<u64>,
     checkpoint: PathBuf,
 }
@@ -63,16 +63,14 @@ impl Sample {
         picture::write(&path, vec![images])?;
         let outcome = Outcome {
             picture: path,
-            n,
+            images: n,
             temperature,
             seed,
-            wall_seconds: start.elapsed().as_secs_f64(),
+            seconds: start.elapsed().as_secs_f64(),
             peak_memory_bytes: system::peak_memory_bytes(),
             checkpoint: self.checkpoint,
         };
-        report(self.json, &outcome, || {
-            format!("{n} samples in {} ({})", outcome.picture.display(), duration(outcome.wall_seconds))
-        })
+        report(self.json, &outcome, || format!("{n} samples in {} ({})", outcome.picture.display(), duration(outcome.seconds)))
     }
 }
 
