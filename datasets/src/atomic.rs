@@ -6,15 +6,43 @@ use std::io::Write;
 use std::path::Path;
 use tempfile::NamedTempFile;
 
-/// Writes `bytes` to a new hidden file in `dir`, synced to disk; it vanishes on drop unless persisted.
-pub(crate) fn write_temp(dir: &Path, bytes: &[u8]) -> Result<NamedTempFile, DatasetError> {
+const PREFIX: &str = ".unfinished-";
+const SUFFIX: &str = ".tmp";
+
+/// Writes `parts` to a new hidden file in `dir`, synced to disk; it vanishes on drop unless persisted.
+pub(crate) fn write_temp(dir: &Path, parts: &[&[u8]]) -> Result<NamedTempFile, DatasetError> {
     let mut builder = tempfile::Builder::new();
-    builder.prefix(".unfinished-").suffix(".tmp");
+    builder.prefix(PREFIX).suffix(SUFFIX);
     #[cfg(unix)]
     builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o644));
     let mut file = builder.tempfile_in(dir).map_err(DatasetError::io("create a file in", dir))?;
-    file.write_all(bytes).and_then(|()| file.as_file().sync_all()).map_err(DatasetError::io("write", file.path()))?;
+    let write = |file: &mut NamedTempFile| {
+        parts.iter().try_for_each(|part| file.write_all(part))?;
+        file.as_file().sync_all()
+    };
+    write(&mut file).map_err(DatasetError::io("write", file.path()))?;
     Ok(file)
+}
+
+/// Removes what [`write_temp`] left in `dir` when its process was killed.
+pub(crate) fn remove_leftovers(dir: &Path) -> Result<(), DatasetError> {
+    for entry in std::fs::read_dir(dir).map_err(DatasetError::io("list", dir))? {
+        let entry = entry.map_err(DatasetError::io("list", dir))?;
+        let name = entry.file_name();
+        let name = name.to_string_lossy();
+        if name.starts_with(PREFIX) && name.ends_with(SUFFIX) {
+            remove_if_there(&entry.path())?;
+        }
+    }
+    Ok(())
+}
+
+/// Removes a file, which need not exist.
+pub(crate) fn remove_if_there(path: &Path) -> Result<(), DatasetError> {
+    match std::fs::remove_file(path) {
+        Err(e) if e.kind() != std::io::ErrorKind::NotFound => Err(DatasetError::io("remove", path)(e)),
+        _ => Ok(()),
+    }
 }
 
 /// Gives a finished temporary file its name.

@@ -18,8 +18,8 @@ pub(crate) struct Tensor {
 }
 
 impl Tensor {
-    pub(crate) fn u8(name: &'static str, shape: Vec<usize>, bytes: Vec<u8>) -> Self {
-        let dtype = Dtype::U8;
+    pub(crate) fn i8(name: &'static str, shape: Vec<usize>, values: &[i8]) -> Self {
+        let (dtype, bytes) = (Dtype::I8, values.iter().map(|v| v.to_le_bytes()[0]).collect());
         Tensor { name, dtype, shape, bytes }
     }
 
@@ -44,11 +44,11 @@ struct Header {
     tensors: BTreeMap<&'static str, TensorInfo>,
 }
 
-/// A file with `tensors` in the given order, and the length of everything before the last one. Put tensors with wider
-/// elements first, so that all are aligned.
+/// The beginning of a file: header and `tensors` in the given order. What is to follow is one more tensor of bytes,
+/// `last`, with its name and shape. Put tensors with wider elements first, so that all are aligned.
 ///
 /// The safetensors crate's own writer would put the metadata in random order.
-pub(crate) fn serialize(metadata: Metadata, tensors: Vec<Tensor>) -> serde_json::Result<(Vec<u8>, usize)> {
+pub(crate) fn head(metadata: Metadata, tensors: Vec<Tensor>, last: (&'static str, Vec<usize>)) -> serde_json::Result<Vec<u8>> {
     let mut end = 0;
     let mut infos = BTreeMap::new();
     for tensor in &tensors {
@@ -57,15 +57,14 @@ pub(crate) fn serialize(metadata: Metadata, tensors: Vec<Tensor>) -> serde_json:
         infos.insert(tensor.name, TensorInfo { dtype, shape, data_offsets });
         end = data_offsets.1;
     }
+    let (name, shape) = last;
+    let data_offsets = (end, end + shape.iter().product::<usize>());
+    infos.insert(name, TensorInfo { dtype: Dtype::U8, shape, data_offsets });
     let mut header = serde_json::to_vec(&Header { metadata, tensors: infos })?;
     header.resize(header.len().next_multiple_of(8), b' ');
     let mut bytes = Vec::with_capacity(8 + header.len() + end);
     bytes.extend((header.len() as u64).to_le_bytes());
     bytes.extend(header);
-    let mut last = bytes.len();
-    for tensor in tensors {
-        last = bytes.len();
-        bytes.extend(tensor.bytes);
-    }
-    Ok((bytes, last))
+    tensors.iter().for_each(|tensor| bytes.extend_from_slice(&tensor.bytes));
+    Ok(bytes)
 }

@@ -141,6 +141,12 @@ impl ImageDataset {
         shard.label(within)
     }
 
+    /// The attributes of image `index`, as many as the manifest says; `None` beyond the end.
+    pub fn attributes(&self, index: usize) -> Option<Vec<i8>> {
+        let (shard, within) = self.locate(index).ok()?;
+        Some(shard.attributes(within))
+    }
+
     /// Compares the SHA-256 of shard `index` of the manifest, reading the whole file.
     ///
     /// # Errors
@@ -150,7 +156,7 @@ impl ImageDataset {
     /// If the manifest has no such shard.
     pub fn verify_shard(&self, index: usize) -> Result<(), DatasetError> {
         let (shard, entry) = (&self.shards[index], &self.manifest.shards[index]);
-        let got = crate::writer::hex(&Sha256::digest(shard.bytes()));
+        let got = crate::shard::hex(&Sha256::digest(shard.bytes()));
         if got != entry.sha256 {
             return Err(DatasetError::mismatch(shard.path(), "sha256", &entry.sha256, got));
         }

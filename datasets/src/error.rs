@@ -209,6 +209,44 @@ pub enum DatasetError {
         /// The manifest that is in the way.
         path: PathBuf,
     },
+    /// A finished data set was not moved into its place completely.
+    #[error(
+        "the data set in {dir} is complete but was interrupted while its files were given their names; give the \
+         command that made it again: that takes a moment",
+        dir = dir.display()
+    )]
+    Interrupted {
+        /// The data set's directory.
+        dir: PathBuf,
+    },
+    /// Another process is writing the same data set.
+    #[error("another process is writing a data set to {dir}; wait for it, or choose another directory", dir = dir.display())]
+    Busy {
+        /// The data set's directory.
+        dir: PathBuf,
+    },
+    /// A source delivered another number of images than it had announced.
+    #[error("{split} images {first} to {last} were asked for, {got} came; this is a mistake of the program that reads them", last = first + expected - 1)]
+    SourceCount {
+        /// The split.
+        split: Split,
+        /// The first image asked for.
+        first: usize,
+        /// How many were asked for.
+        expected: usize,
+        /// How many came.
+        got: usize,
+    },
+    /// An image with another number of attributes than announced.
+    #[error("image {index} has {got} attributes, expected {expected}")]
+    Attributes {
+        /// The image.
+        index: usize,
+        /// Attributes of every image.
+        expected: usize,
+        /// Attributes of this one.
+        got: usize,
+    },
     /// A split without a single image cannot be written.
     #[error("no image was written to the {split} split of {dir}", dir = dir.display())]
     Empty {

@@ -5,8 +5,10 @@ use std::path::{Path, PathBuf};
 
 /// What the `format` key of manifests and shards says.
 pub const FORMAT: &str = "image-shards";
-/// The version this crate writes, and the only one it reads.
+/// The version of data sets without attributes.
 pub const VERSION: u32 = 1;
+/// The version of data sets with attributes. Both versions are read.
+pub const VERSION_ATTRIBUTES: u32 = 2;
 
 /// Pixels of all images, `U8 [n, channels, height, width]` (codec `raw`).
 pub const IMAGES: &str = "images";
@@ -18,6 +20,9 @@ pub const OFFSETS: &str = "offsets";
 pub const CRC32C: &str = "crc32c";
 /// Class of each image, `U32 [n]`; absent in sets without labels.
 pub const LABELS: &str = "labels";
+
+/// Yes-no attributes of each image and the like, `I8 [n, attributes]`; absent in sets without them (version 2).
+pub const ATTRIBUTES: &str = "attributes";
 
 /// Metadata key of the format name.
 pub const KEY_FORMAT: &str = "format";
@@ -64,15 +69,30 @@ pub fn shard_name(split: Split, index: usize, total: usize) -> String {
     format!("{split}-{index:05}-of-{total:05}.safetensors")
 }
 
-/// Refuses every format and version but the one this crate reads, by name.
+/// The version of a data set with `n_attributes` attributes.
+pub(crate) fn version(n_attributes: usize) -> u32 {
+    if n_attributes == 0 { VERSION } else { VERSION_ATTRIBUTES }
+}
+
+/// Whether `name` is that of a shard of either split, of whatever number.
+pub(crate) fn is_shard_name(name: &str) -> bool {
+    Split::ALL.iter().any(|split| {
+        let rest = name.strip_prefix(&format!("{split}-")).and_then(|r| r.strip_suffix(".safetensors"));
+        let numbers = rest.and_then(|r| r.split_once("-of-"));
+        let number = |n: &str| n.len() >= 5 && n.bytes().all(|b| b.is_ascii_digit());
+        numbers.is_some_and(|(index, total)| number(index) && number(total))
+    })
+}
+
+/// Refuses every format and version but those this crate reads, by name.
 pub(crate) fn check_version(path: &Path, format: &str, version: &str) -> Result<(), DatasetError> {
-    if format == FORMAT && version == VERSION.to_string() {
+    if format == FORMAT && [VERSION, VERSION_ATTRIBUTES].iter().any(|v| version == v.to_string()) {
         return Ok(());
     }
     Err(DatasetError::Version {
         path: path.to_path_buf(),
         found: format!("{format} version {version}"),
-        supported: format!("{FORMAT} version {VERSION}"),
+        supported: format!("{FORMAT} version {VERSION} or {VERSION_ATTRIBUTES}"),
     })
 }
 

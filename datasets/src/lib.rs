@@ -8,6 +8,7 @@
 //! | module | idea |
 //! | --- | --- |
 //! | [`writer`], [`reader`], [`manifest`], [`codec`] | the files: [`ShardWriter`] makes them, [`ImageDataset`] reads them |
+//! | [`build`], [`staging`] | whole data sets, made in parallel, that survive interruption |
 //! | [`order`], [`dequantization`], [`batcher`], [`prefetch`] | from images to batches, every random choice a pure function of a seed |
 //! | [`synthetic`] | images that carry their own index, for tests |
 //!
@@ -36,6 +37,7 @@
 //! ```
 
 pub mod batcher;
+pub mod build;
 pub mod codec;
 pub mod dataset;
 pub mod dequantization;
@@ -46,11 +48,13 @@ pub mod order;
 pub mod prefetch;
 pub mod reader;
 pub mod shape;
+pub mod staging;
 pub mod synthetic;
 pub mod writer;
 
 mod atomic;
 mod container;
+mod shard;
 
 pub use batcher::{Batch, BatchConfig, Batcher};
 pub use codec::CodecKind;

@@ -1,6 +1,6 @@
 //! The JSON description of one split: what its images are, where they come from, and which shards hold them.
 
-use crate::{CodecKind, DatasetError, ImageShape, Split, atomic, format};
+use crate::{CodecKind, DatasetError, ImageShape, Split, atomic, format, staging};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 
@@ -42,7 +42,7 @@ pub struct ShardEntry {
 pub struct Manifest {
     /// Always [`format::FORMAT`].
     pub format: String,
-    /// Always [`format::VERSION`].
+    /// [`format::VERSION`], or [`format::VERSION_ATTRIBUTES`] if there are attributes.
     pub version: u32,
     /// The data set's name, such as `cifar10`.
     pub name: String,
@@ -56,12 +56,19 @@ pub struct Manifest {
     pub count: usize,
     /// Whether every image has a label.
     pub labelled: bool,
+    /// Attributes of every image; 0, and absent in the file, in sets without them.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub attributes: usize,
     /// How images are stored.
     pub codec: CodecKind,
     /// Where the images come from.
     pub provenance: Provenance,
     /// The shards in order; image indices run through them.
     pub shards: Vec<ShardEntry>,
+}
+
+fn is_zero(n: &usize) -> bool {
+    *n == 0
 }
 
 /// The two keys that decide whether the rest can be understood.
@@ -77,9 +84,18 @@ impl Manifest {
     /// Reads and checks the manifest of a split.
     ///
     /// # Errors
-    /// [`DatasetError::NotFound`] without a manifest, [`DatasetError::Version`] for another format or version,
+    /// [`DatasetError::NotFound`] without a manifest, [`DatasetError::Interrupted`] while a finished data set has not
+    /// been moved into place, [`DatasetError::Version`] for another format or version,
     /// [`DatasetError::Manifest`] or [`DatasetError::Mismatch`] for contents that make no sense.
     pub fn read(dir: &Path, split: Split) -> Result<Self, DatasetError> {
+        if staging::is_half_committed(dir) {
+            return Err(DatasetError::Interrupted { dir: dir.to_path_buf() });
+        }
+        Self::read_unguarded(dir, split)
+    }
+
+    /// [`Manifest::read`] from a directory that is being worked on.
+    pub(crate) fn read_unguarded(dir: &Path, split: Split) -> Result<Self, DatasetError> {
         let path = format::manifest_path(dir, split);
         let bytes = match std::fs::read(&path) {
             Ok(bytes) => bytes,
@@ -99,6 +115,11 @@ impl Manifest {
     fn check(&self, path: &Path, split: Split) -> Result<(), DatasetError> {
         if self.split != split {
             return Err(DatasetError::mismatch(path, "split", split, self.split));
+        }
+        let version = format::version(self.attributes);
+        if self.version != version {
+            let expected = format!("{version} with {} attributes", self.attributes);
+            return Err(DatasetError::mismatch(path, "version", expected, self.version));
         }
         let in_file = |e: DatasetError| DatasetError::Manifest { path: path.to_path_buf(), reason: e.to_string() };
         format::check_levels(self.levels).map_err(in_file)?;
@@ -131,7 +152,7 @@ impl Manifest {
         let mut json =
             serde_json::to_vec_pretty(self).map_err(|e| DatasetError::Manifest { path: path.clone(), reason: e.to_string() })?;
         json.push(b'\n');
-        atomic::persist(atomic::write_temp(dir, &json)?, &path)?;
+        atomic::persist(atomic::write_temp(dir, &[&json])?, &path)?;
         atomic::sync_dir(dir)
     }
 

@@ -1,7 +1,7 @@
 //! One shard, mapped into memory: the mirror image of [`writer`](crate::writer).
 
 use crate::codec::Codec;
-use crate::writer::above_levels;
+use crate::shard::above_levels;
 use crate::{CodecKind, DatasetError, Manifest, ShardEntry, format};
 use memmap2::Mmap;
 use safetensors::tensor::{Metadata, TensorInfo};
@@ -19,6 +19,7 @@ pub(crate) struct Shard {
     offsets: Range<usize>,
     crc32c: Range<usize>,
     labels: Option<Range<usize>>,
+    attributes: Range<usize>,
     pixels: Range<usize>,
 }
 
@@ -48,6 +49,10 @@ impl Shard {
             true => Some(tensors.range(format::LABELS, Dtype::U32, &[count])?),
             false => None,
         };
+        let attributes = match manifest.attributes {
+            0 => 0..0,
+            n => tensors.range(format::ATTRIBUTES, Dtype::I8, &[count, n])?,
+        };
         let shape = manifest.shape;
         let (offsets, pixels) = match manifest.codec {
             CodecKind::Raw => {
@@ -63,7 +68,7 @@ impl Shard {
             let got = entry.index_bytes;
             return Err(DatasetError::mismatch(&path, "index_bytes", pixels.start, got));
         }
-        let shard = Shard { path, map, count, offsets, crc32c, labels, pixels };
+        let shard = Shard { path, map, count, offsets, crc32c, labels, attributes, pixels };
         shard.check_offsets()?;
         Ok(shard)
     }
@@ -87,6 +92,13 @@ impl Shard {
     pub(crate) fn label(&self, index: usize) -> Option<u32> {
         let labels = &self.map[self.labels.clone()?];
         Some(u32_at(labels, index))
+    }
+
+    /// The attributes of image `index`, which must be below `count`.
+    pub(crate) fn attributes(&self, index: usize) -> Vec<i8> {
+        let n = self.attributes.len() / self.count;
+        let attributes = &self.map[self.attributes.clone()][n * index..n * (index + 1)];
+        attributes.iter().map(|&b| i8::from_le_bytes([b])).collect()
     }
 
     /// Decodes image `index`, which must be below `count`, and compares its checksum and range.
@@ -161,6 +173,7 @@ fn check_metadata(path: &Path, header: &Metadata, manifest: &Manifest, entry: &S
     };
     format::check_version(path, get(format::KEY_FORMAT), get(format::KEY_VERSION))?;
     let expected = [
+        (format::KEY_VERSION, manifest.version.to_string()),
         (format::KEY_NAME, manifest.name.clone()),
         (format::KEY_SPLIT, manifest.split.to_string()),
         (format::KEY_CODEC, manifest.codec.to_string()),

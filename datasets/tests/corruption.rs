@@ -113,9 +113,9 @@ fn missing_manifests_and_directories_are_named() {
 #[test]
 fn other_versions_are_refused_by_name() {
     let dir = write(CodecKind::Raw);
-    replace_in_manifest(dir.path(), "\"version\": 1", "\"version\": 2, \"new_key\": 3");
+    replace_in_manifest(dir.path(), "\"version\": 1", "\"version\": 3, \"new_key\": 3");
     let message = open_error(dir.path()).to_string();
-    assert!(message.contains("image-shards version 2") && message.contains("image-shards version 1"), "{message}");
+    assert!(message.contains("image-shards version 3") && message.contains("image-shards version 1"), "{message}");
 
     let dir = write(CodecKind::Raw);
     replace_in_manifest(dir.path(), "\"image-shards\"", "\"other\"");

@@ -1,25 +1,32 @@
 //! CIFAR-10, from its binary or its Python version.
 
 use crate::cifar10_source::{self, Batches, Version};
-use crate::output::{Output, OutputArgs};
+use crate::find::InputArgs;
+use crate::output::{Inputs, Output, OutputArgs};
 use crate::pickle::{self, Value};
-use crate::progress;
+use crate::progress::thousands;
+use crate::source::Indexed;
 use anyhow::{Context, Result, anyhow, bail, ensure};
-use datasets::{ImageShape, Provenance, ShardWriter};
-use std::path::Path;
+use datasets::build::ImageSource;
+use datasets::{ImageShape, Provenance, Split};
+use std::ops::Range;
 
 /// Images in each of the published batch files.
 const BATCH_COUNT: usize = 10_000;
 const SHAPE: ImageShape = ImageShape { channels: 3, height: 32, width: 32 };
 
-/// Converts the archive or directory at `path`.
-pub fn run(path: &Path, partial: bool, args: &OutputArgs) -> Result<()> {
-    let mut provenance = Provenance {
-        source: "CIFAR-10, https://www.cs.toronto.edu/~kriz/cifar.html".into(),
-        licence: "none stated; cite A. Krizhevsky, Learning Multiple Layers of Features from Tiny Images, 2009".into(),
-        ..Provenance::default()
-    };
-    let batches = cifar10_source::read(path)?;
+/// The published archives and what is unpacked from them.
+const NAMES: [&str; 4] = ["cifar-10-binary.tar.gz", "cifar-10-batches-bin", "cifar-10-python.tar.gz", "cifar-10-batches-py"];
+
+/// Class and pixels of an image.
+type Image<'a> = (u8, &'a [u8]);
+
+/// Converts an archive or directory.
+///
+/// # Errors
+/// If it cannot be found or is damaged; without `partial`, if it is incomplete.
+pub fn run(input: &InputArgs, partial: bool, args: &OutputArgs) -> Result<()> {
+    let batches = cifar10_source::read(&input.resolve(&NAMES)?)?;
     let missing = batches.missing();
     if !missing.is_empty() {
         if !partial {
@@ -31,46 +38,56 @@ pub fn run(path: &Path, partial: bool, args: &OutputArgs) -> Result<()> {
             batches.place.display(),
             missing.join(", ")
         );
-        provenance.notes = format!("Incomplete: made without {}.", missing.join(", "));
     }
+    let mut faults: Vec<_> = missing.into_iter().map(|name| format!("{name} missing")).collect();
+    let train = images(&batches, 0..5, partial, &mut faults)?;
+    let test = images(&batches, 5..6, partial, &mut faults)?;
+    let provenance = Provenance {
+        source: "CIFAR-10, https://www.cs.toronto.edu/~kriz/cifar.html".into(),
+        licence: "none stated; cite A. Krizhevsky, Learning Multiple Layers of Features from Tiny Images, 2009".into(),
+        notes: if faults.is_empty() { String::new() } else { format!("Incomplete: {}.", faults.join(", ")) },
+        ..Provenance::default()
+    };
     let output = Output::new(args, "cifar10", provenance)?;
-    output.write(SHAPE, 256, |train, test| {
-        copy(&batches, 0..5, partial, train, args)?;
-        copy(&batches, 5..6, partial, test, args)
-    })
+    let mut inputs = Inputs::default();
+    batches.paths.iter().try_for_each(|path| inputs.add(path))?;
+    let (train, test) = (source(Split::Train, &train, args), source(Split::Test, &test, args));
+    output.write(SHAPE, 256, inputs, &[&train, &test])
 }
 
-/// Appends the images of the given batch files to a split.
-fn copy(
-    batches: &Batches,
-    numbers: std::ops::Range<usize>,
-    partial: bool,
-    writer: &mut ShardWriter,
-    args: &OutputArgs,
-) -> Result<()> {
-    let present: Vec<_> = numbers.filter_map(|i| Some((batches.name(i), batches.files[i].as_deref()?))).collect();
-    let limit = args.limit(usize::MAX);
-    let bar = progress::bar(args.limit(present.len() * BATCH_COUNT), "cifar10");
-    for (name, bytes) in present {
+/// The images of the given batch files; files of another length than the published ones are noted as faults.
+fn images<'a>(batches: &'a Batches, numbers: Range<usize>, partial: bool, faults: &mut Vec<String>) -> Result<Vec<Image<'a>>> {
+    let mut all = Vec::new();
+    for i in numbers {
+        let (name, Some(bytes)) = (batches.name(i), &batches.files[i]) else { continue };
         let place = batches.place.join(&name);
         let images = decode(batches.version, bytes).with_context(|| place.display().to_string())?;
-        ensure!(
-            images.len() == BATCH_COUNT || partial,
-            "{} holds {} images, expected {BATCH_COUNT}; --partial takes what is there",
-            place.display(),
-            images.len()
-        );
-        for (label, pixels) in images.into_iter().take(limit - writer.count()) {
-            writer.push(pixels, Some(label.into()))?;
-            bar.inc(1);
+        if images.len() != BATCH_COUNT {
+            let n = thousands(images.len());
+            ensure!(
+                partial,
+                "{} holds {n} images, expected {}; --partial takes what is there",
+                place.display(),
+                thousands(BATCH_COUNT)
+            );
+            faults.push(format!("{name} with {n} of {} images", thousands(BATCH_COUNT)));
         }
+        all.extend(images);
     }
-    bar.finish_and_clear();
-    Ok(())
+    Ok(all)
+}
+
+fn source<'a>(split: Split, images: &'a [Image<'a>], args: &OutputArgs) -> impl ImageSource<anyhow::Error> + 'a {
+    let fill = |i: usize, image: &mut [u8]| {
+        let (label, pixels) = images[i];
+        image.copy_from_slice(pixels);
+        Ok(Some(label.into()))
+    };
+    Indexed { split, count: args.limit(images.len()), image_len: SHAPE.len(), labelled: true, fill }
 }
 
 /// Class and pixels of every image in a batch file. Both versions store pixels as `[channels, height, width]`.
-fn decode(version: Version, bytes: &[u8]) -> Result<Vec<(u8, &[u8])>> {
+fn decode(version: Version, bytes: &[u8]) -> Result<Vec<Image<'_>>> {
     let images = match version {
         Version::Binary => decode_binary(bytes)?,
         Version::Python => decode_python(bytes)?,
@@ -82,7 +99,7 @@ fn decode(version: Version, bytes: &[u8]) -> Result<Vec<(u8, &[u8])>> {
 }
 
 /// Records of one label byte and 3072 pixel bytes.
-fn decode_binary(bytes: &[u8]) -> Result<Vec<(u8, &[u8])>> {
+fn decode_binary(bytes: &[u8]) -> Result<Vec<Image<'_>>> {
     let record = 1 + SHAPE.len();
     ensure!(
         !bytes.is_empty() && bytes.len().is_multiple_of(record),
@@ -93,7 +110,7 @@ fn decode_binary(bytes: &[u8]) -> Result<Vec<(u8, &[u8])>> {
 }
 
 /// A dictionary with `labels`, a list of numbers, and `data`, an array of n rows of 3072 bytes.
-fn decode_python(bytes: &[u8]) -> Result<Vec<(u8, &[u8])>> {
+fn decode_python(bytes: &[u8]) -> Result<Vec<Image<'_>>> {
     let batch = pickle::parse(bytes)?;
     let entry = |key| batch.get(key).ok_or_else(|| anyhow!("no entry `{key}` in the pickled dictionary"));
     let Value::Array { shape, data } = entry("data")? else {

@@ -22,6 +22,8 @@ pub enum Version {
 pub struct Batches {
     /// The directory or archive they are from.
     pub place: PathBuf,
+    /// The archive, or the files that were read.
+    pub paths: Vec<PathBuf>,
     /// Which form they have.
     pub version: Version,
     /// Their contents; `None` for a missing file.
@@ -58,6 +60,9 @@ fn recognise(file_name: &str) -> Option<(Version, usize)> {
 }
 
 /// Reads the batch files at `path`: an archive, the directory extracted from it, or a directory holding one of these.
+///
+/// # Errors
+/// If there are none, of two kinds, or damaged.
 pub fn read(path: &Path) -> Result<Batches> {
     if !path.is_dir() {
         return read_archive(path);
@@ -102,6 +107,7 @@ fn read_dir(dir: &Path) -> Result<Option<Batches>> {
             if path.is_file() {
                 let file = File::open(&path).with_context(|| format!("cannot open {}", path.display()))?;
                 files.add(version, i, file, &path)?;
+                files.paths.push(path);
             }
         }
     }
@@ -132,6 +138,7 @@ fn read_archive(path: &Path) -> Result<Batches> {
     }
     // To the end of the compressed stream, so that its checksum is compared.
     std::io::copy(&mut archive.into_inner(), &mut std::io::sink()).with_context(cannot_read)?;
+    files.paths.push(path.to_path_buf());
     match files.into_batches(path)? {
         Some(batches) => Ok(batches),
         None => bail!("{} is not an archive of CIFAR-10: none of its batch files is in it", path.display()),
@@ -141,6 +148,7 @@ fn read_archive(path: &Path) -> Result<Batches> {
 /// Batch files found so far.
 #[derive(Default)]
 struct Collected {
+    paths: Vec<PathBuf>,
     version: Option<Version>,
     files: [Option<Vec<u8>>; 6],
 }
@@ -162,7 +170,7 @@ impl Collected {
 
     fn into_batches(self, place: &Path) -> Result<Option<Batches>> {
         let place = place.to_path_buf();
-        let files = self.files;
-        Ok(self.version.map(|version| Batches { place, version, files }))
+        let (files, paths) = (self.files, self.paths);
+        Ok(self.version.map(|version| Batches { place, paths, version, files }))
     }
 }

@@ -1,20 +1,26 @@
 //! The 8x8 digits that ship with this project, from the two .npy files of their scikit-learn copy.
 
-use crate::output::{Output, OutputArgs};
-use crate::progress;
+use crate::find::InputArgs;
+use crate::output::{Inputs, Output, OutputArgs};
+use crate::source::Indexed;
 use anyhow::{Context, Result, ensure};
-use datasets::{ImageShape, Provenance};
+use datasets::build::ImageSource;
+use datasets::{ImageShape, Provenance, Split};
 use ndarray::{Array1, Array3};
 use ndarray_npy::read_npy;
-use std::path::Path;
 
 /// Every image whose number leaves this remainder ...
 const TEST_REMAINDER: usize = 5;
 /// ... when divided by this is a test image.
 const TEST_EVERY: usize = 6;
 
-/// Converts the digits in `dir`.
-pub fn run(dir: &Path, args: &OutputArgs) -> Result<()> {
+/// Converts the digits in a directory.
+///
+/// # Errors
+/// If one of the files is missing or is not as expected.
+pub fn run(input: &InputArgs, args: &OutputArgs) -> Result<()> {
+    let dir = input.resolve(&["digits_8x8_0to16.npy", "digits"])?;
+    let dir = if dir.is_file() { dir.with_file_name("") } else { dir };
     let provenance = Provenance {
         source: "UCI Optical Recognition of Handwritten Digits, https://doi.org/10.24432/C50P49, test part, as \
                  scikit-learn ships it"
@@ -44,22 +50,27 @@ pub fn run(dir: &Path, args: &OutputArgs) -> Result<()> {
     if let Some(i) = labels.iter().position(|&label| label > 9) {
         anyhow::bail!("{}: label {i} is {}, expected 0 to 9", labels_path.display(), labels[i]);
     }
-    output.write(ImageShape { channels: 1, height, width }, 17, |train, test| {
-        let bar = progress::bar(n, "digits");
-        let (mut n_train, mut n_test) = (0, 0);
-        for (i, (image, &label)) in images.outer_iter().zip(&labels).enumerate() {
-            bar.inc(1);
-            let (writer, taken) = match i % TEST_EVERY {
-                TEST_REMAINDER => (&mut *test, &mut n_test),
-                _ => (&mut *train, &mut n_train),
-            };
-            if *taken < args.limit(n) {
-                let pixels: Vec<u8> = image.iter().copied().collect();
-                writer.push(&pixels, Some(label.into())).with_context(|| format!("{}, image {i}", path.display()))?;
-                *taken += 1;
-            }
-        }
-        bar.finish_and_clear();
-        Ok(())
-    })
+    if let Some((i, value)) = images.iter().enumerate().find(|(_, value)| **value > 16) {
+        anyhow::bail!("{}: image {} has the pixel value {value}, expected 0 to 16", path.display(), i / (height * width));
+    }
+    let mut inputs = Inputs::default();
+    inputs.add(&path)?;
+    inputs.add(&labels_path)?;
+    let numbers = |test: bool| (0..n).filter(|i| (i % TEST_EVERY == TEST_REMAINDER) == test).collect();
+    let source = |split, numbers: Vec<usize>| -> Box<dyn ImageSource<anyhow::Error> + '_> {
+        let (images, labels) = (&images, &labels);
+        let count = args.limit(numbers.len());
+        let fill = move |i: usize, out: &mut [u8]| {
+            let image = images.outer_iter().nth(numbers[i]).context("an image beyond the end")?;
+            out.iter_mut().zip(image).for_each(|(out, &value)| *out = value);
+            Ok(Some(labels[numbers[i]].into()))
+        };
+        Box::new(Indexed { split, count, image_len: height * width, labelled: true, fill })
+    };
+    output.write(
+        ImageShape { channels: 1, height, width },
+        17,
+        inputs,
+        &[&*source(Split::Train, numbers(false)), &*source(Split::Test, numbers(true))],
+    )
 }

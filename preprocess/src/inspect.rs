@@ -1,17 +1,36 @@
 //! `preprocess inspect`: what a directory of shards holds, by its manifests.
 
 use crate::progress::{percent, size, thousands};
+use crate::sheet::{contact_sheet, save_png};
 use anyhow::{Result, bail};
-use datasets::{DatasetError, Manifest, Split, format};
-use std::path::Path;
+use datasets::{DatasetError, ImageDataset, Manifest, Split, format};
+use std::path::{Path, PathBuf};
 
-/// Prints the description of every split in `dir`.
-pub fn run(dir: &Path) -> Result<()> {
+/// Options of `preprocess inspect`.
+#[derive(clap::Args, Clone, Debug)]
+pub struct InspectArgs {
+    /// The data set's directory.
+    dir: PathBuf,
+    /// Draw a contact sheet of each split, `<split>.png`, in this directory, or in the data set's own.
+    #[arg(long, value_name = "DIR", num_args = 0..=1)]
+    sheet: Option<Option<PathBuf>>,
+}
+
+/// Prints the description of every split, and draws contact sheets.
+///
+/// # Errors
+/// If there is no data set, it is damaged, or a sheet cannot be written.
+pub fn run(args: &InspectArgs) -> Result<()> {
+    let dir = &args.dir;
     for manifest in manifests(dir)? {
         let Manifest { name, split, shape, levels, codec, provenance, .. } = &manifest;
         println!("{name}, {split}");
         let labels = if manifest.labelled { "with labels" } else { "without labels" };
-        println!("  images      {} of {shape}, {levels} levels, {labels}", thousands(manifest.count));
+        let attributes = match manifest.attributes {
+            0 => String::new(),
+            n => format!(", {n} attributes"),
+        };
+        println!("  images      {} of {shape}, {levels} levels, {labels}{attributes}", thousands(manifest.count));
         let (bytes, raw) = (manifest.bytes(), manifest.raw_bytes());
         println!(
             "  stored      {} in {} shards, codec {codec}, {} of raw",
@@ -29,11 +48,19 @@ pub fn run(dir: &Path) -> Result<()> {
                 println!("  {key:<11} {value}");
             }
         }
+        if let Some(place) = &args.sheet {
+            let path = place.as_ref().unwrap_or(dir).join(format!("{}.png", manifest.split));
+            save_png(&contact_sheet(&ImageDataset::open(dir, manifest.split)?)?, &path)?;
+            println!("  {:<11} {}", "sheet", path.display());
+        }
     }
     Ok(())
 }
 
 /// The manifests in `dir`, at least one.
+///
+/// # Errors
+/// If there is none, or one cannot be read.
 pub fn manifests(dir: &Path) -> Result<Vec<Manifest>> {
     let mut manifests = Vec::new();
     for split in Split::ALL {

@@ -1,24 +1,40 @@
 //! MNIST, and everything published in the same four idx files.
 
-use crate::output::{Output, OutputArgs};
-use crate::progress;
+use crate::find::InputArgs;
+use crate::output::{Inputs, Output, OutputArgs};
+use crate::source::Indexed;
 use anyhow::{Context, Result, bail, ensure};
-use datasets::{ImageShape, Provenance, ShardWriter};
+use datasets::build::ImageSource;
+use datasets::{ImageShape, Provenance, Split};
 use flate2::bufread::MultiGzDecoder;
 use std::fs::File;
 use std::io::{BufRead, BufReader, ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
-/// Converts the idx files in `path`.
-pub fn run(path: &Path, args: &OutputArgs) -> Result<()> {
+/// Directories that hold the files, as people and other programs lay them out.
+const NAMES: [&str; 5] = ["train-images-idx3-ubyte.gz", "train-images-idx3-ubyte", "mnist", "MNIST/raw", "MNIST"];
+
+/// Converts the idx files.
+///
+/// # Errors
+/// If one is missing or damaged.
+pub fn run(input: &InputArgs, args: &OutputArgs) -> Result<()> {
     let provenance = Provenance {
         source: "MNIST, http://yann.lecun.com/exdb/mnist/".into(),
         licence: "CC BY-SA 3.0, Yann LeCun, Corinna Cortes, Christopher J. C. Burges".into(),
         ..Provenance::default()
     };
     let output = Output::new(args, "mnist", provenance)?;
-    let mut train = Part::open(path, "train")?;
-    let mut test = Part::open(path, "t10k")?;
+    let mut path = input.resolve(&NAMES)?;
+    if input.path.is_none() && path.is_file() {
+        path.pop();
+        if path.as_os_str().is_empty() {
+            path.push(".");
+        }
+    }
+    let mut inputs = Inputs::default();
+    let mut train = Part::open(&path, "train", &mut inputs)?;
+    let mut test = Part::open(&path, "t10k", &mut inputs)?;
     ensure!(
         train.shape == test.shape,
         "{} has images of {}, {} of {}",
@@ -27,10 +43,10 @@ pub fn run(path: &Path, args: &OutputArgs) -> Result<()> {
         test.images.path.display(),
         test.shape
     );
-    output.write(train.shape, 256, |train_writer, test_writer| {
-        train.copy(train_writer, args)?;
-        test.copy(test_writer, args)
-    })
+    let shape = train.shape;
+    let (train_pixels, test_pixels) = (train.pixels()?, test.pixels()?);
+    let (train, test) = (train.source(Split::Train, &train_pixels, args), test.source(Split::Test, &test_pixels, args));
+    output.write(shape, 256, inputs, &[&train, &test])
 }
 
 /// Images and labels of one split.
@@ -42,9 +58,11 @@ struct Part {
 
 impl Part {
     /// Reads all labels and the header of the images.
-    fn open(dir: &Path, prefix: &str) -> Result<Self> {
+    fn open(dir: &Path, prefix: &str, inputs: &mut Inputs) -> Result<Self> {
         let mut images = Idx::open(find(dir, &format!("{prefix}-images"), "idx3-ubyte")?, 3)?;
         let mut labels = Idx::open(find(dir, &format!("{prefix}-labels"), "idx1-ubyte")?, 1)?;
+        inputs.add(&images.path)?;
+        inputs.add(&labels.path)?;
         ensure!(
             images.dims[0] == labels.dims[0],
             "{} holds {} images, but {} holds {} labels",
@@ -73,21 +91,25 @@ impl Part {
         Ok(Part { images, labels: values, shape })
     }
 
-    fn copy(&mut self, writer: &mut ShardWriter, args: &OutputArgs) -> Result<()> {
-        let n = args.limit(self.labels.len());
-        let bar = progress::bar(n, file_name(&self.images.path));
+    /// All pixels. Memory grows with what the file holds, not with what its header promises.
+    fn pixels(&mut self) -> Result<Vec<u8>> {
+        let mut pixels = Vec::new();
         let mut image = vec![0; self.shape.len()];
-        // Images beyond the limit are read too: only then is the file known to be whole.
-        for (i, &label) in self.labels.iter().enumerate() {
+        for _ in &self.labels {
             self.images.read(&mut image)?;
-            if i < n {
-                writer.push(&image, Some(label.into()))?;
-                bar.inc(1);
-            }
+            pixels.extend_from_slice(&image);
         }
         self.images.finish()?;
-        bar.finish_and_clear();
-        Ok(())
+        Ok(pixels)
+    }
+
+    fn source<'a>(&'a self, split: Split, pixels: &'a [u8], args: &OutputArgs) -> impl ImageSource<anyhow::Error> + 'a {
+        let (image_len, labels) = (self.shape.len(), &self.labels[..]);
+        let fill = move |i: usize, image: &mut [u8]| {
+            image.copy_from_slice(&pixels[i * image_len..][..image_len]);
+            Ok(Some(labels[i].into()))
+        };
+        Indexed { split, count: args.limit(labels.len()), image_len, labelled: true, fill }
     }
 }
 
@@ -167,8 +189,4 @@ fn find(dir: &Path, stem: &str, kind: &str) -> Result<PathBuf> {
             bail!("both {} and {} exist; remove one", first.display(), second.display())
         }
     }
-}
-
-fn file_name(path: &Path) -> String {
-    path.file_name().unwrap_or_default().to_string_lossy().into_owned()
 }

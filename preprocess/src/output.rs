@@ -1,28 +1,39 @@
-//! What all converters share: their options, the two writers, and the closing line.
+//! What all converters share: their options, how results are written, and the closing line.
 
-use crate::progress;
+use crate::{fault, progress};
 use anyhow::{Context, Result};
-use datasets::{CodecKind, DatasetError, ImageShape, Manifest, Provenance, ShardWriter, ShardWriterConfig, Split, format};
+use datasets::build::{self, BuildConfig, ImageSource, Progress};
+use datasets::{CodecKind, ImageShape, Manifest, Provenance, staging};
+use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
-/// Options of every converter.
-#[derive(clap::Args)]
+/// Options of every converter that say how its results are written.
+#[derive(clap::Args, Clone, Debug)]
 pub struct OutputArgs {
-    /// Directory to write to [default: data/mnist, data/cifar10, …].
+    /// Directory to write to [default: where the configurations look, such as data/cifar10].
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
     /// How to store images.
     #[arg(long, value_enum, default_value_t = CodecArg::MedZstd1)]
     codec: CodecArg,
-    /// Overwrite a complete data set.
+    /// Replace a complete data set.
     #[arg(long)]
     force: bool,
     /// Take only the first N images of each split.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     limit: Option<u64>,
+    /// Shards to make at the same time [default: one for each processor].
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    jobs: Option<u64>,
+    /// Images in a shard [default: 64 MB of pixels, at most 10,000].
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    images_per_shard: Option<u64>,
+    /// Look at the input and say what would be written, but write nothing.
+    #[arg(long)]
+    dry_run: bool,
 }
 
-#[derive(Clone, Copy, clap::ValueEnum)]
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
 enum CodecArg {
     /// Predicted and compressed.
     #[value(name = "med-zstd1")]
@@ -34,8 +45,31 @@ enum CodecArg {
 impl OutputArgs {
     /// How many of `available` images to take.
     pub fn limit(&self, available: usize) -> usize {
-        let limit = self.limit.and_then(|n| usize::try_from(n).ok());
-        limit.map_or(available, |n| n.min(available))
+        self.limit.and_then(|n| usize::try_from(n).ok()).map_or(available, |n| n.min(available))
+    }
+
+    /// Whether `--force` was given.
+    pub fn force(&self) -> bool {
+        self.force
+    }
+}
+
+/// What is converted, in so many words: names, sizes and dates of the files.
+#[derive(Default)]
+pub struct Inputs(String);
+
+impl Inputs {
+    /// Adds a file or directory.
+    ///
+    /// # Errors
+    /// If it cannot be inspected.
+    pub fn add(&mut self, path: &Path) -> Result<()> {
+        let metadata = std::fs::metadata(path).with_context(|| format!("cannot inspect {}", path.display()))?;
+        let time = metadata.modified().ok().and_then(|t| t.duration_since(std::time::UNIX_EPOCH).ok());
+        // A whole path: the same names elsewhere may be other files.
+        let path = std::path::absolute(path).unwrap_or_else(|_| path.into());
+        let _ = writeln!(self.0, "{path:?} {} {:?}", metadata.len(), time.map(|t| t.as_nanos()));
+        Ok(())
     }
 }
 
@@ -43,53 +77,113 @@ impl OutputArgs {
 pub struct Output {
     dir: PathBuf,
     made_dir: bool,
-    name: &'static str,
+    name: String,
     provenance: Provenance,
-    codec: CodecKind,
-    force: bool,
+    args: OutputArgs,
 }
 
 impl Output {
     /// Decides where to write and refuses at once if a data set is there already.
-    pub fn new(args: &OutputArgs, name: &'static str, mut provenance: Provenance) -> Result<Self> {
-        let dir = args.out.clone().unwrap_or_else(|| Path::new("data").join(name));
+    ///
+    /// # Errors
+    /// If there is one and `--force` was not given.
+    pub fn new(args: &OutputArgs, name: impl Into<String>, mut provenance: Provenance) -> Result<Self> {
+        let name = name.into();
+        let dir = args.out.clone().unwrap_or_else(|| Path::new("data").join(&name));
         provenance.tool = concat!("preprocess ", env!("CARGO_PKG_VERSION")).into();
         if let Some(limit) = args.limit {
             let note = format!("Only the first {limit} images of each split.");
             provenance.notes = format!("{} {note}", provenance.notes).trim().into();
         }
-        for split in Split::ALL {
-            let path = format::manifest_path(&dir, split);
-            if path.exists() && !args.force {
-                return Err(DatasetError::Exists { path }).context("nothing was written (--force overwrites)");
-            }
-        }
-        Ok(Output {
-            made_dir: !dir.exists(),
-            dir,
-            name,
-            provenance,
-            codec: match args.codec {
-                CodecArg::MedZstd1 => CodecKind::MedZstd1,
-                CodecArg::Raw => CodecKind::Raw,
-            },
-            force: args.force,
-        })
+        build::refuse_existing(&dir, args.force).context("nothing was written (--force overwrites)")?;
+        Ok(Output { made_dir: !dir.exists(), dir, name, provenance, args: args.clone() })
     }
 
-    /// Writes both splits: `fill` pushes the images. Nothing gets its name before both splits are complete.
+    /// Writes all splits. An interrupted run is continued by the next one that has the same inputs and options.
+    ///
+    /// # Errors
+    /// If the input is faulty: nothing is left then. If the machine fails: finished shards are kept.
     pub fn write(
         self,
         shape: ImageShape,
         levels: u32,
-        fill: impl FnOnce(&mut ShardWriter, &mut ShardWriter) -> Result<()>,
+        inputs: Inputs,
+        sources: &[&dyn ImageSource<anyhow::Error>],
     ) -> Result<()> {
-        let result = self.write_splits(shape, levels, fill);
-        if result.is_err() && self.made_dir {
-            // Only if it is empty; there is nothing to say if it is not.
+        let number = |n: Option<u64>| n.and_then(|n| usize::try_from(n).ok());
+        let config = BuildConfig {
+            name: self.name.clone(),
+            shape,
+            levels,
+            codec: match self.args.codec {
+                CodecArg::MedZstd1 => CodecKind::MedZstd1,
+                CodecArg::Raw => CodecKind::Raw,
+            },
+            provenance: self.provenance.clone(),
+            images_per_shard: number(self.args.images_per_shard),
+            overwrite: self.args.force,
+            jobs: number(self.args.jobs).unwrap_or(0),
+            inputs: inputs.0,
+        };
+        if self.args.dry_run {
+            self.announce(&config, sources);
+            return Ok(());
+        }
+        on_interrupt(&self.dir);
+        let bar = progress::bar(sources.iter().map(|source| source.count()).sum(), self.name.clone());
+        let kept = std::sync::atomic::AtomicUsize::new(0);
+        let result = build::build(&self.dir, &config, sources, &|progress| match progress {
+            Progress::Image => bar.inc(1),
+            Progress::Kept(n) => {
+                kept.fetch_add(n, std::sync::atomic::Ordering::Relaxed);
+                bar.inc(n as u64);
+            }
+        });
+        bar.finish_and_clear();
+        match kept.into_inner() {
+            0 => {}
+            n => eprintln!("{} images were kept from an interrupted run", progress::thousands(n)),
+        }
+        let manifests = result.map_err(|error| self.clean_up(error))?;
+        self.report(&manifests);
+        Ok(())
+    }
+
+    /// Removes what is of no use, and says what was kept.
+    fn clean_up(&self, error: anyhow::Error) -> anyhow::Error {
+        if matches!(error.downcast_ref(), Some(datasets::DatasetError::Busy { .. })) {
+            return error;
+        }
+        let unfinished = staging::unfinished_dir(&self.dir);
+        if fault::is_machine(&error) && unfinished.exists() {
+            let dir = unfinished.display();
+            return error.context(format!("not finished; {dir} keeps finished shards for when you give the same command again"));
+        }
+        // There is nothing to add to the error if this fails as well.
+        let _ = staging::discard(&self.dir);
+        if self.made_dir {
+            // Only if it is empty.
             let _ = std::fs::remove_dir(&self.dir);
         }
-        let manifests = result?;
+        error
+    }
+
+    fn announce(&self, config: &BuildConfig, sources: &[&dyn ImageSource<anyhow::Error>]) {
+        let counts: Vec<_> = sources.iter().map(|s| format!("{} {}", progress::thousands(s.count()), s.split())).collect();
+        let images: usize = sources.iter().map(|s| s.count()).sum();
+        let bytes = progress::size(images as u64 * config.shape.len() as u64);
+        println!(
+            "would write {}: {} images of {}, {} levels, {bytes} before compression ({}), to {}",
+            self.name,
+            counts.join(" + "),
+            config.shape,
+            config.levels,
+            config.codec,
+            self.dir.display()
+        );
+    }
+
+    fn report(&self, manifests: &[Manifest]) {
         let counts = manifests.iter().map(|m| format!("{} {}", progress::thousands(m.count), m.split));
         let bytes = manifests.iter().map(Manifest::bytes).sum();
         println!(
@@ -101,30 +195,15 @@ impl Output {
             progress::percent(bytes, manifests.iter().map(Manifest::raw_bytes).sum()),
             self.dir.display()
         );
-        Ok(())
     }
+}
 
-    fn write_splits(
-        &self,
-        shape: ImageShape,
-        levels: u32,
-        fill: impl FnOnce(&mut ShardWriter, &mut ShardWriter) -> Result<()>,
-    ) -> Result<[Manifest; 2]> {
-        let create = |split| {
-            let config = ShardWriterConfig {
-                name: self.name.into(),
-                split,
-                shape,
-                levels,
-                codec: self.codec,
-                provenance: self.provenance.clone(),
-                images_per_shard: None,
-                overwrite: self.force,
-            };
-            ShardWriter::create(&self.dir, config)
-        };
-        let (mut train, mut test) = (create(Split::Train)?, create(Split::Test)?);
-        fill(&mut train, &mut test)?;
-        Ok([train.finish()?, test.finish()?])
-    }
+/// On Ctrl-C, says how to go on. Nothing needs to be cleaned up: a stopped run is like a killed one.
+fn on_interrupt(dir: &Path) {
+    let dir = dir.to_path_buf();
+    // Without a handler the process ends as well, only silently.
+    let _ = ctrlc::set_handler(move || {
+        eprintln!("\ninterrupted; {} is incomplete, the same command continues it", dir.display());
+        std::process::exit(130);
+    });
 }

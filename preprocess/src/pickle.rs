@@ -88,6 +88,11 @@ fn construct<'a>(module: &str, name: &str, arguments: &Value<'a>) -> Result<Valu
             Some(Value::Bytes(b"u1")) => Ok(Value::ByteType),
             _ => Err("an array of another type than unsigned bytes (`u1`)".into()),
         },
+        ("_codecs", "encode", _) => {
+            Err("the file was written again by Python 3 (it calls `_codecs.encode`), the published ones were not; nothing was \
+             executed. Download cifar-10-binary.tar.gz or cifar-10-python.tar.gz and convert that"
+                .into())
+        }
         _ => Err(format!(
             "the file calls `{module}.{name}`, which CIFAR-10's files do not; nothing was executed. Do not trust this file"
         )),

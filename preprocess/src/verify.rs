@@ -3,7 +3,7 @@
 use crate::inspect::manifests;
 use crate::progress::{self, thousands};
 use anyhow::{Result, bail};
-use datasets::{ImageDataset, Split};
+use datasets::{DatasetError, ImageDataset, Split};
 use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 use std::collections::HashMap;
@@ -25,8 +25,10 @@ pub fn run(dir: &Path) -> Result<()> {
             bail!("{}: the {} split has {} faults", dir.display(), manifest.split, problems.len());
         }
         let shards = manifest.shards.len();
-        println!("{}: {} images in {shards} shards are intact", manifest.split, thousands(found.len()));
-        hashes.push((manifest.split, found));
+        let (images, levels) = (thousands(found.images.len()), manifest.levels);
+        let (min, max) = (found.min, found.max);
+        println!("{}: {images} images in {shards} shards are intact, values {min} to {max} of {levels} levels", manifest.split);
+        hashes.push((manifest.split, found.images));
     }
     if let [(_, train), (_, test)] = hashes.as_slice() {
         report_duplicates(train, test);
@@ -36,29 +38,41 @@ pub fn run(dir: &Path) -> Result<()> {
 
 type Hash = [u8; 32];
 
+/// What the readable images of a split are like.
+struct Found {
+    images: Vec<Hash>,
+    min: u8,
+    max: u8,
+}
+
 /// The SHA-256 of every readable image, and everything that is wrong.
-fn check(dataset: &ImageDataset) -> (Vec<Hash>, Vec<String>) {
+fn check(dataset: &ImageDataset) -> (Found, Vec<String>) {
     let bar = progress::bar(dataset.len(), dataset.split().to_string());
     let shards = dataset.manifest().shards.len();
     let shard_faults = (0..shards).into_par_iter().filter_map(|i| dataset.verify_shard(i).err());
     let mut problems: Vec<_> = shard_faults.map(|e| e.to_string()).collect();
-    let images: Vec<_> = (0..dataset.len())
+    let images: Vec<Result<_, DatasetError>> = (0..dataset.len())
         .into_par_iter()
         .map(|i| {
             let image = dataset.image(i);
             bar.inc(1);
-            Ok(Sha256::digest(image?).into())
+            let image = image?;
+            let range = image.iter().fold((u8::MAX, 0), |(min, max), &v| (v.min(min), v.max(max)));
+            Ok((Hash::from(Sha256::digest(&image)), range))
         })
         .collect();
     bar.finish_and_clear();
-    let mut hashes = Vec::with_capacity(images.len());
+    let mut found = Found { images: Vec::with_capacity(images.len()), min: u8::MAX, max: 0 };
     for image in images {
         match image {
-            Ok(hash) => hashes.push(hash),
-            Err(error) => problems.push(datasets::DatasetError::to_string(&error)),
+            Ok((hash, (min, max))) => {
+                found.images.push(hash);
+                (found.min, found.max) = (found.min.min(min), found.max.max(max));
+            }
+            Err(error) => problems.push(error.to_string()),
         }
     }
-    (hashes, problems)
+    (found, problems)
 }
 
 fn report_duplicates(train: &[Hash], test: &[Hash]) {

@@ -27,7 +27,7 @@ fn assert_success(output: &Output) {
 /// The program must fail with all of `words` in its message and leave no files at `out`.
 fn assert_failure(output: &Output, out: &Path, words: &[&str]) {
     let message = String::from_utf8_lossy(&output.stderr);
-    assert_eq!(output.status.code(), Some(1), "{message}");
+    assert_eq!(output.status.code(), Some(2), "{message}");
     for word in words {
         assert!(message.contains(word), "`{word}` is not in: {message}");
     }
@@ -209,7 +209,7 @@ fn batches_of_another_size_need_partial() {
     let out = dir.path().join("out");
     let path = write_dir(&dir.path().join("bin"), &cifar_files(false));
     let output = convert("cifar10", &path, &out, &[]);
-    assert_failure(&output, &out, &["data_batch_1.bin", "3 images", "expected 10000", "--partial"]);
+    assert_failure(&output, &out, &["data_batch_1.bin", "3 images", "expected 10,000", "--partial"]);
 }
 
 #[test]
@@ -284,6 +284,27 @@ fn pickled_programs_are_not_run() {
 }
 
 #[test]
+fn pickles_written_again_by_python_3_are_refused_with_advice() {
+    let dir = tempfile::tempdir().unwrap();
+    let out = dir.path().join("out");
+    let mut files = cifar_files(true);
+    files[0].1 = b"\x80\x02c_codecs\nencode\nX\x01\0\0\0aX\x06\0\0\0latin1\x86R.".to_vec();
+    let place = write_dir(&dir.path().join("again"), &files);
+    let output = convert("cifar10", &place, &out, &["--partial"]);
+    assert_failure(&output, &out, &["data_batch_1", "Python 3", "Download cifar-10-binary.tar.gz"]);
+}
+
+#[test]
+fn batches_of_other_sizes_are_noted() {
+    let dir = tempfile::tempdir().unwrap();
+    let out = dir.path().join("out");
+    let place = write_dir(&dir.path().join("bin"), &cifar_files(false));
+    assert_success(&convert("cifar10", &place, &out, &["--partial"]));
+    let notes = ImageDataset::open(&out, Split::Test).unwrap().manifest().provenance.notes.clone();
+    assert!(notes.contains("data_batch_1.bin with 3 of 10,000 images") && notes.contains("test_batch.bin with 3"), "{notes}");
+}
+
+#[test]
 fn inspect_and_verify_describe_a_whole_set_and_find_damage() {
     let dir = tempfile::tempdir().unwrap();
     mnist(dir.path(), false);
@@ -307,7 +328,7 @@ fn inspect_and_verify_describe_a_whole_set_and_find_damage() {
     std::fs::write(&shard, bytes).unwrap();
     let output = preprocess(&["verify", path]);
     let message = String::from_utf8_lossy(&output.stderr);
-    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(output.status.code(), Some(2));
     assert!(message.contains("image 3") && message.contains("sha256") && message.contains("2 faults"), "{message}");
 }
 

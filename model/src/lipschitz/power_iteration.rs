@@ -22,7 +22,7 @@ impl Default for PowerIteration {
 
 impl PowerIteration {
     /// Settings under which the estimate is converged for use: evaluation, sampling, weights that have just changed.
-    pub const CONVERGED: Self = Self { tol: 1e-5, max_iters: 200 };
+    pub const CONVERGED: Self = Self { tol: 1e-4, max_iters: 100 };
 }
 
 /// An estimate of the spectral norm, which bounds it from below.

@@ -146,7 +146,9 @@ fn measure(arguments: &Arguments) -> Result<Outcome> {
         (model, outcome.step_seconds) = (trained, Some(seconds));
         outcome.peak_memory_bytes = system::peak_memory_bytes();
     }
-    let model = ready(model);
+    if [Part::Evaluate, Part::Encode, Part::Sample].into_iter().any(measures) {
+        model = ready(model);
+    }
     if measures(Part::Evaluate) {
         let context = LogDetContext { config: &config.log_det.eval, noise };
         outcome.evaluate_seconds = Some(median(repeats, || read(model.log_prob(images.clone(), &context)?.total()))?);

@@ -1,0 +1,304 @@
+//! Makes a whole data set from sources that can be read in any order: in parallel over shards, and so that it can be
+//! interrupted at any moment and continued.
+
+use crate::shard::{ShardEncoder, ShardSpec};
+use crate::staging::{self, Staging};
+use crate::{CodecKind, DatasetError, ImageShape, Manifest, Provenance, ShardEntry, Split, atomic, format};
+use std::ops::Range;
+use std::path::Path;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+/// Pixels of shards being made at the same time take at most this many bytes, whatever the number of threads.
+const MEMORY: usize = 700_000_000;
+
+/// What all splits of a data set have in common, and how to make it.
+#[derive(Clone, Debug)]
+pub struct BuildConfig {
+    /// The data set's name, such as `cifar10`.
+    pub name: String,
+    /// Shape of every image.
+    pub shape: ImageShape,
+    /// Number of values a pixel can take, 2 to 256; every pixel must be below it.
+    pub levels: u32,
+    /// How images are stored.
+    pub codec: CodecKind,
+    /// Where the images come from.
+    pub provenance: Provenance,
+    /// Images in a shard; `None`: as many as make 64 MB of pixels, at most 10,000.
+    pub images_per_shard: Option<usize>,
+    /// Replace a complete data set, once the new one is complete too, instead of refusing to.
+    pub overwrite: bool,
+    /// Shards that are made at the same time; 0: one for each processor.
+    pub jobs: usize,
+    /// Says which inputs are being converted, such as names, sizes and dates of files. Shards of an interrupted run are
+    /// kept by the next one only if this and all settings that decide the bytes are the same.
+    pub inputs: String,
+}
+
+/// The images of one split, readable from any position by several threads at once.
+pub trait ImageSource<E>: Sync {
+    /// The split they belong to.
+    fn split(&self) -> Split;
+    /// Number of images.
+    fn count(&self) -> usize;
+    /// Whether every image has a label.
+    fn labelled(&self) -> bool;
+    /// Attributes of every image.
+    fn n_attributes(&self) -> usize {
+        0
+    }
+    /// Hands the images in `range` to `sink`, in order.
+    ///
+    /// # Errors
+    /// Whatever is wrong with them; the conversion stops.
+    fn read(&self, range: Range<usize>, sink: &mut Sink<'_>) -> Result<(), E>;
+}
+
+/// Takes the images of one shard.
+pub struct Sink<'a> {
+    encoder: &'a mut ShardEncoder,
+    first: usize,
+    dir: &'a Path,
+    observer: &'a (dyn Fn(Progress) + Sync),
+}
+
+impl Sink<'_> {
+    /// Adds an image, pixels in the order `[channels, height, width]`, with its class and attributes if the set has
+    /// any.
+    ///
+    /// # Errors
+    /// [`DatasetError`] for an image that does not fit the data set.
+    pub fn push(&mut self, image: &[u8], label: Option<u32>, attributes: &[i8]) -> Result<(), DatasetError> {
+        let index = self.first + self.encoder.len();
+        self.encoder.push(image, label, attributes, index, self.dir)?;
+        (self.observer)(Progress::Image);
+        Ok(())
+    }
+}
+
+/// What an observer of [`build`] is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Progress {
+    /// One more image was encoded.
+    Image,
+    /// A shard of an interrupted run, with this many images, was found whole and kept.
+    Kept(usize),
+}
+
+/// One shard to be made.
+struct Task {
+    source: usize,
+    index: usize,
+    images: Range<usize>,
+    file: String,
+}
+
+/// Makes the data set in `dir`. Its files have no names there before all of them are complete.
+///
+/// The bytes written depend neither on the number of threads nor on interruptions.
+///
+/// # Errors
+/// [`DatasetError::Exists`] if a complete data set is there and `overwrite` is not set, [`DatasetError::Busy`] if
+/// another process is writing it, [`DatasetError::Empty`] for a source without images, and whatever a source reports:
+/// of several faults the first in order, with any number of threads. Finished shards wait in
+/// [`staging::unfinished_dir`] for another call; [`staging::discard`] removes them.
+///
+/// # Examples
+/// ```
+/// use datasets::build::{build, BuildConfig, ImageSource, Sink};
+/// use datasets::{CodecKind, DatasetError, ImageDataset, ImageShape, Provenance, Split};
+///
+/// struct Ramps(Split);
+/// impl ImageSource<DatasetError> for Ramps {
+///     fn split(&self) -> Split { self.0 }
+///     fn count(&self) -> usize { 5 }
+///     fn labelled(&self) -> bool { false }
+///     fn read(&self, range: std::ops::Range<usize>, sink: &mut Sink<'_>) -> Result<(), DatasetError> {
+///         for i in range {
+///             sink.push(&[i as u8, 2 * i as u8], None, &[])?;
+///         }
+///         Ok(())
+///     }
+/// }
+///
+/// # fn main() -> Result<(), DatasetError> {
+/// # let temp = tempfile::tempdir().expect("a temporary directory");
+/// # let dir = temp.path();
+/// let config = BuildConfig {
+///     name: "ramps".into(),
+///     shape: ImageShape { channels: 1, height: 1, width: 2 },
+///     levels: 256,
+///     codec: CodecKind::Raw,
+///     provenance: Provenance::default(),
+///     images_per_shard: Some(2),
+///     overwrite: false,
+///     jobs: 0,
+///     inputs: String::new(),
+/// };
+/// build(dir, &config, &[&Ramps(Split::Train)], &|_| {})?;
+/// assert_eq!(ImageDataset::open(dir, Split::Train)?.image(4)?, [4, 8]);
+/// # Ok(())
+/// # }
+/// ```
+pub fn build<E: From<DatasetError> + Send>(
+    dir: &Path,
+    config: &BuildConfig,
+    sources: &[&dyn ImageSource<E>],
+    observer: &(dyn Fn(Progress) + Sync),
+) -> Result<Vec<Manifest>, E> {
+    let specs: Vec<_> = sources.iter().map(|source| spec(config, *source)).collect();
+    for (spec, source) in specs.iter().zip(sources) {
+        spec.validate()?;
+        if source.count() == 0 {
+            return Err(DatasetError::Empty { dir: dir.to_path_buf(), split: spec.split }.into());
+        }
+    }
+    let tasks = tasks(config, &specs, sources)?;
+    let job = job(config, &specs, sources);
+    std::fs::create_dir_all(dir).map_err(DatasetError::io("create directory", dir))?;
+    if let Some((done, manifests)) = staging::finish_commit(dir)?
+        && done == job
+    {
+        return Ok(manifests);
+    }
+    refuse_existing(dir, config.overwrite)?;
+    let staging = Staging::open(dir, &job)?;
+    let entries = Workers { staging: &staging, specs: &specs, sources, tasks: &tasks, observer }.run(config)?;
+    let mut manifests: Vec<_> = specs.into_iter().map(manifest).collect();
+    for (task, entry) in tasks.iter().zip(entries) {
+        manifests[task.source].count += entry.count;
+        manifests[task.source].shards.push(entry);
+    }
+    staging.commit(&manifests)?;
+    Ok(manifests)
+}
+
+/// Refuses a directory with a complete data set, unless it is to be replaced, or [`build`] has to finish it first.
+///
+/// # Errors
+/// [`DatasetError::Exists`].
+pub fn refuse_existing(dir: &Path, overwrite: bool) -> Result<(), DatasetError> {
+    if staging::is_half_committed(dir) {
+        return Ok(());
+    }
+    for split in Split::ALL {
+        let path = format::manifest_path(dir, split);
+        if !overwrite && path.try_exists().map_err(DatasetError::io("look for", &path))? {
+            return Err(DatasetError::Exists { path });
+        }
+    }
+    Ok(())
+}
+
+fn spec<E>(config: &BuildConfig, source: &dyn ImageSource<E>) -> ShardSpec {
+    ShardSpec {
+        name: config.name.clone(),
+        split: source.split(),
+        shape: config.shape,
+        levels: config.levels,
+        codec: config.codec,
+        provenance: config.provenance.clone(),
+        labelled: source.labelled(),
+        n_attributes: source.n_attributes(),
+    }
+}
+
+fn tasks<E>(config: &BuildConfig, specs: &[ShardSpec], sources: &[&dyn ImageSource<E>]) -> Result<Vec<Task>, DatasetError> {
+    let mut tasks = Vec::new();
+    for (source, spec) in specs.iter().enumerate() {
+        let (per_shard, count) = (spec.images_per_shard(config.images_per_shard)?, sources[source].count());
+        let total = count.div_ceil(per_shard);
+        for index in 0..total {
+            let start = index * per_shard;
+            let images = start..count.min(start.saturating_add(per_shard));
+            tasks.push(Task { source, index, images, file: format::shard_name(spec.split, index, total) });
+        }
+    }
+    Ok(tasks)
+}
+
+/// A text that is the same for two runs if, and only if, they make the same bytes of the same inputs.
+fn job<E>(config: &BuildConfig, specs: &[ShardSpec], sources: &[&dyn ImageSource<E>]) -> String {
+    use sha2::{Digest, Sha256};
+    let counts: Vec<_> = sources.iter().map(|source| source.count()).collect();
+    let text = format!("{specs:?} {counts:?} {:?} {}", config.images_per_shard, config.inputs);
+    crate::shard::hex(&Sha256::digest(text))
+}
+
+fn manifest(spec: ShardSpec) -> Manifest {
+    Manifest {
+        format: format::FORMAT.into(),
+        version: format::version(spec.n_attributes),
+        name: spec.name,
+        split: spec.split,
+        levels: spec.levels,
+        shape: spec.shape,
+        count: 0,
+        labelled: spec.labelled,
+        attributes: spec.n_attributes,
+        codec: spec.codec,
+        provenance: spec.provenance,
+        shards: Vec::new(),
+    }
+}
+
+/// The threads that make shards, and what they share.
+struct Workers<'a, E> {
+    staging: &'a Staging,
+    specs: &'a [ShardSpec],
+    sources: &'a [&'a dyn ImageSource<E>],
+    tasks: &'a [Task],
+    observer: &'a (dyn Fn(Progress) + Sync),
+}
+
+impl<E: From<DatasetError> + Send> Workers<'_, E> {
+    /// Makes all shards, each thread taking the next one that nobody has taken.
+    fn run(&self, config: &BuildConfig) -> Result<Vec<ShardEntry>, E> {
+        let largest = self.tasks.iter().map(|task| task.images.len() * config.shape.len()).max().unwrap_or(1);
+        let wanted = if config.jobs == 0 { rayon::current_num_threads() } else { config.jobs };
+        let n = wanted.min((MEMORY / largest).max(1)).min(self.tasks.len().max(1));
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(n).build();
+        let pool = pool.map_err(|e| DatasetError::io("start threads for", self.staging.path())(std::io::Error::other(e)))?;
+        let (next, failed) = (AtomicUsize::new(0), AtomicBool::new(false));
+        let results = Mutex::new(Vec::with_capacity(self.tasks.len()));
+        pool.broadcast(|_| {
+            let mut encoders: Vec<Option<ShardEncoder>> = self.specs.iter().map(|_| None).collect();
+            while !failed.load(Ordering::Relaxed) {
+                let i = next.fetch_add(1, Ordering::Relaxed);
+                let Some(task) = self.tasks.get(i) else { break };
+                let result = self.shard(task, &mut encoders[task.source]);
+                failed.fetch_or(result.is_err(), Ordering::Relaxed);
+                results.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).push((i, result));
+            }
+        });
+        // Shards are taken in order, so every shard before the first faulty one was tried.
+        let mut results = results.into_inner().unwrap_or_else(|poisoned| poisoned.into_inner());
+        results.sort_by_key(|(i, _)| *i);
+        results.into_iter().map(|(_, result)| result).collect()
+    }
+
+    fn shard(&self, task: &Task, encoder: &mut Option<ShardEncoder>) -> Result<ShardEntry, E> {
+        let spec = &self.specs[task.source];
+        if let Some(entry) = self.staging.whole_shard(spec.split, task.index) {
+            (self.observer)(Progress::Kept(entry.count));
+            return Ok(entry);
+        }
+        let encoder = match encoder {
+            Some(encoder) => encoder,
+            empty => empty.insert(ShardEncoder::new(spec.clone())?),
+        };
+        encoder.start(task.images.len());
+        let (first, dir) = (task.images.start, self.staging.path());
+        self.sources[task.source].read(task.images.clone(), &mut Sink { encoder, first, dir, observer: self.observer })?;
+        if encoder.len() != task.images.len() {
+            let (expected, got) = (task.images.len(), encoder.len());
+            return Err(DatasetError::SourceCount { split: spec.split, first, expected, got }.into());
+        }
+        let (file, mut entry) = encoder.write(dir)?;
+        entry.file.clone_from(&task.file);
+        atomic::persist(file, &dir.join(&task.file))?;
+        self.staging.record(spec.split, task.index, &entry)?;
+        Ok(entry)
+    }
+}

@@ -1,0 +1,230 @@
+//! CelebA-HQ as published with Glow: TFRecord files of every resolution in one tar archive, read in place.
+
+use crate::example_proto::Example;
+use crate::find::InputArgs;
+use crate::imagenet::{Counts, check_counts};
+use crate::interleave::split_channels;
+use crate::mapped::MappedFile;
+use crate::output::{Inputs, Output, OutputArgs};
+use crate::tar_index::{Member, TarIndex};
+use crate::tfrecord::{self, FRAME, Record};
+use anyhow::{Context, Result, bail, ensure};
+use datasets::build::{ImageSource, Sink};
+use datasets::{ImageShape, Provenance, Split};
+use prost::bytes::Bytes;
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+const NAMES: [&str; 1] = ["celeba-tfr.tar"];
+/// Folder, number of files and number of images of each split, as published.
+const SPLITS: [(Split, &str, usize, usize); 2] = [(Split::Train, "train", 120, 27_000), (Split::Test, "validation", 40, 3_000)];
+/// Images of one file that are mapped at a time.
+const BATCH: usize = 64;
+
+/// Options of this data set.
+#[derive(clap::Args, Clone, Debug)]
+pub struct CelebaTfrArgs {
+    /// Side of the images: a power of two from 2 to 1024 that the archive has.
+    #[arg(long, default_value_t = 256, value_name = "PIXELS")]
+    resolution: usize,
+    /// Numbers of training and test images, if not 27000,3000.
+    #[arg(long, value_name = "TRAIN,TEST")]
+    counts: Option<Counts>,
+}
+
+/// Converts the archive.
+///
+/// # Errors
+/// If it cannot be found, is damaged, or does not hold what was published.
+pub fn run(input: &InputArgs, args: &CelebaTfrArgs, output: &OutputArgs) -> Result<()> {
+    let size = args.resolution;
+    ensure!((2..=1024).contains(&size) && size.is_power_of_two(), "--resolution {size}: expected a power of two from 2 to 1024");
+    let path = input.resolve_file(&NAMES)?;
+    let archive = TarIndex::open(&path)?;
+    let place = path.display().to_string();
+    let counts = args.counts.unwrap_or(Counts(SPLITS.map(|split| split.3)));
+    let splits = SPLITS.map(|(split, folder, n_files, _)| {
+        let files = files(&archive, folder, size, n_files).with_context(|| place.clone())?;
+        Records::open(archive.file(), split, size, files, output).with_context(|| place.clone())
+    });
+    let [train, test] = splits;
+    let sources = [train?, test?];
+    let notes =
+        check_counts(sources.each_ref().map(Records::describe), counts, args.counts.is_some()).with_context(|| place.clone())?;
+    let provenance = Provenance {
+        source: "CelebA-HQ as published with Glow, https://openaipublic.azureedge.net/glow-demo/data/celeba-tfr.tar".into(),
+        licence: "non-commercial research only; Z. Liu et al., CelebA (2015); T. Karras et al., CelebA-HQ (2018)".into(),
+        notes,
+        ..Provenance::default()
+    };
+    let output = Output::new(output, format!("celebahq{size}"), provenance)?;
+    let mut inputs = Inputs::default();
+    inputs.add(&path)?;
+    let shape = ImageShape { channels: 3, height: size, width: size };
+    let [train, test] = &sources;
+    output.write(shape, 256, inputs, &[train, test])
+}
+
+/// The record files of a split and resolution, in order of their numbers, which their names spell with leading zeros.
+fn files<'a>(archive: &'a TarIndex, folder: &str, size: usize, n_files: usize) -> Result<Vec<&'a Member>> {
+    let prefix = format!("{folder}-r{:02}-s-", size.ilog2());
+    let ours = |name: &str| {
+        let mut parts = name.rsplit('/');
+        let file = parts.next().unwrap_or_default();
+        parts.next() == Some(folder) && file.starts_with(&prefix) && file.ends_with(".tfrecords")
+    };
+    let members: Vec<_> = archive.members().iter().filter(|member| ours(&member.name)).collect();
+    let number = |member: &Member| {
+        let file = member.name.rsplit('/').next()?;
+        let (number, total) = file.strip_prefix(&prefix)?.strip_suffix(".tfrecords")?.split_once("-of-")?;
+        (total.parse() == Ok(n_files)).then(|| number.parse::<usize>().ok())?
+    };
+    let found: BTreeMap<_, _> = members.iter().filter_map(|m| Some((number(m)?, *m))).collect();
+    let missing: Vec<_> =
+        (0..n_files).filter(|i| !found.contains_key(i)).map(|i| format!("{prefix}{i:04}-of-{n_files:04}.tfrecords")).collect();
+    if missing.len() == n_files {
+        bail!(
+            "there are no files {folder}/{prefix}*-of-{n_files:04}.tfrecords in the archive: does it have the resolution {size}?"
+        );
+    }
+    if let [first, ..] = missing.as_slice() {
+        bail!(
+            "{folder}/{first} and {} more of {n_files} record files are missing; download the archive again",
+            missing.len() - 1
+        );
+    }
+    if let Some(other) = members.iter().find(|m| number(m).is_none_or(|i| found.get(&i) != Some(*m) || i >= n_files)) {
+        bail!("member {} is one file too many: expected {n_files} of resolution {size} in {folder}", other.name);
+    }
+    Ok(found.into_values().collect())
+}
+
+/// The images of one split.
+struct Records<'a> {
+    archive: &'a MappedFile,
+    split: Split,
+    size: usize,
+    /// Images in the archive.
+    available: usize,
+    /// Images to be taken.
+    count: usize,
+    /// Members, and the number of the first image of each.
+    files: Vec<(&'a Member, usize, Vec<Record>)>,
+    labelled: bool,
+    n_attributes: usize,
+}
+
+impl<'a> Records<'a> {
+    fn open(archive: &'a MappedFile, split: Split, size: usize, members: Vec<&'a Member>, output: &OutputArgs) -> Result<Self> {
+        let mut files = Vec::with_capacity(members.len());
+        let mut count = 0;
+        for member in members {
+            let records = tfrecord::index(archive.file(), member.offset, member.offset + member.len);
+            let records = records.with_context(|| member.name.clone())?;
+            let first = count;
+            count += records.len();
+            files.push((member, first, records));
+        }
+        let mut split = Records { archive, split, size, available: count, count, files, labelled: false, n_attributes: 0 };
+        // The first record says whether there are labels and attributes; all others must agree.
+        if let Some((member, _, records)) = split.files.iter().find(|(_, _, records)| !records.is_empty()) {
+            let (label, attributes) =
+                split.decode(member, records, 0..1, |_, label, attributes| Ok((label, attributes.len())))?;
+            (split.labelled, split.n_attributes) = (label.is_some(), attributes);
+        }
+        split.count = output.limit(count);
+        Ok(split)
+    }
+
+    /// What the error and notes about counts call this split, and how many images there are in each file.
+    fn describe(&self) -> (String, usize, String) {
+        let mut sizes: BTreeMap<usize, Vec<&str>> = BTreeMap::new();
+        self.files.iter().for_each(|(member, _, records)| sizes.entry(records.len()).or_default().push(&member.name));
+        let usual = sizes.iter().max_by_key(|(_, names)| names.len()).map_or(0, |(&n, _)| n);
+        let odd = sizes
+            .iter()
+            .filter(|(n, _)| **n != usual)
+            .flat_map(|(n, names)| names.iter().map(move |name| format!("{name} has {n}")));
+        let odd: Vec<_> = odd.take(3).collect();
+        let detail = if odd.is_empty() { String::new() } else { format!(" (most files have {usual}, but {})", odd.join(", ")) };
+        (format!("the {} split", self.split), self.available, detail)
+    }
+
+    /// Decodes some records of one file; returns what `take` returned for the last one.
+    fn decode<R>(
+        &self,
+        member: &Member,
+        records: &[Record],
+        range: Range<usize>,
+        mut take: impl FnMut(&[u8], Option<u32>, &[i8]) -> Result<R>,
+    ) -> Result<R> {
+        let (first, last) = (records[range.start], records[range.end - 1]);
+        let start = first.offset;
+        let bytes = Bytes::from_owner(self.archive.map(start..last.offset + last.len + 4)?);
+        let mut image = vec![0; 3 * self.size * self.size];
+        let mut result = None;
+        for (i, record) in range.clone().zip(&records[range]) {
+            let place = || format!("{}, record {i}, byte {}", member.name, record.offset + 4 - FRAME);
+            let at = usize::try_from(record.offset - start)?;
+            let framed = bytes.slice(at..at + usize::try_from(record.len)? + 4);
+            let payload = framed.slice_ref(tfrecord::payload(&framed).with_context(place)?);
+            let example = Example::read(payload).with_context(place)?;
+            let (label, attributes) = self.check(&example, &mut image).with_context(place)?;
+            result = Some(take(&image, label, &attributes).with_context(place)?);
+        }
+        result.context("no records")
+    }
+
+    /// Pixels into `image`, channel by channel; returns label and attributes.
+    fn check(&self, example: &Example, image: &mut [u8]) -> Result<(Option<u32>, Vec<i8>)> {
+        let size = self.size as i64;
+        let shape = example.ints("shape")?;
+        ensure!(
+            shape == [size, size, 3],
+            "`shape` is {shape:?}, expected [{size}, {size}, 3]: the file is of another resolution than its name says"
+        );
+        let data = example.bytes("data")?;
+        ensure!(data.len() == image.len(), "`data` has {} bytes, expected {} ({size} x {size} x 3)", data.len(), image.len());
+        split_channels(data, image);
+        let label = match example.ints("label")? {
+            // A negative class means that there is none.
+            [] | [i64::MIN..0] => None,
+            [label] => Some(u32::try_from(*label).with_context(|| format!("`label` is {label}, expected at most {}", u32::MAX))?),
+            several => bail!("`label` has {} values, expected one", several.len()),
+        };
+        let attribute =
+            |&value: &i64| i8::try_from(value).with_context(|| format!("`attr` has the value {value}, expected -128 to 127"));
+        Ok((label, example.ints("attr")?.iter().map(attribute).collect::<Result<_>>()?))
+    }
+}
+
+impl ImageSource<anyhow::Error> for Records<'_> {
+    fn split(&self) -> Split {
+        self.split
+    }
+
+    fn count(&self) -> usize {
+        self.count
+    }
+
+    fn labelled(&self) -> bool {
+        self.labelled
+    }
+
+    fn n_attributes(&self) -> usize {
+        self.n_attributes
+    }
+
+    fn read(&self, range: Range<usize>, sink: &mut Sink<'_>) -> Result<()> {
+        let mut next = range.start;
+        while next < range.end {
+            let file = self.files.partition_point(|(_, first, _)| *first <= next) - 1;
+            let (member, first, records) = &self.files[file];
+            let within = next - first..records.len().min(range.end - first).min(next - first + BATCH);
+            next += within.len();
+            self.decode(member, records, within, |image, label, attributes| Ok(sink.push(image, label, attributes)?))
+                .with_context(|| self.archive.path().display().to_string())?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,132 @@
+//! The command line.
+
+use crate::celeba_5bit::{self, Celeba5bitArgs};
+use crate::celeba_tfr::{self, CelebaTfrArgs};
+use crate::export::{self, ExportArgs};
+use crate::find::InputArgs;
+use crate::imagenet::{self, ImagenetArgs};
+use crate::images::{self, ImagesArgs};
+use crate::inspect::{self, InspectArgs};
+use crate::output::OutputArgs;
+use crate::svhn::{self, SvhnArgs};
+use crate::{cifar10, digits, mnist, verify};
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+use std::path::PathBuf;
+
+/// Turn published image data sets into tensor shards, look at them, check them.
+#[derive(Parser)]
+#[command(version, max_term_width = 100)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Downsampled ImageNet: train_SxS and valid_SxS as .npy, .tar or folder.
+    Imagenet {
+        #[command(flatten)]
+        input: InputArgs,
+        #[command(flatten)]
+        args: ImagenetArgs,
+        #[command(flatten)]
+        output: OutputArgs,
+    },
+    /// CelebA-HQ as published with Glow: celeba-tfr.tar, read in place.
+    CelebaTfr {
+        #[command(flatten)]
+        input: InputArgs,
+        #[command(flatten)]
+        args: CelebaTfrArgs,
+        #[command(flatten)]
+        output: OutputArgs,
+    },
+    /// CelebA-HQ 64x64 with 5 bits: celeba_full_64x64_5bit.npy.
+    #[command(name = "celeba-5bit")]
+    Celeba5bit {
+        #[command(flatten)]
+        input: InputArgs,
+        #[command(flatten)]
+        args: Celeba5bitArgs,
+        #[command(flatten)]
+        output: OutputArgs,
+    },
+    /// MNIST: the four idx files, gzipped or not.
+    Mnist {
+        #[command(flatten)]
+        input: InputArgs,
+        #[command(flatten)]
+        output: OutputArgs,
+    },
+    /// CIFAR-10: the binary or the Python version, as published or extracted.
+    Cifar10 {
+        #[command(flatten)]
+        input: InputArgs,
+        /// Take the batch files that are there, even if some are missing or incomplete.
+        #[arg(long)]
+        partial: bool,
+        #[command(flatten)]
+        output: OutputArgs,
+    },
+    /// Street View House Numbers: train_32x32.mat and test_32x32.mat.
+    Svhn {
+        #[command(flatten)]
+        input: InputArgs,
+        #[command(flatten)]
+        args: SvhnArgs,
+        #[command(flatten)]
+        output: OutputArgs,
+    },
+    /// Your own PNG and JPEG pictures: centred squares, resampled.
+    Images {
+        #[command(flatten)]
+        args: ImagesArgs,
+        #[command(flatten)]
+        output: OutputArgs,
+    },
+    /// The small digits that ship with this project: two .npy files.
+    Digits {
+        #[command(flatten)]
+        input: InputArgs,
+        #[command(flatten)]
+        output: OutputArgs,
+    },
+    /// Say what a directory of shards holds, and draw a contact sheet.
+    Inspect {
+        #[command(flatten)]
+        args: InspectArgs,
+    },
+    /// Read everything in a directory of shards and compare it with its checksums.
+    Verify {
+        /// The data set's directory.
+        dir: PathBuf,
+    },
+    /// Write shards as .npy or PNG files.
+    Export {
+        #[command(flatten)]
+        args: ExportArgs,
+    },
+}
+
+impl Cli {
+    /// Does what was asked for.
+    ///
+    /// # Errors
+    /// Whatever went wrong; [`fault`](crate::fault) says whose fault it is.
+    pub fn run(&self) -> Result<()> {
+        match &self.command {
+            Command::Imagenet { input, args, output } => imagenet::run(input, args, output),
+            Command::CelebaTfr { input, args, output } => celeba_tfr::run(input, args, output),
+            Command::Celeba5bit { input, args, output } => celeba_5bit::run(input, args, output),
+            Command::Mnist { input, output } => mnist::run(input, output),
+            Command::Cifar10 { input, partial, output } => cifar10::run(input, *partial, output),
+            Command::Svhn { input, args, output } => svhn::run(input, args, output),
+            Command::Images { args, output } => images::run(args, output),
+            Command::Digits { input, output } => digits::run(input, output),
+            Command::Inspect { args } => inspect::run(args),
+            Command::Verify { dir } => verify::run(dir),
+            Command::Export { args } => export::run(args),
+        }
+    }
+}

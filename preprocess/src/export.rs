@@ -1,0 +1,142 @@
+//! `preprocess export`: shards back to files that other programs read.
+
+use crate::inspect::manifests;
+use crate::interleave::join_channels;
+use crate::progress::{self, thousands};
+use crate::sheet::{save, save_png, to_rgb};
+use anyhow::{Context, Result, ensure};
+use datasets::{ImageDataset, ImageShape};
+use rayon::prelude::*;
+use std::io::{BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+/// Options of `preprocess export`.
+#[derive(clap::Args, Clone, Debug)]
+pub struct ExportArgs {
+    /// The data set's directory.
+    dir: PathBuf,
+    /// What to write.
+    #[arg(long, value_enum)]
+    format: Format,
+    /// Directory to write to.
+    #[arg(long, value_name = "DIR")]
+    out: PathBuf,
+    /// Only the first N images of each split.
+    #[arg(long, value_name = "N")]
+    limit: Option<usize>,
+    /// Write into a directory that is not empty, over files of the same names.
+    #[arg(long)]
+    force: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Format {
+    /// train.npy and test.npy (uint8, n x height x width x channels), with labels and attributes beside them.
+    Npy,
+    /// A folder of PNGs for each split, with labels.csv; fewer than 256 levels are stretched to 0…255.
+    Png,
+}
+
+/// Exports every split.
+///
+/// # Errors
+/// If the data set is damaged, the output exists, or cannot be written.
+pub fn run(args: &ExportArgs) -> Result<()> {
+    let manifests = manifests(&args.dir)?;
+    let occupied = args.out.read_dir().is_ok_and(|mut entries| entries.next().is_some());
+    ensure!(args.force || !occupied, "{} is not empty; choose another directory, or --force", args.out.display());
+    for manifest in manifests {
+        let dataset = ImageDataset::open(&args.dir, manifest.split)?;
+        let n = args.limit.unwrap_or(usize::MAX).min(dataset.len());
+        let split = manifest.split.to_string();
+        match args.format {
+            Format::Npy => export_npy(&dataset, n, &args.out, &split)?,
+            Format::Png => export_png(&dataset, n, &args.out.join(&split))?,
+        }
+        println!("{split}: {} images to {}", thousands(n), args.out.display());
+    }
+    Ok(())
+}
+
+fn create_dir(dir: &Path) -> Result<()> {
+    std::fs::create_dir_all(dir).with_context(|| format!("cannot create {}", dir.display()))
+}
+
+/// The header of a `.npy` file, version 1.
+fn npy_header(descr: &str, shape: &[usize]) -> Vec<u8> {
+    let dims: String = shape.iter().map(|d| format!("{d}, ")).collect();
+    let mut text = format!("{{'descr': '{descr}', 'fortran_order': False, 'shape': ({}), }}", dims.trim_end());
+    let len = (10 + text.len() + 1).next_multiple_of(64) - 10;
+    text.push_str(&" ".repeat(len - text.len() - 1));
+    text.push('\n');
+    let mut header = b"\x93NUMPY\x01\x00".to_vec();
+    header.extend((len as u16).to_le_bytes());
+    header.extend(text.bytes());
+    header
+}
+
+fn export_npy(dataset: &ImageDataset, n: usize, out: &Path, split: &str) -> Result<()> {
+    create_dir(out)?;
+    let ImageShape { channels, height, width } = dataset.shape();
+    let bar = progress::bar(n, split);
+    let mut fault = None;
+    let written = save(&out.join(format!("{split}.npy")), |file| {
+        let mut file = BufWriter::with_capacity(1 << 20, file);
+        file.write_all(&npy_header("|u1", &[n, height, width, channels]))?;
+        let mut pixels = vec![0; dataset.shape().len()];
+        for i in 0..n {
+            match dataset.image(i) {
+                Ok(image) => join_channels(&image, channels, &mut pixels),
+                Err(error) => {
+                    fault = Some(error);
+                    return Err(std::io::Error::other("the data set is damaged"));
+                }
+            }
+            file.write_all(&pixels)?;
+            bar.inc(1);
+        }
+        file.flush()
+    });
+    bar.finish_and_clear();
+    match fault {
+        Some(error) => return Err(error.into()),
+        None => written?,
+    }
+    if dataset.manifest().labelled {
+        let labels = (0..n).filter_map(|i| dataset.label(i)).flat_map(u32::to_le_bytes);
+        let bytes: Vec<u8> = npy_header("<u4", &[n]).into_iter().chain(labels).collect();
+        save(&out.join(format!("{split}_labels.npy")), |file| file.write_all(&bytes))?;
+    }
+    if dataset.manifest().attributes > 0 {
+        let values = (0..n).filter_map(|i| dataset.attributes(i)).flatten().flat_map(i8::to_le_bytes);
+        let bytes: Vec<u8> = npy_header("|i1", &[n, dataset.manifest().attributes]).into_iter().chain(values).collect();
+        save(&out.join(format!("{split}_attributes.npy")), |file| file.write_all(&bytes))?;
+    }
+    Ok(())
+}
+
+fn export_png(dataset: &ImageDataset, n: usize, out: &Path) -> Result<()> {
+    create_dir(out)?;
+    let shape = dataset.shape();
+    ensure!([1, 3].contains(&shape.channels), "images of {shape} cannot be PNGs: they need 1 or 3 channels; use --format npy");
+    let (width, height) = (u32::try_from(shape.width)?, u32::try_from(shape.height)?);
+    let bar = progress::bar(n, dataset.split().to_string());
+    (0..n).into_par_iter().try_for_each(|i| {
+        let pixels = to_rgb(&dataset.image(i)?, shape, dataset.levels());
+        let image = image::RgbImage::from_raw(width, height, pixels).context("an image of another length than its size")?;
+        save_png(&image, &out.join(format!("{i:07}.png")))?;
+        bar.inc(1);
+        Ok::<_, anyhow::Error>(())
+    })?;
+    bar.finish_and_clear();
+    if dataset.manifest().labelled || dataset.manifest().attributes > 0 {
+        let mut text = String::from("file,label,attributes\n");
+        for i in 0..n {
+            let label = dataset.label(i).map_or(String::new(), |label| label.to_string());
+            let attributes: Vec<_> = dataset.attributes(i).unwrap_or_default().iter().map(i8::to_string).collect();
+            text.push_str(&format!("{i:07}.png,{label},{}\n", attributes.join(" ")));
+        }
+        save(&out.join("labels.csv"), |file| file.write_all(text.as_bytes()))?;
+    }
+    Ok(())
+}

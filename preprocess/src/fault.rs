@@ -1,0 +1,64 @@
+//! Whose fault an error is, as an exit code.
+
+use anyhow::Error;
+use datasets::DatasetError;
+use std::io::{self, ErrorKind};
+
+/// The program was given something it cannot use: a missing, damaged or unsuitable input, an existing output, a wrong
+/// option (the number that the option parser uses).
+pub const BAD_INPUT: u8 = 2;
+/// The machine failed: a disk that is full or broken, files that may not be read or written.
+pub const MACHINE: u8 = 1;
+
+/// [`BAD_INPUT`] or [`MACHINE`].
+pub fn exit_code(error: &Error) -> u8 {
+    if is_machine(error) { MACHINE } else { BAD_INPUT }
+}
+
+/// Whether the same command may succeed later, or elsewhere, with the same input.
+pub fn is_machine(error: &Error) -> bool {
+    error.chain().any(|cause| {
+        if matches!(cause.downcast_ref(), Some(DatasetError::Io { .. } | DatasetError::Busy { .. })) {
+            return true;
+        }
+        // Errors without a number are made by readers of formats: the input is at fault.
+        let expected = [ErrorKind::NotFound, ErrorKind::NotADirectory, ErrorKind::IsADirectory, ErrorKind::InvalidInput];
+        cause.downcast_ref().is_some_and(|e: &io::Error| e.raw_os_error().is_some() && !expected.contains(&e.kind()))
+    })
+}
+
+/// The error and its causes in one line, without those that an outer message has quoted already.
+pub fn describe(error: &Error) -> String {
+    let mut text = String::new();
+    for cause in error.chain().map(|cause| cause.to_string()) {
+        if text.is_empty() {
+            text = cause;
+        } else if !text.contains(&cause) {
+            text = format!("{text}: {cause}");
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn causes_are_told_once() {
+        let full = || io::Error::other("no space");
+        let quoted = DatasetError::Io { action: "write", path: "x".into(), source: full() };
+        assert_eq!(describe(&Error::from(quoted).context("not finished")), "not finished: cannot write x: no space");
+        assert_eq!(describe(&Error::from(full()).context("cannot read y")), "cannot read y: no space");
+    }
+
+    #[test]
+    fn full_disks_are_not_the_inputs_fault() {
+        const ENOSPC: i32 = 28;
+        const ENOENT: i32 = 2;
+        let wrap = |e: io::Error| Error::from(e).context("cannot read x");
+        assert_eq!(exit_code(&wrap(io::Error::from_raw_os_error(ENOSPC))), MACHINE);
+        assert_eq!(exit_code(&wrap(io::Error::from_raw_os_error(ENOENT))), BAD_INPUT);
+        assert_eq!(exit_code(&wrap(io::Error::other("a broken header"))), BAD_INPUT);
+    }
+}
