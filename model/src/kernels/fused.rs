@@ -348,9 +348,10 @@ impl Scratch {
     }
 }
 
-/// Fewer rows where there are few pixels, so that there is work for several threads. Does not depend on their number.
+/// Fewer rows where there are few pixels, so that there is work for several threads; but every block packs the weights
+/// once more. Does not depend on the number of threads.
 pub(super) fn block_rows(pixels: usize) -> usize {
-    (pixels / 16).next_multiple_of(16).clamp(MIN_BLOCK_ROWS, MAX_BLOCK_ROWS)
+    (pixels / 4).next_multiple_of(16).clamp(MIN_BLOCK_ROWS, MAX_BLOCK_ROWS)
 }
 
 /// Applies an elementwise kernel to runs of a vector, with zeros for the bias and the run's place.
