@@ -3,7 +3,7 @@
 //!
 //! * trace: Hutchinson, `tr(A) = E[vᵀ A v]` ([`Probe`]);
 //! * infinite sum: Russian roulette with weights that keep it unbiased ([`TermCount`]);
-//! * gradient: the Neumann series, from the same vector-Jacobian products as the value ([`series`]).
+//! * gradient: the Neumann series, from the same vector-Jacobian products as the value.
 //!
 //! Chen et al. (2019), Residual Flows, sections 3.1 and 3.2. <https://arxiv.org/abs/1906.02735>
 
