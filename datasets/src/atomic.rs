@@ -9,22 +9,24 @@ use tempfile::NamedTempFile;
 const PREFIX: &str = ".unfinished-";
 const SUFFIX: &str = ".tmp";
 
-/// Writes `parts` to a new hidden file in `dir`, synced to disk; it vanishes on drop unless persisted.
-pub(crate) fn write_temp(dir: &Path, parts: &[&[u8]]) -> Result<NamedTempFile, DatasetError> {
+/// Makes a hidden file in `dir`; it vanishes on drop unless persisted.
+pub(crate) fn create_temp(dir: &Path) -> Result<NamedTempFile, DatasetError> {
     let mut builder = tempfile::Builder::new();
     builder.prefix(PREFIX).suffix(SUFFIX);
     #[cfg(unix)]
     builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o644));
-    let mut file = builder.tempfile_in(dir).map_err(DatasetError::io("create a file in", dir))?;
-    let write = |file: &mut NamedTempFile| {
-        parts.iter().try_for_each(|part| file.write_all(part))?;
-        file.as_file().sync_all()
-    };
-    write(&mut file).map_err(DatasetError::io("write", file.path()))?;
+    builder.tempfile_in(dir).map_err(DatasetError::io("create a file in", dir))
+}
+
+/// Writes `bytes` to a new hidden file in `dir`, synced to disk.
+pub(crate) fn write_temp(dir: &Path, bytes: &[u8]) -> Result<NamedTempFile, DatasetError> {
+    let mut file = create_temp(dir)?;
+    let written = file.write_all(bytes).and_then(|()| file.as_file().sync_all());
+    written.map_err(DatasetError::io("write", file.path()))?;
     Ok(file)
 }
 
-/// Removes what [`write_temp`] left in `dir` when its process was killed.
+/// Removes what [`create_temp`] left in `dir` when its process was killed.
 pub(crate) fn remove_leftovers(dir: &Path) -> Result<(), DatasetError> {
     for entry in std::fs::read_dir(dir).map_err(DatasetError::io("list", dir))? {
         let entry = entry.map_err(DatasetError::io("list", dir))?;

@@ -9,9 +9,6 @@ use std::path::Path;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-/// Pixels of shards being made at the same time take at most this many bytes, whatever the number of threads.
-const MEMORY: usize = 700_000_000;
-
 /// What all splits of a data set have in common, and how to make it.
 #[derive(Clone, Debug)]
 pub struct BuildConfig {
@@ -222,14 +219,14 @@ fn tasks<E>(config: &BuildConfig, specs: &[ShardSpec], sources: &[&dyn ImageSour
 fn job<E>(config: &BuildConfig, specs: &[ShardSpec], sources: &[&dyn ImageSource<E>]) -> String {
     use sha2::{Digest, Sha256};
     let counts: Vec<_> = sources.iter().map(|source| source.count()).collect();
-    let text = format!("{specs:?} {counts:?} {:?} {}", config.images_per_shard, config.inputs);
+    let text = format!("{} {specs:?} {counts:?} {:?} {}", format::VERSION, config.images_per_shard, config.inputs);
     crate::shard::hex(&Sha256::digest(text))
 }
 
 fn manifest(spec: ShardSpec) -> Manifest {
     Manifest {
         format: format::FORMAT.into(),
-        version: format::version(spec.n_attributes),
+        version: format::VERSION,
         name: spec.name,
         split: spec.split,
         levels: spec.levels,
@@ -255,9 +252,8 @@ struct Workers<'a, E> {
 impl<E: From<DatasetError> + Send> Workers<'_, E> {
     /// Makes all shards, each thread taking the next one that nobody has taken.
     fn run(&self, config: &BuildConfig) -> Result<Vec<ShardEntry>, E> {
-        let largest = self.tasks.iter().map(|task| task.images.len() * config.shape.len()).max().unwrap_or(1);
         let wanted = if config.jobs == 0 { rayon::current_num_threads() } else { config.jobs };
-        let n = wanted.min((MEMORY / largest).max(1)).min(self.tasks.len().max(1));
+        let n = wanted.min(self.tasks.len().max(1));
         let pool = rayon::ThreadPoolBuilder::new().num_threads(n).build();
         let pool = pool.map_err(|e| DatasetError::io("start threads for", self.staging.path())(std::io::Error::other(e)))?;
         let (next, failed) = (AtomicUsize::new(0), AtomicBool::new(false));
@@ -288,14 +284,14 @@ impl<E: From<DatasetError> + Send> Workers<'_, E> {
             Some(encoder) => encoder,
             empty => empty.insert(ShardEncoder::new(spec.clone())?),
         };
-        encoder.start(task.images.len());
         let (first, dir) = (task.images.start, self.staging.path());
+        encoder.start(dir, task.images.len())?;
         self.sources[task.source].read(task.images.clone(), &mut Sink { encoder, first, dir, observer: self.observer })?;
         if encoder.len() != task.images.len() {
             let (expected, got) = (task.images.len(), encoder.len());
             return Err(DatasetError::SourceCount { split: spec.split, first, expected, got }.into());
         }
-        let (file, mut entry) = encoder.write(dir)?;
+        let (file, mut entry) = encoder.finish(dir)?;
         entry.file.clone_from(&task.file);
         atomic::persist(file, &dir.join(&task.file))?;
         self.staging.record(spec.split, task.index, &entry)?;

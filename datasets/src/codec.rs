@@ -5,12 +5,13 @@
 //! replaced by its difference from a prediction by the neighbours to the left `a`, above `b` and above left `c`
 //! (outside the image: 0): the median of `a`, `b` and `a + b - c`, which follows edges and slopes (the predictor of
 //! LOCO-I: Weinberger, Seroussi and Sapiro 2000, <https://doi.org/10.1109/83.855427>). The differences, mostly near 0,
-//! are one zstd frame of level 1.
+//! are one zstd frame.
 
 use crate::ImageShape;
 use serde::{Deserialize, Serialize};
 use std::{fmt, io};
 use zstd::bulk::{Compressor, Decompressor};
+use zstd::zstd_safe::CParameter;
 
 /// How the images of a shard are stored.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -82,15 +83,28 @@ impl Codec {
             CodecKind::MedZstd1 => shape.len(),
             CodecKind::Raw => 0,
         };
+        let mut compressor = Compressor::new(1)?;
+        // In the differences of photographs, which are mostly noise, short matches cost more bytes and time than they
+        // save; long ones are found in any case where images are flat.
+        compressor.set_parameter(CParameter::MinMatch(7))?;
+        compressor.set_parameter(CParameter::HashLog(6))?;
         Ok(Codec {
             kind,
             shape,
-            compressor: Compressor::new(1)?,
+            compressor,
             decompressor: Decompressor::new()?,
             planes: vec![0; len],
             residuals: vec![0; len],
-            frame: vec![0; zstd::zstd_safe::compress_bound(len)],
+            frame: vec![0; Self::max_len(kind, shape)],
         })
+    }
+
+    /// Bytes that no encoded image of `shape` exceeds.
+    pub(crate) fn max_len(kind: CodecKind, shape: ImageShape) -> usize {
+        match kind {
+            CodecKind::MedZstd1 => zstd::zstd_safe::compress_bound(shape.len()),
+            CodecKind::Raw => shape.len(),
+        }
     }
 
     /// What this codec was made for.

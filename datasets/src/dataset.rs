@@ -2,10 +2,12 @@
 
 use crate::codec::Codec;
 use crate::reader::Shard;
-use crate::{DatasetError, ImageShape, Manifest, Split};
+use crate::shard::hex;
+use crate::{DatasetError, ImageShape, Manifest, ShardEntry, Split};
 use sha2::{Digest, Sha256};
 use std::cell::RefCell;
 use std::path::{Path, PathBuf};
+use twox_hash::xxhash3_128::Hasher as Xxh3;
 
 /// One split of a data set, opened for reading; share it between threads as it is.
 ///
@@ -45,17 +47,48 @@ impl ImageDataset {
     /// version, or does not fit the manifest.
     pub fn open(dir: &Path, split: Split) -> Result<Self, DatasetError> {
         let manifest = Manifest::read(dir, split)?;
-        let mut shards = Vec::with_capacity(manifest.shards.len());
-        let mut starts = Vec::with_capacity(manifest.shards.len());
-        let mut start = 0;
-        for entry in &manifest.shards {
-            let shard = Shard::open(dir, &manifest, entry)?;
-            starts.push(start);
-            start += shard.count();
-            shards.push(shard);
+        let shards = manifest.shards.iter().map(|entry| Shard::open(dir, &manifest, entry)).collect::<Result<_, _>>()?;
+        Ok(Self::new(dir.to_path_buf(), manifest, shards))
+    }
+
+    /// A split whose shards are in memory, in the manifest's order: for data that is part of a program, and for tests.
+    ///
+    /// # Errors
+    /// Those of [`ImageDataset::open`].
+    ///
+    /// # Examples
+    /// ```
+    /// use datasets::{synthetic, CodecKind, ImageDataset, ImageShape, Manifest, Split, format};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let temp = tempfile::tempdir()?;
+    /// # let dir = temp.path();
+    /// # let shape = ImageShape { channels: 1, height: 8, width: 8 };
+    /// # synthetic::write_dataset(dir, Split::Test, shape, 256, 5, CodecKind::Raw)?;
+    /// let shard = std::fs::read(dir.join(format::shard_name(Split::Test, 0, 1)))?;
+    /// let dataset = ImageDataset::from_memory(Manifest::read(dir, Split::Test)?, vec![shard])?;
+    /// assert_eq!(dataset.image(3)?, synthetic::image(shape, 256, 3));
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn from_memory(manifest: Manifest, shards: Vec<Vec<u8>>) -> Result<Self, DatasetError> {
+        let place = Path::new(&manifest.name);
+        manifest.check(place, manifest.split)?;
+        if shards.len() != manifest.shards.len() {
+            return Err(DatasetError::mismatch(place, "shards", manifest.shards.len(), shards.len()));
         }
-        let dir = dir.to_path_buf();
-        Ok(ImageDataset { dir, manifest, shards, starts })
+        let shard = |(entry, bytes): (&ShardEntry, _)| Shard::new(entry.file.clone().into(), Box::new(bytes), &manifest, entry);
+        let shards = manifest.shards.iter().zip(shards).map(shard).collect::<Result<_, _>>()?;
+        Ok(Self::new(PathBuf::new(), manifest, shards))
+    }
+
+    fn new(dir: PathBuf, manifest: Manifest, shards: Vec<Shard>) -> Self {
+        let ends = shards.iter().scan(0, |end, shard: &Shard| {
+            *end += shard.count();
+            Some(*end)
+        });
+        let starts = std::iter::once(0).chain(ends).take(shards.len()).collect();
+        ImageDataset { dir, manifest, shards, starts }
     }
 
     /// Number of images.
@@ -147,7 +180,8 @@ impl ImageDataset {
         Some(shard.attributes(within))
     }
 
-    /// Compares the SHA-256 of shard `index` of the manifest, reading the whole file.
+    /// Compares the checksum of all pixels of shard `index` of the manifest. (That of its index was compared when it was
+    /// opened.)
     ///
     /// # Errors
     /// [`DatasetError::Mismatch`] if the file is not the one the manifest describes.
@@ -156,9 +190,12 @@ impl ImageDataset {
     /// If the manifest has no such shard.
     pub fn verify_shard(&self, index: usize) -> Result<(), DatasetError> {
         let (shard, entry) = (&self.shards[index], &self.manifest.shards[index]);
-        let got = crate::shard::hex(&Sha256::digest(shard.bytes()));
-        if got != entry.sha256 {
-            return Err(DatasetError::mismatch(shard.path(), "sha256", &entry.sha256, got));
+        let (key, expected, got) = match (&entry.xxh3, &entry.sha256) {
+            (Some(xxh3), _) => ("xxh3", xxh3.as_str(), format!("{:032x}", Xxh3::oneshot(shard.pixels()))),
+            (None, sha256) => ("sha256", sha256.as_deref().unwrap_or_default(), hex(&Sha256::digest(shard.bytes()))),
+        };
+        if got != expected {
+            return Err(DatasetError::mismatch(shard.path(), key, expected, got));
         }
         Ok(())
     }

@@ -5,10 +5,8 @@ use std::path::{Path, PathBuf};
 
 /// What the `format` key of manifests and shards says.
 pub const FORMAT: &str = "image-shards";
-/// The version of data sets without attributes.
-pub const VERSION: u32 = 1;
-/// The version of data sets with attributes. Both versions are read.
-pub const VERSION_ATTRIBUTES: u32 = 2;
+/// The version that is written. All versions from 1 on are read.
+pub const VERSION: u32 = 3;
 
 /// Pixels of all images, `U8 [n, channels, height, width]` (codec `raw`).
 pub const IMAGES: &str = "images";
@@ -21,7 +19,7 @@ pub const CRC32C: &str = "crc32c";
 /// Class of each image, `U32 [n]`; absent in sets without labels.
 pub const LABELS: &str = "labels";
 
-/// Yes-no attributes of each image and the like, `I8 [n, attributes]`; absent in sets without them (version 2).
+/// Yes-no attributes of each image and the like, `I8 [n, attributes]`; absent in sets without them.
 pub const ATTRIBUTES: &str = "attributes";
 
 /// Metadata key of the format name.
@@ -69,11 +67,6 @@ pub fn shard_name(split: Split, index: usize, total: usize) -> String {
     format!("{split}-{index:05}-of-{total:05}.safetensors")
 }
 
-/// The version of a data set with `n_attributes` attributes.
-pub(crate) fn version(n_attributes: usize) -> u32 {
-    if n_attributes == 0 { VERSION } else { VERSION_ATTRIBUTES }
-}
-
 /// Whether `name` is that of a shard of either split, of whatever number.
 pub(crate) fn is_shard_name(name: &str) -> bool {
     Split::ALL.iter().any(|split| {
@@ -86,13 +79,13 @@ pub(crate) fn is_shard_name(name: &str) -> bool {
 
 /// Refuses every format and version but those this crate reads, by name.
 pub(crate) fn check_version(path: &Path, format: &str, version: &str) -> Result<(), DatasetError> {
-    if format == FORMAT && [VERSION, VERSION_ATTRIBUTES].iter().any(|v| version == v.to_string()) {
+    if format == FORMAT && (1..=VERSION).any(|v| version == v.to_string()) {
         return Ok(());
     }
     Err(DatasetError::Version {
         path: path.to_path_buf(),
         found: format!("{format} version {version}"),
-        supported: format!("{FORMAT} version {VERSION} or {VERSION_ATTRIBUTES}"),
+        supported: format!("{FORMAT} version 1 to {VERSION}"),
     })
 }
 

@@ -28,8 +28,12 @@ pub struct ShardEntry {
     pub count: usize,
     /// Length of the file.
     pub bytes: u64,
-    /// SHA-256 of the file, in hexadecimal.
-    pub sha256: String,
+    /// XXH3 (128 bits, hexadecimal) of the pixels' bytes; absent before version 3.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub xxh3: Option<String>,
+    /// SHA-256 (hexadecimal) of the file; in versions 1 and 2 only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sha256: Option<String>,
     /// Length of the part before the pixels: header, offsets, checksums, labels.
     pub index_bytes: u64,
     /// CRC32C of that part, compared whenever the shard is opened.
@@ -42,7 +46,7 @@ pub struct ShardEntry {
 pub struct Manifest {
     /// Always [`format::FORMAT`].
     pub format: String,
-    /// [`format::VERSION`], or [`format::VERSION_ATTRIBUTES`] if there are attributes.
+    /// 1 to [`format::VERSION`].
     pub version: u32,
     /// The data set's name, such as `cifar10`.
     pub name: String,
@@ -104,21 +108,30 @@ impl Manifest {
             }
             Err(e) => return Err(DatasetError::io("read", &path)(e)),
         };
-        let broken = |e: serde_json::Error| DatasetError::Manifest { path: path.clone(), reason: e.to_string() };
-        let version: Version = serde_json::from_slice(&bytes).map_err(broken)?;
-        format::check_version(&path, &version.format, &version.version.to_string())?;
-        let manifest: Manifest = serde_json::from_slice(&bytes).map_err(broken)?;
-        manifest.check(&path, split)?;
+        Self::from_json(&bytes, &path, split)
+    }
+
+    /// The manifest of `split` in `json`, checked; `path` is for error messages.
+    ///
+    /// # Errors
+    /// Those of [`Manifest::read`].
+    pub fn from_json(json: &[u8], path: &Path, split: Split) -> Result<Self, DatasetError> {
+        let broken = |e: serde_json::Error| DatasetError::Manifest { path: path.into(), reason: e.to_string() };
+        let version: Version = serde_json::from_slice(json).map_err(broken)?;
+        format::check_version(path, &version.format, &version.version.to_string())?;
+        let manifest: Manifest = serde_json::from_slice(json).map_err(broken)?;
+        manifest.check(path, split)?;
         Ok(manifest)
     }
 
-    fn check(&self, path: &Path, split: Split) -> Result<(), DatasetError> {
+    /// Whether the parts agree with each other.
+    pub(crate) fn check(&self, path: &Path, split: Split) -> Result<(), DatasetError> {
         if self.split != split {
             return Err(DatasetError::mismatch(path, "split", split, self.split));
         }
-        let version = format::version(self.attributes);
-        if self.version != version {
-            let expected = format!("{version} with {} attributes", self.attributes);
+        // Attributes came with version 2.
+        if self.version < 3 && (self.version == 2) != (self.attributes > 0) {
+            let expected = format!("{} with {} attributes", format::VERSION, self.attributes);
             return Err(DatasetError::mismatch(path, "version", expected, self.version));
         }
         let in_file = |e: DatasetError| DatasetError::Manifest { path: path.to_path_buf(), reason: e.to_string() };
@@ -139,6 +152,11 @@ impl Manifest {
                 let key = format!("shards[{i}].count");
                 return Err(DatasetError::mismatch(path, key, "at least 1", 0));
             }
+            let (key, other) = if self.version < 3 { ("sha256", "xxh3") } else { ("xxh3", "sha256") };
+            if (shard.xxh3.is_some(), shard.sha256.is_some()) != (key == "xxh3", key == "sha256") {
+                let expected = format!("with `{key}` and without `{other}` in version {}", self.version);
+                return Err(DatasetError::mismatch(path, format!("shards[{i}]"), expected, "other checksums"));
+            }
         }
         Ok(())
     }
@@ -152,7 +170,7 @@ impl Manifest {
         let mut json =
             serde_json::to_vec_pretty(self).map_err(|e| DatasetError::Manifest { path: path.clone(), reason: e.to_string() })?;
         json.push(b'\n');
-        atomic::persist(atomic::write_temp(dir, &[&json])?, &path)?;
+        atomic::persist(atomic::write_temp(dir, &json)?, &path)?;
         atomic::sync_dir(dir)
     }
 

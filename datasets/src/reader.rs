@@ -10,10 +10,13 @@ use std::fs::File;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
+/// The bytes of a file, in memory or mapped into it.
+pub(crate) type FileBytes = Box<dyn AsRef<[u8]> + Send + Sync>;
+
 /// An opened shard. Its index (header, offsets, checksums, labels) has been compared with the manifest.
 pub(crate) struct Shard {
     path: PathBuf,
-    map: Mmap,
+    bytes: FileBytes,
     count: usize,
     /// Image `i` is at `offsets[i]..offsets[i + 1]` of the file with codec `med-zstd1`; empty with `raw`.
     offsets: Range<usize>,
@@ -30,17 +33,23 @@ impl Shard {
             std::io::ErrorKind::NotFound => DatasetError::MissingShard { path: path.clone() },
             _ => DatasetError::io("open", &path)(e),
         })?;
-        let got = file.metadata().map_err(DatasetError::io("inspect", &path))?.len();
+        // SAFETY: the mapping is private to this struct and only read. Shards are never written in place: writers
+        // rename complete files over them, which leaves the mapped file untouched.
+        let map = unsafe { Mmap::map(&file) }.map_err(DatasetError::io("map", &path))?;
+        Self::new(path, Box::new(map), manifest, entry)
+    }
+
+    /// The shard of which these are all bytes; `path` is for error messages.
+    pub(crate) fn new(path: PathBuf, bytes: FileBytes, manifest: &Manifest, entry: &ShardEntry) -> Result<Self, DatasetError> {
+        let all = (*bytes).as_ref();
+        let got = all.len() as u64;
         if got != entry.bytes {
             let expected = entry.bytes;
             return Err(DatasetError::ShardSize { path, expected, got });
         }
-        // SAFETY: the mapping is private to this struct and only read. Shards are never written in place: writers
-        // rename complete files over them, which leaves the mapped file untouched.
-        let map = unsafe { Mmap::map(&file) }.map_err(DatasetError::io("map", &path))?;
-        let (header_len, header) = read_header(&path, &map)?;
+        let (header_len, header) = read_header(&path, all)?;
         check_metadata(&path, &header, manifest, entry)?;
-        check_index(&path, &map, entry)?;
+        check_index(&path, all, entry)?;
         let tensors = Tensors { path: &path, header: &header, start: 8 + header_len };
 
         let count = entry.count;
@@ -68,7 +77,7 @@ impl Shard {
             let got = entry.index_bytes;
             return Err(DatasetError::mismatch(&path, "index_bytes", pixels.start, got));
         }
-        let shard = Shard { path, map, count, offsets, crc32c, labels, attributes, pixels };
+        let shard = Shard { path, bytes, count, offsets, crc32c, labels, attributes, pixels };
         shard.check_offsets()?;
         Ok(shard)
     }
@@ -85,19 +94,24 @@ impl Shard {
 
     /// The bytes of the file.
     pub(crate) fn bytes(&self) -> &[u8] {
-        &self.map
+        (*self.bytes).as_ref()
+    }
+
+    /// The bytes of all images.
+    pub(crate) fn pixels(&self) -> &[u8] {
+        &self.bytes()[self.pixels.clone()]
     }
 
     /// The class of image `index`, which must be below `count`.
     pub(crate) fn label(&self, index: usize) -> Option<u32> {
-        let labels = &self.map[self.labels.clone()?];
+        let labels = &self.bytes()[self.labels.clone()?];
         Some(u32_at(labels, index))
     }
 
     /// The attributes of image `index`, which must be below `count`.
     pub(crate) fn attributes(&self, index: usize) -> Vec<i8> {
         let n = self.attributes.len() / self.count;
-        let attributes = &self.map[self.attributes.clone()][n * index..n * (index + 1)];
+        let attributes = &self.bytes()[self.attributes.clone()][n * index..n * (index + 1)];
         attributes.iter().map(|&b| i8::from_le_bytes([b])).collect()
     }
 
@@ -105,13 +119,13 @@ impl Shard {
     pub(crate) fn read_into(&self, index: usize, levels: u32, codec: &mut Codec, out: &mut [u8]) -> Result<(), DatasetError> {
         let range = self.image_range(index, out.len());
         let offset = range.start as u64;
-        codec.decode(&self.map[range], out).map_err(|e| DatasetError::Decode {
+        codec.decode(&self.bytes()[range], out).map_err(|e| DatasetError::Decode {
             path: self.path.clone(),
             index,
             offset,
             reason: e.to_string(),
         })?;
-        let (expected, got) = (u32_at(&self.map[self.crc32c.clone()], index), crc32c::crc32c(out));
+        let (expected, got) = (u32_at(&self.bytes()[self.crc32c.clone()], index), crc32c::crc32c(out));
         if got != expected {
             let path = self.path.clone();
             return Err(DatasetError::ImageChecksum { path, index, offset, expected, got });
@@ -134,7 +148,7 @@ impl Shard {
     }
 
     fn offset(&self, index: usize) -> u64 {
-        let bytes = &self.map[self.offsets.clone()][8 * index..8 * index + 8];
+        let bytes = &self.bytes()[self.offsets.clone()][8 * index..8 * index + 8];
         u64::from_le_bytes(bytes.try_into().expect("eight bytes"))
     }
 

@@ -1,11 +1,13 @@
 //! One shard being filled: images in, one file out. Shared by the two writers.
 
 use crate::codec::Codec;
-use crate::container::{self, Metadata, Tensor};
+use crate::container::{self, Metadata};
 use crate::{CodecKind, DatasetError, ImageShape, Provenance, ShardEntry, Split, atomic, format};
-use sha2::{Digest, Sha256};
+use safetensors::Dtype;
+use std::io::{Seek, SeekFrom, Write};
 use std::path::Path;
 use tempfile::NamedTempFile;
+use twox_hash::xxhash3_128::Hasher as Xxh3;
 
 /// What all shards of a split have in common.
 #[derive(Clone, Debug)]
@@ -35,10 +37,45 @@ impl ShardSpec {
         }
     }
 
+    /// The header of a shard of `count` images whose pixels take `data_len` bytes.
+    fn header(&self, count: usize, data_len: usize, min_len: usize) -> Result<Vec<u8>, DatasetError> {
+        let mut tensors = vec![(format::CRC32C, Dtype::U32, vec![count])];
+        if self.labelled {
+            tensors.push((format::LABELS, Dtype::U32, vec![count]));
+        }
+        if self.n_attributes > 0 {
+            tensors.push((format::ATTRIBUTES, Dtype::I8, vec![count, self.n_attributes]));
+        }
+        match self.codec {
+            CodecKind::Raw => {
+                let ImageShape { channels, height, width } = self.shape;
+                tensors.push((format::IMAGES, Dtype::U8, vec![count, channels, height, width]));
+            }
+            CodecKind::MedZstd1 => {
+                tensors.insert(0, (format::OFFSETS, Dtype::U64, vec![count + 1]));
+                tensors.push((format::DATA, Dtype::U8, vec![data_len]));
+            }
+        }
+        container::header(self.metadata(count), tensors, min_len)
+            .map_err(|e| DatasetError::io("describe a shard of", Path::new(&self.name))(e.into()))
+    }
+
+    /// Bytes that a shard of `count` images keeps for its header: enough, however well the images are compressed.
+    fn header_len(&self, count: usize) -> Result<usize, DatasetError> {
+        Ok(self.header(count, count.saturating_mul(Codec::max_len(self.codec, self.shape)), 0)?.len())
+    }
+
+    /// Bytes between header and pixels in a shard of `count` images.
+    fn tables_len(&self, count: usize) -> usize {
+        let offsets = if self.codec == CodecKind::MedZstd1 { 8 * (count + 1) } else { 0 };
+        let labels = if self.labelled { 4 * count } else { 0 };
+        offsets + 4 * count + labels + self.n_attributes * count
+    }
+
     fn metadata(&self, count: usize) -> Metadata {
         Metadata::from([
             (format::KEY_FORMAT, format::FORMAT.into()),
-            (format::KEY_VERSION, format::version(self.n_attributes).to_string()),
+            (format::KEY_VERSION, format::VERSION.to_string()),
             (format::KEY_NAME, self.name.clone()),
             (format::KEY_SPLIT, self.split.to_string()),
             (format::KEY_CODEC, self.codec.to_string()),
@@ -55,25 +92,56 @@ impl ShardSpec {
     }
 }
 
-/// The contents of a shard so far; keeps its memory from one shard to the next.
+/// Encoded images gather up to this many bytes, which fit a cache, before they are written.
+const PIECE: usize = 1 << 18;
+
+/// The contents of a shard so far. Where the number of images is known beforehand, pixels go to the file as they come;
+/// only the index is kept.
 pub(crate) struct ShardEncoder {
     spec: ShardSpec,
     codec: Codec,
+    /// Encoded images that are not in the file yet.
     data: Vec<u8>,
     offsets: Vec<u64>,
     crc32c: Vec<u32>,
     labels: Vec<u32>,
     attributes: Vec<i8>,
+    checksum: Xxh3,
+    file: Option<NamedTempFile>,
 }
 
 impl ShardEncoder {
     pub(crate) fn new(spec: ShardSpec) -> Result<Self, DatasetError> {
         let codec = Codec::new(spec.codec, spec.shape).map_err(DatasetError::io("prepare to encode", Path::new(&spec.name)))?;
-        let (data, crc32c, labels, attributes) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-        Ok(ShardEncoder { spec, codec, data, offsets: vec![0], crc32c, labels, attributes })
+        Ok(ShardEncoder {
+            spec,
+            codec,
+            data: Vec::new(),
+            offsets: vec![0],
+            crc32c: Vec::new(),
+            labels: Vec::new(),
+            attributes: Vec::new(),
+            checksum: Xxh3::new(),
+            file: None,
+        })
     }
 
-    /// Images since the last shard was written.
+    /// Begins a shard of `count` images in a temporary file in `dir`, forgetting another one that was not finished.
+    pub(crate) fn start(&mut self, dir: &Path, count: usize) -> Result<(), DatasetError> {
+        self.clear();
+        self.file = Some(self.create(dir, count)?);
+        Ok(())
+    }
+
+    /// A file with room for the index of `count` images.
+    fn create(&self, dir: &Path, count: usize) -> Result<NamedTempFile, DatasetError> {
+        let index = self.spec.header_len(count)? + self.spec.tables_len(count);
+        let mut file = atomic::create_temp(dir)?;
+        file.seek(SeekFrom::Start(index as u64)).map_err(DatasetError::io("write", file.path()))?;
+        Ok(file)
+    }
+
+    /// Images since the last shard was finished.
     pub(crate) fn len(&self) -> usize {
         self.crc32c.len()
     }
@@ -103,65 +171,80 @@ impl ShardEncoder {
         if spec.n_attributes != attributes.len() {
             return Err(DatasetError::Attributes { index, expected: spec.n_attributes, got: attributes.len() });
         }
+        let before = self.data.len();
         self.codec.encode(image, &mut self.data).map_err(DatasetError::io("encode an image for", place))?;
-        self.offsets.push(self.data.len() as u64);
+        let start = self.offsets.last().copied().unwrap_or(0);
+        self.offsets.push(start + (self.data.len() - before) as u64);
         self.crc32c.push(crc32c::crc32c(image));
         self.labels.extend(label);
         self.attributes.extend_from_slice(attributes);
+        if self.data.len() >= PIECE
+            && let Some(file) = &mut self.file
+        {
+            write_piece(&mut self.data, &mut self.checksum, file)?;
+        }
         Ok(())
     }
 
-    /// Writes the images to a temporary file in `dir` and starts anew. The entry has no file name yet.
-    pub(crate) fn write(&mut self, dir: &Path) -> Result<(NamedTempFile, ShardEntry), DatasetError> {
-        let (spec, count) = (&self.spec, self.len());
-        let mut tensors = vec![Tensor::u32(format::CRC32C, &self.crc32c)];
-        if spec.labelled {
-            tensors.push(Tensor::u32(format::LABELS, &self.labels));
-        }
-        if spec.n_attributes > 0 {
-            tensors.push(Tensor::i8(format::ATTRIBUTES, vec![count, spec.n_attributes], &self.attributes));
-        }
-        let pixels = match spec.codec {
-            CodecKind::Raw => {
-                let ImageShape { channels, height, width } = spec.shape;
-                (format::IMAGES, vec![count, channels, height, width])
-            }
-            CodecKind::MedZstd1 => {
-                tensors.insert(0, Tensor::u64(format::OFFSETS, &self.offsets));
-                (format::DATA, vec![self.data.len()])
-            }
+    /// Completes the shard and syncs its temporary file, which is in `dir`. The entry has no file name yet.
+    pub(crate) fn finish(&mut self, dir: &Path) -> Result<(NamedTempFile, ShardEntry), DatasetError> {
+        let count = self.len();
+        let mut file = match self.file.take() {
+            Some(file) => file,
+            None => self.create(dir, count)?,
         };
-        let head = container::head(spec.metadata(count), tensors, pixels)
-            .map_err(|e| DatasetError::io("describe a shard in", dir)(e.into()))?;
-        let file = atomic::write_temp(dir, &[&head, &self.data])?;
+        write_piece(&mut self.data, &mut self.checksum, &mut file)?;
+        let data_len = self.offsets.last().copied().unwrap_or(0);
+        let index = self.index(data_len)?;
+        let write = |file: &mut NamedTempFile| {
+            file.seek(SeekFrom::Start(0))?;
+            file.write_all(&index)?;
+            file.as_file().sync_all()
+        };
+        write(&mut file).map_err(DatasetError::io("write", file.path()))?;
         let entry = ShardEntry {
             file: String::new(),
             count,
-            bytes: (head.len() + self.data.len()) as u64,
-            sha256: hex(&Sha256::new().chain_update(&head).chain_update(&self.data).finalize()),
-            index_bytes: head.len() as u64,
-            index_crc32c: crc32c::crc32c(&head),
+            bytes: index.len() as u64 + data_len,
+            xxh3: Some(format!("{:032x}", self.checksum.finish_128())),
+            sha256: None,
+            index_bytes: index.len() as u64,
+            index_crc32c: crc32c::crc32c(&index),
         };
         self.clear();
         Ok((file, entry))
     }
 
-    /// Begins a shard of `count` images. Its memory is reserved at once where its size is known.
-    pub(crate) fn start(&mut self, count: usize) {
-        self.clear();
-        if self.spec.codec == CodecKind::Raw {
-            self.data.reserve_exact(count * self.spec.shape.len());
+    /// Header, offsets, checksums, labels and attributes as they are in the file.
+    fn index(&self, data_len: u64) -> Result<Vec<u8>, DatasetError> {
+        let (spec, count) = (&self.spec, self.len());
+        let mut index = spec.header(count, data_len as usize, spec.header_len(count)?)?;
+        if spec.codec == CodecKind::MedZstd1 {
+            index.extend(self.offsets.iter().flat_map(|v| v.to_le_bytes()));
         }
+        index.extend(self.crc32c.iter().chain(&self.labels).flat_map(|v| v.to_le_bytes()));
+        index.extend(self.attributes.iter().flat_map(|v| v.to_le_bytes()));
+        Ok(index)
     }
 
-    /// Forgets the images since the last shard was written.
+    /// Forgets the images since the last shard was finished.
     fn clear(&mut self) {
+        self.file = None;
+        self.checksum = Xxh3::new();
         self.data.clear();
         self.offsets.truncate(1);
         self.crc32c.clear();
         self.labels.clear();
         self.attributes.clear();
     }
+}
+
+/// Moves `data` to the end of the file.
+fn write_piece(data: &mut Vec<u8>, checksum: &mut Xxh3, file: &mut NamedTempFile) -> Result<(), DatasetError> {
+    checksum.write(data);
+    file.write_all(data).map_err(DatasetError::io("write", file.path()))?;
+    data.clear();
+    Ok(())
 }
 
 /// The first pixel that is not below `levels`, with its position.

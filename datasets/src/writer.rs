@@ -99,7 +99,7 @@ impl ShardWriter {
         encoder.push(image, label, &[], self.count, &self.dir)?;
         self.count += 1;
         if encoder.len() == self.per_shard {
-            self.shards.push(encoder.write(&self.dir)?);
+            self.shards.push(encoder.finish(&self.dir)?);
         }
         Ok(())
     }
@@ -118,7 +118,7 @@ impl ShardWriter {
         let labelled = match &mut self.encoder {
             Some((labelled, encoder)) if self.count > 0 => {
                 if encoder.len() > 0 {
-                    self.shards.push(encoder.write(&self.dir)?);
+                    self.shards.push(encoder.finish(&self.dir)?);
                 }
                 *labelled
             }

