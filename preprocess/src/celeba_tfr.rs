@@ -4,22 +4,23 @@ use crate::example_proto::Example;
 use crate::find::InputArgs;
 use crate::imagenet::{Counts, check_counts};
 use crate::interleave::split_channels;
-use crate::mapped::MappedFile;
+use crate::large_file::{LargeFile, PIECE};
 use crate::output::{Inputs, Output, OutputArgs};
 use crate::tar_index::{Member, TarIndex};
 use crate::tfrecord::{self, FRAME, Record};
 use anyhow::{Context, Result, bail, ensure};
 use datasets::build::{ImageSource, Sink};
 use datasets::{ImageShape, Provenance, Split};
-use prost::bytes::Bytes;
+use prost::bytes::BytesMut;
 use std::collections::BTreeMap;
 use std::ops::Range;
 
 const NAMES: [&str; 1] = ["celeba-tfr.tar"];
 /// Folder, number of files and number of images of each split, as published.
 const SPLITS: [(Split, &str, usize, usize); 2] = [(Split::Train, "train", 120, 27_000), (Split::Test, "validation", 40, 3_000)];
-/// Images of one file that are mapped at a time.
-const BATCH: usize = 64;
+
+/// Bytes of a record beside its image, at most.
+const EXTRA: u64 = 1 << 16;
 
 /// Options of this data set.
 #[derive(clap::Args, Clone, Debug)]
@@ -99,9 +100,26 @@ fn files<'a>(archive: &'a TarIndex, folder: &str, size: usize, n_files: usize) -
     Ok(found.into_values().collect())
 }
 
+/// Bytes of an image of side `size`.
+fn image_len(size: usize) -> usize {
+    3 * size * size
+}
+
+/// What a thread keeps from one piece of the archive to the next.
+struct Memory {
+    piece: BytesMut,
+    image: Vec<u8>,
+}
+
+impl Memory {
+    fn new(size: usize) -> Self {
+        Memory { piece: BytesMut::new(), image: vec![0; image_len(size)] }
+    }
+}
+
 /// The images of one split.
 struct Records<'a> {
-    archive: &'a MappedFile,
+    archive: &'a LargeFile,
     split: Split,
     size: usize,
     /// Images in the archive.
@@ -115,22 +133,27 @@ struct Records<'a> {
 }
 
 impl<'a> Records<'a> {
-    fn open(archive: &'a MappedFile, split: Split, size: usize, members: Vec<&'a Member>, output: &OutputArgs) -> Result<Self> {
+    fn open(archive: &'a LargeFile, split: Split, size: usize, members: Vec<&'a Member>, output: &OutputArgs) -> Result<Self> {
         let mut files = Vec::with_capacity(members.len());
         let mut count = 0;
         for member in members {
             let records = tfrecord::index(archive.file(), member.offset, member.offset + member.len);
             let records = records.with_context(|| member.name.clone())?;
+            if let Some(i) = records.iter().position(|record| record.len > image_len(size) as u64 + EXTRA) {
+                let (name, at, len) = (&member.name, records[i].offset + 4 - FRAME, records[i].len);
+                bail!(
+                    "{name}, record {i}, byte {at}: {len} bytes are too many for an image of {size}x{size}: is it another file?"
+                );
+            }
             let first = count;
             count += records.len();
             files.push((member, first, records));
         }
         let mut split = Records { archive, split, size, available: count, count, files, labelled: false, n_attributes: 0 };
         // The first record says whether there are labels and attributes; all others must agree.
-        if let Some((member, _, records)) = split.files.iter().find(|(_, _, records)| !records.is_empty()) {
-            let (label, attributes) =
-                split.decode(member, records, 0..1, |_, label, attributes| Ok((label, attributes.len())))?;
-            (split.labelled, split.n_attributes) = (label.is_some(), attributes);
+        if let Some(file) = split.files.iter().position(|(_, _, records)| !records.is_empty()) {
+            let kinds = |_: &[u8], label: Option<u32>, attributes: &[i8]| Ok((label.is_some(), attributes.len()));
+            (split.labelled, split.n_attributes) = split.decode(file, 0..1, &mut Memory::new(size), kinds)?;
         }
         split.count = output.limit(count);
         Ok(split)
@@ -153,15 +176,17 @@ impl<'a> Records<'a> {
     /// Decodes some records of one file; returns what `take` returned for the last one.
     fn decode<R>(
         &self,
-        member: &Member,
-        records: &[Record],
+        file: usize,
         range: Range<usize>,
+        Memory { piece, image }: &mut Memory,
         mut take: impl FnMut(&[u8], Option<u32>, &[i8]) -> Result<R>,
     ) -> Result<R> {
-        let (first, last) = (records[range.start], records[range.end - 1]);
-        let start = first.offset;
-        let bytes = Bytes::from_owner(self.archive.map(start..last.offset + last.len + 4)?);
-        let mut image = vec![0; 3 * self.size * self.size];
+        let (member, _, records) = &self.files[file];
+        let (start, last) = (records[range.start].offset, records[range.end - 1]);
+        piece.resize(usize::try_from(last.offset + last.len + 4 - start)?, 0);
+        self.archive.read(start, piece)?;
+        // Contents of records are parts of the piece, not copies.
+        let bytes = std::mem::take(piece).freeze();
         let mut result = None;
         for (i, record) in range.clone().zip(&records[range]) {
             let place = || format!("{}, record {i}, byte {}", member.name, record.offset + 4 - FRAME);
@@ -169,9 +194,10 @@ impl<'a> Records<'a> {
             let framed = bytes.slice(at..at + usize::try_from(record.len)? + 4);
             let payload = framed.slice_ref(tfrecord::payload(&framed).with_context(place)?);
             let example = Example::read(payload).with_context(place)?;
-            let (label, attributes) = self.check(&example, &mut image).with_context(place)?;
-            result = Some(take(&image, label, &attributes).with_context(place)?);
+            let (label, attributes) = self.check(&example, image).with_context(place)?;
+            result = Some(take(image, label, &attributes).with_context(place)?);
         }
+        *piece = bytes.try_into_mut().unwrap_or_default();
         result.context("no records")
     }
 
@@ -216,14 +242,17 @@ impl ImageSource<anyhow::Error> for Records<'_> {
     }
 
     fn read(&self, range: Range<usize>, sink: &mut Sink<'_>) -> Result<()> {
+        let mut memory = Memory::new(self.size);
         let mut next = range.start;
         while next < range.end {
             let file = self.files.partition_point(|(_, first, _)| *first <= next) - 1;
-            let (member, first, records) = &self.files[file];
-            let within = next - first..records.len().min(range.end - first).min(next - first + BATCH);
-            next += within.len();
-            self.decode(member, records, within, |image, label, attributes| Ok(sink.push(image, label, attributes)?))
+            let (_, first, records) = &self.files[file];
+            let wanted = &records[next - first..records.len().min(range.end - first)];
+            let fit = wanted.partition_point(|record| record.offset + record.len <= wanted[0].offset + PIECE as u64).max(1);
+            let push = |image: &[u8], label, attributes: &[i8]| Ok(sink.push(image, label, attributes)?);
+            self.decode(file, next - first..next - first + fit, &mut memory, push)
                 .with_context(|| self.archive.path().display().to_string())?;
+            next += fit;
         }
         Ok(())
     }

@@ -9,6 +9,7 @@ use crate::images::{self, ImagesArgs};
 use crate::inspect::{self, InspectArgs};
 use crate::output::OutputArgs;
 use crate::svhn::{self, SvhnArgs};
+use crate::synth::{self, SynthArgs};
 use crate::{cifar10, digits, mnist, verify};
 use anyhow::Result;
 use clap::{Parser, Subcommand};
@@ -107,6 +108,11 @@ enum Command {
         #[command(flatten)]
         args: ExportArgs,
     },
+    /// Make up an input of a published layout, of any size, without downloading anything.
+    Synth {
+        #[command(flatten)]
+        args: SynthArgs,
+    },
 }
 
 impl Cli {
@@ -127,6 +133,7 @@ impl Cli {
             Command::Inspect { args } => inspect::run(args),
             Command::Verify { dir } => verify::run(dir),
             Command::Export { args } => export::run(args),
+            Command::Synth { args } => synth::run(args),
         }
     }
 }

@@ -53,6 +53,14 @@ impl Example {
         Example::decode(payload).context("the contents are no tf.train.Example")
     }
 
+    /// The message with lists of whole numbers and one string of bytes.
+    pub fn new(ints: impl IntoIterator<Item = (&'static str, Vec<i64>)>, (name, bytes): (&str, Vec<u8>)) -> Self {
+        let feature = |kind| Feature { kind: Some(kind) };
+        let ints = ints.into_iter().map(|(name, value)| (name.into(), feature(Kind::Int64(Int64List { value }))));
+        let bytes = (name.into(), feature(Kind::Bytes(BytesList { value: vec![bytes.into()] })));
+        Example { features: Some(Features { feature: ints.chain([bytes]).collect() }) }
+    }
+
     fn feature(&self, name: &str) -> Option<&Kind> {
         self.features.as_ref()?.feature.get(name)?.kind.as_ref()
     }

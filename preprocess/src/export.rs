@@ -1,9 +1,11 @@
 //! `preprocess export`: shards back to files that other programs read.
 
+use crate::files::{create_dir, save, save_png};
 use crate::inspect::manifests;
 use crate::interleave::join_channels;
+use crate::npy::new_header;
 use crate::progress::{self, thousands};
-use crate::sheet::{save, save_png, to_rgb};
+use crate::sheet::to_rgb;
 use anyhow::{Context, Result, ensure};
 use datasets::{ImageDataset, ImageShape};
 use rayon::prelude::*;
@@ -43,8 +45,7 @@ enum Format {
 /// If the data set is damaged, the output exists, or cannot be written.
 pub fn run(args: &ExportArgs) -> Result<()> {
     let manifests = manifests(&args.dir)?;
-    let occupied = args.out.read_dir().is_ok_and(|mut entries| entries.next().is_some());
-    ensure!(args.force || !occupied, "{} is not empty; choose another directory, or --force", args.out.display());
+    create_dir(&args.out, args.force)?;
     for manifest in manifests {
         let dataset = ImageDataset::open(&args.dir, manifest.split)?;
         let n = args.limit.unwrap_or(usize::MAX).min(dataset.len());
@@ -58,31 +59,13 @@ pub fn run(args: &ExportArgs) -> Result<()> {
     Ok(())
 }
 
-fn create_dir(dir: &Path) -> Result<()> {
-    std::fs::create_dir_all(dir).with_context(|| format!("cannot create {}", dir.display()))
-}
-
-/// The header of a `.npy` file, version 1.
-fn npy_header(descr: &str, shape: &[usize]) -> Vec<u8> {
-    let dims: String = shape.iter().map(|d| format!("{d}, ")).collect();
-    let mut text = format!("{{'descr': '{descr}', 'fortran_order': False, 'shape': ({}), }}", dims.trim_end());
-    let len = (10 + text.len() + 1).next_multiple_of(64) - 10;
-    text.push_str(&" ".repeat(len - text.len() - 1));
-    text.push('\n');
-    let mut header = b"\x93NUMPY\x01\x00".to_vec();
-    header.extend((len as u16).to_le_bytes());
-    header.extend(text.bytes());
-    header
-}
-
 fn export_npy(dataset: &ImageDataset, n: usize, out: &Path, split: &str) -> Result<()> {
-    create_dir(out)?;
     let ImageShape { channels, height, width } = dataset.shape();
     let bar = progress::bar(n, split);
     let mut fault = None;
     let written = save(&out.join(format!("{split}.npy")), |file| {
         let mut file = BufWriter::with_capacity(1 << 20, file);
-        file.write_all(&npy_header("|u1", &[n, height, width, channels]))?;
+        file.write_all(&new_header("|u1", &[n, height, width, channels]))?;
         let mut pixels = vec![0; dataset.shape().len()];
         for i in 0..n {
             match dataset.image(i) {
@@ -104,19 +87,19 @@ fn export_npy(dataset: &ImageDataset, n: usize, out: &Path, split: &str) -> Resu
     }
     if dataset.manifest().labelled {
         let labels = (0..n).filter_map(|i| dataset.label(i)).flat_map(u32::to_le_bytes);
-        let bytes: Vec<u8> = npy_header("<u4", &[n]).into_iter().chain(labels).collect();
+        let bytes: Vec<u8> = new_header("<u4", &[n]).into_iter().chain(labels).collect();
         save(&out.join(format!("{split}_labels.npy")), |file| file.write_all(&bytes))?;
     }
     if dataset.manifest().attributes > 0 {
         let values = (0..n).filter_map(|i| dataset.attributes(i)).flatten().flat_map(i8::to_le_bytes);
-        let bytes: Vec<u8> = npy_header("|i1", &[n, dataset.manifest().attributes]).into_iter().chain(values).collect();
+        let bytes: Vec<u8> = new_header("|i1", &[n, dataset.manifest().attributes]).into_iter().chain(values).collect();
         save(&out.join(format!("{split}_attributes.npy")), |file| file.write_all(&bytes))?;
     }
     Ok(())
 }
 
 fn export_png(dataset: &ImageDataset, n: usize, out: &Path) -> Result<()> {
-    create_dir(out)?;
+    create_dir(out, true)?;
     let shape = dataset.shape();
     ensure!([1, 3].contains(&shape.channels), "images of {shape} cannot be PNGs: they need 1 or 3 channels; use --format npy");
     let (width, height) = (u32::try_from(shape.width)?, u32::try_from(shape.height)?);

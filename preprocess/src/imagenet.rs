@@ -2,11 +2,12 @@
 
 use crate::find::InputArgs;
 use crate::interleave::split_channels;
+use crate::large_file::PIECE;
 use crate::npy::NpyImages;
 use crate::output::{Inputs, Output, OutputArgs};
 use crate::picture_source::{Fit, Pictures, PicturesSplit};
 use crate::progress::thousands;
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use datasets::build::{ImageSource, Sink};
 use datasets::{ImageShape, Provenance, Split};
 use std::ops::Range;
@@ -166,13 +167,16 @@ impl ImageSource<anyhow::Error> for Limited {
 /// # Errors
 /// If the file cannot be read, or the data set takes no such image.
 pub fn copy_npy(npy: &NpyImages, range: Range<usize>, sink: &mut Sink<'_>) -> Result<()> {
-    use anyhow::Context;
-    let pixels = npy.map(range.clone())?;
-    let len = pixels.len() / range.len().max(1);
-    let mut image = vec![0; len];
-    for (i, pixels) in range.zip(pixels.chunks_exact(len)) {
-        split_channels(pixels, &mut image);
-        sink.push(&image, None, &[]).with_context(|| format!("{}, image {i}", npy.path().display()))?;
+    let len = npy.image_len();
+    let per_piece = (PIECE / len).max(1);
+    let (mut pixels, mut image) = (vec![0; per_piece * len], vec![0; len]);
+    for first in range.clone().step_by(per_piece) {
+        let pixels = &mut pixels[..per_piece.min(range.end - first) * len];
+        npy.read(first, pixels)?;
+        for (i, pixels) in pixels.chunks_exact(len).enumerate() {
+            split_channels(pixels, &mut image);
+            sink.push(&image, None, &[]).with_context(|| format!("{}, image {}", npy.path().display(), first + i))?;
+        }
     }
     Ok(())
 }

@@ -1,7 +1,8 @@
 //! `preprocess inspect`: what a directory of shards holds, by its manifests.
 
+use crate::files::save_png;
 use crate::progress::{percent, size, thousands};
-use crate::sheet::{contact_sheet, save_png};
+use crate::sheet::contact_sheet;
 use anyhow::{Result, bail};
 use datasets::{DatasetError, ImageDataset, Manifest, Split, format};
 use std::path::{Path, PathBuf};

@@ -1,45 +1,66 @@
 //! From pixels (red, green, blue, red, …) to channels (all red, all green, all blue), and back.
 
-/// Bytes of a channel that are gathered at once.
-const LANES: usize = 32;
-
 /// Turns `[pixels, 3]` into `[3, pixels]`.
 ///
 /// # Panics
 /// If the two have different lengths, or no multiple of 3.
 pub fn split_channels(pixels: &[u8], channels: &mut [u8]) {
-    #[cfg(target_arch = "x86_64")]
-    if is_x86_feature_detected!("avx2") {
-        // SAFETY: the processor has AVX2.
-        return unsafe { split_channels_avx2(pixels, channels) };
-    }
-    split_channels_anywhere(pixels, channels);
-}
-
-/// Compiled for processors that shuffle bytes in registers.
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx2")]
-fn split_channels_avx2(pixels: &[u8], channels: &mut [u8]) {
-    split_channels_anywhere(pixels, channels);
-}
-
-#[inline(always)]
-fn split_channels_anywhere(pixels: &[u8], channels: &mut [u8]) {
     assert!(pixels.len() == channels.len() && pixels.len().is_multiple_of(3), "{} and {}", pixels.len(), channels.len());
-    let plane = pixels.len() / 3;
-    let (red, rest) = channels.split_at_mut(plane);
-    let (green, blue) = rest.split_at_mut(plane);
-    let (blocks, tail) = pixels.as_chunks::<{ 3 * LANES }>();
-    let (red_blocks, red_tail) = red.as_chunks_mut::<LANES>();
-    let (green_blocks, green_tail) = green.as_chunks_mut::<LANES>();
-    let (blue_blocks, blue_tail) = blue.as_chunks_mut::<LANES>();
-    for (((block, red), green), blue) in blocks.iter().zip(red_blocks).zip(green_blocks).zip(blue_blocks) {
-        *red = std::array::from_fn(|i| block[3 * i]);
-        *green = std::array::from_fn(|i| block[3 * i + 1]);
-        *blue = std::array::from_fn(|i| block[3 * i + 2]);
+    let (red, rest) = channels.split_at_mut(pixels.len() / 3);
+    let (green, blue) = rest.split_at_mut(red.len());
+    let channels = [red, green, blue];
+    #[cfg(target_arch = "x86_64")]
+    if is_x86_feature_detected!("ssse3") {
+        // SAFETY: the processor has SSSE3.
+        return unsafe { shuffle::split(pixels, channels) };
     }
-    for (((pixel, red), green), blue) in tail.chunks_exact(3).zip(red_tail).zip(green_tail).zip(blue_tail) {
-        (*red, *green, *blue) = (pixel[0], pixel[1], pixel[2]);
+    split_one_by_one(pixels, channels);
+}
+
+fn split_one_by_one(pixels: &[u8], [red, green, blue]: [&mut [u8]; 3]) {
+    for (((pixel, red), green), blue) in pixels.as_chunks::<3>().0.iter().zip(red).zip(green).zip(blue) {
+        [*red, *green, *blue] = *pixel;
+    }
+}
+
+/// With an instruction that shuffles 16 bytes in a register: compilers make several times slower code of the loop.
+#[cfg(target_arch = "x86_64")]
+mod shuffle {
+    use std::arch::x86_64::{__m128i, _mm_loadu_si128, _mm_or_si128, _mm_shuffle_epi8, _mm_storeu_si128};
+
+    type Bytes = [u8; 16];
+
+    /// `MASKS[c][v][i]`: where byte `i` of 16 bytes of channel `c` is in register `v` of three; 128: in another one.
+    const MASKS: [[Bytes; 3]; 3] = {
+        let mut masks = [[[128; 16]; 3]; 3];
+        let mut at = 0;
+        while at < 48 {
+            masks[at % 3][at / 16][at / 3] = (at % 16) as u8;
+            at += 1;
+        }
+        masks
+    };
+
+    #[target_feature(enable = "ssse3")]
+    pub(super) fn split(pixels: &[u8], channels: [&mut [u8]; 3]) {
+        let (blocks, pixels) = pixels.as_chunks::<48>();
+        let [(red, r), (green, g), (blue, b)] = channels.map(|channel| channel.as_chunks_mut::<16>());
+        let masks = MASKS.map(|channel| channel.map(|mask| load(&mask)));
+        for (((block, red), green), blue) in blocks.iter().zip(red).zip(green).zip(blue) {
+            let registers: [Bytes; 3] = std::array::from_fn(|v| std::array::from_fn(|i| block[16 * v + i]));
+            let registers = registers.map(|register| load(&register));
+            for (masks, out) in masks.iter().zip([red, green, blue]) {
+                let [x, y, z] = std::array::from_fn(|v| _mm_shuffle_epi8(registers[v], masks[v]));
+                // SAFETY: `out` has 16 bytes.
+                unsafe { _mm_storeu_si128(out.as_mut_ptr().cast(), _mm_or_si128(_mm_or_si128(x, y), z)) };
+            }
+        }
+        super::split_one_by_one(pixels, [r, g, b]);
+    }
+
+    fn load(bytes: &Bytes) -> __m128i {
+        // SAFETY: there are 16 bytes, and every processor of this kind has SSE2.
+        unsafe { _mm_loadu_si128(bytes.as_ptr().cast()) }
     }
 }
 

@@ -7,6 +7,7 @@
 //! | [`imagenet`], [`celeba_tfr`], [`celeba_5bit`], [`svhn`], [`images`], [`mnist`], [`cifar10`], [`digits`] | one data set each |
 //! | [`npy`], [`tar_index`], [`tfrecord`], [`example_proto`], [`mat`], [`picture`], [`pickle`] | one file format each |
 //! | [`inspect`], [`verify`], [`export`] | what can be done with shards |
+//! | [`synth`] | inputs without downloads |
 
 pub mod celeba_5bit;
 pub mod celeba_tfr;
@@ -17,12 +18,13 @@ pub mod digits;
 pub mod example_proto;
 pub mod export;
 pub mod fault;
+pub mod files;
 pub mod find;
 pub mod imagenet;
 pub mod images;
 pub mod inspect;
 pub mod interleave;
-pub mod mapped;
+pub mod large_file;
 pub mod mat;
 pub mod mnist;
 pub mod npy;
@@ -34,6 +36,7 @@ pub mod progress;
 pub mod sheet;
 pub mod source;
 pub mod svhn;
+pub mod synth;
 pub mod tar_index;
 pub mod tfrecord;
 pub mod verify;

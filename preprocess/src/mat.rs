@@ -2,9 +2,11 @@
 //! there before memory is reserved.
 
 use anyhow::{Context, Result, bail, ensure};
+use flate2::Compression;
 use flate2::read::ZlibDecoder;
+use flate2::write::ZlibEncoder;
 use std::borrow::Cow;
-use std::io::Read;
+use std::io::{Read, Write};
 
 const HEADER: usize = 128;
 /// Uncompressed bytes of one array at most (SVHN's largest file has 1.6 GB).
@@ -111,6 +113,39 @@ fn array(bytes: &[u8]) -> Result<Array> {
         _ => Values::F64(data.as_chunks::<8>().0.iter().map(|b| f64::from_le_bytes(*b)).collect()),
     };
     Ok(Array { name, dims, values })
+}
+
+/// The bytes of a file with arrays of unsigned bytes (name, dimensions, values), each compressed.
+///
+/// # Errors
+/// If a name, a dimension or an array is too long for the format.
+pub fn write(arrays: &[(&str, &[usize], &[u8])]) -> Result<Vec<u8>> {
+    let mut file = format!("{:124}", "MATLAB 5.0 MAT-file").into_bytes();
+    file.extend(b"\x00\x01IM");
+    for (name, dims, values) in arrays {
+        let dims = dims.iter().map(|&d| Ok(i32::try_from(d)?.to_le_bytes())).collect::<Result<Vec<_>>>()?.concat();
+        let mut array = Vec::new();
+        // Class 9: unsigned bytes.
+        for (kind, contents) in
+            [(UINT32, &[9, 0, 0, 0, 0, 0, 0, 0][..]), (INT32, &dims), (INT8, name.as_bytes()), (UINT8, values)]
+        {
+            array.extend(tag(kind, contents.len())?);
+            array.extend(contents);
+            array.resize(array.len().next_multiple_of(8), 0);
+        }
+        let mut encoder = ZlibEncoder::new(Vec::new(), Compression::fast());
+        let compressed = encoder.write_all(&tag(MATRIX, array.len())?).and_then(|()| encoder.write_all(&array));
+        let compressed = compressed.and_then(|()| encoder.finish()).context("cannot be compressed")?;
+        file.extend(tag(COMPRESSED, compressed.len())?);
+        file.extend(compressed);
+    }
+    Ok(file)
+}
+
+/// Type and length of an element.
+fn tag(kind: u32, len: usize) -> Result<[u8; 8]> {
+    let len = u32::try_from(len).context("an array of more than 4 GB")?;
+    Ok((u64::from(len) << 32 | u64::from(kind)).to_le_bytes())
 }
 
 struct Cursor<'a> {

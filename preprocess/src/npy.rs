@@ -1,17 +1,15 @@
-//! Arrays of images in numpy's `.npy` files, of any size: the header is checked, pixels are mapped when they are needed.
+//! Arrays of images in numpy's `.npy` files, of any size: the header is checked, pixels are read when they are needed.
 
-use crate::mapped::MappedFile;
+use crate::large_file::LargeFile;
 use anyhow::{Context, Result, bail, ensure};
-use memmap2::Mmap;
 use ndarray::ArrayView4;
 use ndarray_npy::ViewNpyExt;
-use std::ops::Range;
 use std::path::Path;
 
 /// A file with unsigned bytes of shape `[count, height, width, 3]`, row by row.
 #[derive(Debug)]
 pub struct NpyImages {
-    file: MappedFile,
+    file: LargeFile,
     /// Where the pixels begin.
     offset: u64,
     dims: [usize; 4],
@@ -23,6 +21,17 @@ pub struct NpyImages {
 /// If `bytes`, the whole file, holds anything but unsigned bytes of rank 4 in C order, exactly as many as the header
 /// says.
 pub fn header(bytes: &[u8]) -> Result<([usize; 4], usize)> {
+    // Looked at beforehand, because the reader reserves memory for whatever length a damaged header announces.
+    let announced = match bytes {
+        [_, _, _, _, _, _, 1, _, a, b, ..] => usize::from(u16::from_le_bytes([*a, *b])),
+        [_, _, _, _, _, _, _, _, a, b, c, d, ..] => u32::from_le_bytes([*a, *b, *c, *d]) as usize,
+        _ => 0,
+    };
+    ensure!(
+        announced <= bytes.len(),
+        "a header of {announced} bytes is announced, the file has {}: it is no .npy file, damaged, or cut short",
+        bytes.len()
+    );
     let view = ArrayView4::<u8>::view_npy(bytes).map_err(|e| {
         anyhow::anyhow!(
             "expected a .npy file of unsigned bytes (uint8) of shape [n, height, width, 3]: {e} ({} bytes in all)",
@@ -37,16 +46,29 @@ pub fn header(bytes: &[u8]) -> Result<([usize; 4], usize)> {
     Ok(([n, height, width, channels], bytes.len() - view.len()))
 }
 
+/// The header (version 1) of a new file in C order; `descr` is numpy's name of the type, such as `|u1`.
+pub fn new_header(descr: &str, shape: &[usize]) -> Vec<u8> {
+    let dims: String = shape.iter().map(|d| format!("{d}, ")).collect();
+    let mut text = format!("{{'descr': '{descr}', 'fortran_order': False, 'shape': ({}), }}", dims.trim_end());
+    let len = (10 + text.len() + 1).next_multiple_of(64) - 10;
+    text.push_str(&" ".repeat(len - text.len() - 1));
+    text.push('\n');
+    let mut header = b"\x93NUMPY\x01\x00".to_vec();
+    header.extend((len as u16).to_le_bytes());
+    header.extend(text.bytes());
+    header
+}
+
 impl NpyImages {
     /// Opens a file and checks that it holds square images of side `size`.
     ///
     /// # Errors
     /// If it holds anything else, is cut short, or is too long.
     pub fn open(path: &Path, size: usize) -> Result<Self> {
-        let file = MappedFile::open(path)?;
+        let file = LargeFile::open(path)?;
         let place = || path.display().to_string();
         ensure!(!file.is_empty(), "{} is empty; download or make it again", place());
-        let (dims, offset) = header(&file.map(0..file.len())?).with_context(place)?;
+        let (dims, offset) = header(&file.map()?).with_context(place)?;
         match dims {
             [0, ..] => bail!("{} holds no images", place()),
             [_, h, w, 3] if (h, w) == (size, size) => {}
@@ -64,17 +86,21 @@ impl NpyImages {
         self.dims[0]
     }
 
+    /// Bytes of an image.
+    pub fn image_len(&self) -> usize {
+        self.dims[1..].iter().product()
+    }
+
     /// The file's path.
     pub fn path(&self) -> &Path {
         self.file.path()
     }
 
-    /// The pixels of the images in `range`, one image after the other.
+    /// The pixels of the images from `first` on, as many as `out` holds.
     ///
     /// # Errors
-    /// If the file cannot be mapped.
-    pub fn map(&self, range: Range<usize>) -> Result<Mmap> {
-        let len: usize = self.dims[1..].iter().product();
-        self.file.map(self.offset + (range.start * len) as u64..self.offset + (range.end * len) as u64)
+    /// If they cannot be read.
+    pub fn read(&self, first: usize, out: &mut [u8]) -> Result<()> {
+        self.file.read(self.offset + (first * self.image_len()) as u64, out)
     }
 }

@@ -1,11 +1,9 @@
 //! Contact sheets: many images of a split in one PNG, for a quick look.
 
 use crate::interleave::join_channels;
-use anyhow::{Context, Result};
+use anyhow::Result;
 use datasets::{ImageDataset, ImageShape};
 use image::RgbImage;
-use std::io::{Cursor, Write};
-use std::path::Path;
 
 /// Longest side of a sheet, in pixels, unless a single image is larger.
 const SIDE: usize = 1024;
@@ -56,30 +54,4 @@ pub fn contact_sheet(dataset: &ImageDataset) -> Result<RgbImage> {
         }
     }
     Ok(sheet)
-}
-
-/// Writes a PNG, complete or not at all.
-///
-/// # Errors
-/// If it cannot be written.
-pub fn save_png(image: &RgbImage, path: &Path) -> Result<()> {
-    let mut bytes = Cursor::new(Vec::new());
-    image.write_to(&mut bytes, image::ImageFormat::Png).context("cannot encode a PNG")?;
-    save(path, |file| file.write_all(&bytes.into_inner()))
-}
-
-/// Writes a file under a temporary name, and gives it its own when it is whole and synced.
-///
-/// # Errors
-/// If it cannot be written.
-pub fn save(path: &Path, write: impl FnOnce(&mut std::fs::File) -> std::io::Result<()>) -> Result<()> {
-    let cannot = || format!("cannot write {}", path.display());
-    let dir = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut builder = tempfile::Builder::new();
-    builder.prefix(".unfinished-").suffix(".tmp");
-    #[cfg(unix)]
-    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o644));
-    let mut file = builder.tempfile_in(dir).with_context(cannot)?;
-    write(file.as_file_mut()).and_then(|()| file.as_file().sync_all()).with_context(cannot)?;
-    file.persist(path).map(drop).map_err(|e| e.error).with_context(cannot)
 }

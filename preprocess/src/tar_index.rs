@@ -1,6 +1,6 @@
 //! Tar archives that are read in place: where each member is, found in one pass over the headers.
 
-use crate::mapped::MappedFile;
+use crate::large_file::LargeFile;
 use anyhow::{Context, Result, bail, ensure};
 use std::io::{BufReader, Read, Seek, SeekFrom};
 use std::os::unix::fs::FileExt;
@@ -20,7 +20,7 @@ pub struct Member {
 /// An archive whose members have been found.
 #[derive(Debug)]
 pub struct TarIndex {
-    file: MappedFile,
+    file: LargeFile,
     members: Vec<Member>,
 }
 
@@ -31,7 +31,7 @@ impl TarIndex {
     /// If it is compressed, no archive, damaged in a header, cut short anywhere, has members whose paths leave the
     /// folder, or one name twice.
     pub fn open(path: &Path) -> Result<Self> {
-        let file = MappedFile::open(path)?;
+        let file = LargeFile::open(path)?;
         let place = || path.display().to_string();
         let mut start = [0; 6];
         let n = file.file().read_at(&mut start, 0).with_context(place)?;
@@ -46,7 +46,7 @@ impl TarIndex {
     }
 
     /// The archive.
-    pub fn file(&self) -> &MappedFile {
+    pub fn file(&self) -> &LargeFile {
         &self.file
     }
 

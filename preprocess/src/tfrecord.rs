@@ -2,6 +2,7 @@
 //! (u32), all little-endian, one record after the other.
 
 use anyhow::{Context, Result, bail, ensure};
+use std::io::{self, Write};
 use std::os::unix::fs::FileExt;
 
 /// Bytes before and after a payload.
@@ -20,6 +21,18 @@ pub struct Record {
 /// The checksum as it is stored: rotated and shifted, so that checksums of checksums stay useful.
 pub fn mask(crc: u32) -> u32 {
     crc.rotate_right(15).wrapping_add(0xa282_ead8)
+}
+
+/// Writes a record.
+///
+/// # Errors
+/// If `out` cannot be written to.
+pub fn write(payload: &[u8], out: &mut impl Write) -> io::Result<()> {
+    let len = (payload.len() as u64).to_le_bytes();
+    for part in [&len, &mask(crc32c::crc32c(&len)).to_le_bytes()[..], payload, &mask(crc32c::crc32c(payload)).to_le_bytes()] {
+        out.write_all(part)?;
+    }
+    Ok(())
 }
 
 /// Finds the records between `start` and `end` of a file, whose lengths and length checksums must be right; payloads

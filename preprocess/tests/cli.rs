@@ -329,7 +329,7 @@ fn inspect_and_verify_describe_a_whole_set_and_find_damage() {
     let output = preprocess(&["verify", path]);
     let message = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(2));
-    assert!(message.contains("image 3") && message.contains("sha256") && message.contains("2 faults"), "{message}");
+    assert!(message.contains("image 3") && message.contains("xxh3") && message.contains("2 faults"), "{message}");
 }
 
 #[test]

@@ -85,6 +85,17 @@ fn faulty_records_are_refused_with_their_place() {
 }
 
 #[test]
+fn records_too_long_for_their_image_are_refused() {
+    refuse_celeba(
+        |bytes| {
+            bytes.clear();
+            preprocess::tfrecord::write(&[0; 100_000], bytes).unwrap();
+        },
+        &["record 0, byte", "100000 bytes are too many for an image of 4x4"],
+    );
+}
+
+#[test]
 fn records_with_other_contents_are_refused_with_their_place() {
     let replace = |second: Example| {
         move |bytes: &mut Vec<u8>| {
@@ -183,6 +194,10 @@ fn arrays_cut_anywhere_or_too_long_are_refused() {
     imagenet(dir, "train_4x4.npy", &npy_images(0..2, 8), &["[2, 8, 8, 3]", "expected [n, 4, 4, 3]"]);
     imagenet(dir, "train_4x4.npy", &npy(&[0, 4, 4, 3], &[]), &["no images"]);
     imagenet(dir, "train_4x4.npy", &npy(&[1 << 62, 4, 4, 3], &[]), &[]);
+    // A header of 4 GB, for which no memory must be reserved.
+    let mut header = fs::read(fixture("v2.npy")).unwrap();
+    header[8..12].fill(0xff);
+    imagenet(dir, "train_4x4.npy", &header, &["a header of 4294967295 bytes is announced"]);
 }
 
 #[test]

@@ -23,6 +23,18 @@ fn numpys_versions_and_tar_archives_of_two_programs_are_read() {
 }
 
 #[test]
+fn long_names_and_pictures_of_other_encoders_are_read() {
+    for archive in ["long_names.tar", "long_names_pax.tar"] {
+        let temp = tempfile::tempdir().unwrap();
+        let dir = temp.path();
+        fs::copy(fixture("v1.npy"), dir.join("train_4x4.npy")).unwrap();
+        fs::copy(fixture(archive), dir.join("valid_4x4.tar")).unwrap();
+        succeed(dir, &["imagenet", "--size", "4"]);
+        assert_eq!(images(&dir.join("data/imagenet4"), Split::Test), expected(200..203, 4), "{archive}");
+    }
+}
+
+#[test]
 fn other_arrays_are_refused_with_advice() {
     let cases = [
         ("fortran.npy", "ascontiguousarray"),
@@ -61,7 +73,7 @@ fn records_written_by_tensorflow_are_read_in_the_order_of_names() {
             assert_eq!(dataset.attributes(i), Some(attributes));
         }
         assert!(dataset.manifest().provenance.notes.contains("121 and 41"));
-        assert_eq!((dataset.manifest().version, dataset.manifest().attributes), (2, 5));
+        assert_eq!((dataset.manifest().version, dataset.manifest().attributes), (3, 5));
     }
     assert!(succeed(dir, &["inspect", "data/celebahq4"]).contains("with labels, 5 attributes"));
     assert!(succeed(dir, &["verify", "data/celebahq4"]).contains("121 images in 13 shards are intact"));

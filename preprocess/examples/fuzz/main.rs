@@ -1,0 +1,100 @@
+//! Feeds the readers of files with changed valid ones: none may panic, hang or reserve much memory.
+//!
+//! `cargo run --release -p preprocess --example fuzz -- TARGET [EXECUTIONS] [SEED]` with target `npy`, `records`, `tar`,
+//! `shard`, `mat` or `png`. Run it in the workspace's directory; it needs `preprocess/tests/fixtures`.
+//!
+//! An input that leads to an outcome not seen before (another error message, or other contents) is changed further, so
+//! that faults behind other faults are reached. In one half of the executions checksums are made right again after the
+//! change. A run is a function of target and seed; an input that makes a reader panic is kept in `fuzz-TARGET.bin`.
+
+mod changes;
+mod targets;
+
+use changes::Random;
+use std::collections::{HashMap, HashSet};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::{Duration, Instant};
+
+/// Inputs that are changed further at most, and the longest of them.
+const MAX_INPUTS: usize = 4096;
+const MAX_LEN: usize = 1 << 16;
+/// A reader that takes longer for a small file hangs.
+const MAX_TIME: Duration = Duration::from_secs(5);
+
+/// Allocations of more than a reader of small files needs are findings.
+struct Bounded;
+
+// SAFETY: everything is passed on to the system's allocator.
+unsafe impl std::alloc::GlobalAlloc for Bounded {
+    unsafe fn alloc(&self, layout: std::alloc::Layout) -> *mut u8 {
+        if layout.size() > 1 << 28 {
+            // Null makes the caller abort, which names the size.
+            return std::ptr::null_mut();
+        }
+        // SAFETY: as promised by our caller.
+        unsafe { std::alloc::System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: std::alloc::Layout) {
+        // SAFETY: as promised by our caller.
+        unsafe { std::alloc::System.dealloc(pointer, layout) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Bounded = Bounded;
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let mut args = std::env::args().skip(1);
+    let name = args.next().ok_or("which target: npy, records, tar, shard, mat or png?")?;
+    let executions: u64 = args.next().map_or(Ok(1_000_000), |n| n.parse())?;
+    let seed: u64 = args.next().map_or(Ok(0), |n| n.parse())?;
+    let target = targets::target(&name)?;
+    let mut inputs = target.seeds.clone();
+    if !inputs.iter().any(|input| (target.read)(input, false).is_ok()) {
+        return Err("no seed is valid".into());
+    }
+    let mut random = Random(seed);
+    let (mut outcomes, mut counts) = (HashSet::new(), HashMap::<bool, u64>::new());
+    let start = Instant::now();
+    for i in 0..executions {
+        let mut input = inputs[random.below(inputs.len())].clone();
+        changes::change(&mut input, target.tokens, &mut random);
+        let mended = random.below(2) == 0;
+        if mended {
+            (target.mend)(&mut input);
+        }
+        let before = Instant::now();
+        let outcome = catch_unwind(AssertUnwindSafe(|| (target.read)(&input, mended)));
+        let Ok(outcome) = outcome.map_err(|_| "a panic").and_then(|o| match before.elapsed() {
+            time if time > MAX_TIME => Err("a hang"),
+            _ => Ok(o),
+        }) else {
+            std::fs::write(format!("fuzz-{name}.bin"), &input)?;
+            return Err(format!("execution {i} of {name} from {seed}: the input is in fuzz-{name}.bin").into());
+        };
+        *counts.entry(outcome.is_ok()).or_default() += 1;
+        if outcomes.insert(kind(outcome)) && inputs.len() < MAX_INPUTS && input.len() <= MAX_LEN {
+            inputs.push(input);
+        }
+    }
+    let [accepted, refused] = [true, false].map(|ok| counts.get(&ok).copied().unwrap_or(0));
+    println!(
+        "{name}: {executions} executions from seed {seed} without a finding: {accepted} accepted, {refused} refused, {} different \
+         outcomes, {:.0?}",
+        outcomes.len(),
+        start.elapsed()
+    );
+    Ok(())
+}
+
+/// What was read, or the words of an error without the names and numbers in it.
+fn kind(outcome: Result<usize, String>) -> String {
+    let word = |w: &&str| w.len() > 1 && w.bytes().all(|b| b.is_ascii_lowercase());
+    match outcome {
+        Ok(contents) => contents.to_string(),
+        Err(message) => {
+            message.split(|c: char| !c.is_ascii_alphanumeric() && c != '_').filter(word).take(40).collect::<Vec<_>>().join(" ")
+        }
+    }
+}

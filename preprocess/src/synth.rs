@@ -1,0 +1,84 @@
+//! `preprocess synth`: inputs of the published layouts, of any size, for trying the other commands, a configuration or a
+//! machine without the downloads. Their pictures are made up; the same command always makes the same files.
+
+mod layout;
+mod picture;
+
+use crate::files;
+use crate::imagenet::Counts;
+use crate::progress;
+use anyhow::{Result, ensure};
+use std::path::PathBuf;
+
+pub use picture::{attributes, label, picture};
+
+/// Options of `preprocess synth`.
+#[derive(clap::Args, Clone, Debug)]
+pub struct SynthArgs {
+    /// What to make.
+    #[arg(value_enum)]
+    kind: Kind,
+    /// Directory to write to.
+    #[arg(long, value_name = "DIR")]
+    out: PathBuf,
+    /// Numbers of training and test images.
+    #[arg(long, default_value = "100,20", value_name = "TRAIN,TEST")]
+    counts: Counts,
+    /// Side of the images of ImageNet [default: 64] and celeba-tfr [default: 256].
+    #[arg(long, value_name = "PIXELS", value_parser = clap::value_parser!(u64).range(1..=1024))]
+    size: Option<u64>,
+    /// Write into a directory that is not empty, over files of the same names.
+    #[arg(long)]
+    force: bool,
+}
+
+/// A published data set, in one of its forms.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Kind {
+    /// ImageNet as two .npy files.
+    ImagenetNpy,
+    /// ImageNet as two tar archives of PNGs.
+    ImagenetTar,
+    /// ImageNet as two folders of PNGs.
+    ImagenetPng,
+    /// CelebA-HQ as Glow's archive of record files.
+    CelebaTfr,
+    /// CelebA-HQ 64x64 with 5 bits as one .npy file.
+    #[value(name = "celeba-5bit")]
+    Celeba5bit,
+    /// MNIST as four zipped idx files.
+    Mnist,
+    /// CIFAR-10 as an archive of the binary version.
+    Cifar10,
+    /// SVHN as two Matlab files.
+    Svhn,
+}
+
+/// Makes the files, and says how to convert them.
+///
+/// # Errors
+/// If the directory is occupied, a number does not fit the layout, or a file cannot be written.
+pub fn run(args: &SynthArgs) -> Result<()> {
+    let default = if args.kind == Kind::CelebaTfr { 256 } else { 64 };
+    let size = usize::try_from(args.size.unwrap_or(default))?;
+    let sized = matches!(args.kind, Kind::ImagenetNpy | Kind::ImagenetTar | Kind::ImagenetPng | Kind::CelebaTfr);
+    ensure!(sized || args.size.is_none(), "--size: the images of this data set have one size");
+    ensure!(args.kind != Kind::CelebaTfr || (size.is_power_of_two() && size > 1), "--size {size}: expected a power of two");
+    let Counts([train, test]) = args.counts;
+    ensure!(train > 0 && test > 0, "--counts {train},{test}: expected at least one image in each split");
+    files::create_dir(&args.out, args.force)?;
+    let bar = progress::bar(train + test, "synth");
+    layout::Layout { out: &args.out, counts: [train, test], size, bar: &bar }.write(args.kind)?;
+    bar.finish_and_clear();
+    let counts = format!("--counts {train},{test}");
+    let options = match args.kind {
+        Kind::ImagenetNpy | Kind::ImagenetTar | Kind::ImagenetPng => format!("imagenet --size {size} {counts}"),
+        Kind::CelebaTfr => format!("celeba-tfr --resolution {size} {counts}"),
+        Kind::Celeba5bit => format!("celeba-5bit --test-images {test}"),
+        Kind::Mnist => "mnist".into(),
+        Kind::Cifar10 => "cifar10 --partial".into(),
+        Kind::Svhn => format!("svhn {counts}"),
+    };
+    println!("made up {train} + {test} images; convert them with\n  preprocess {options} --input {}", args.out.display());
+    Ok(())
+}
