@@ -63,7 +63,7 @@ pub fn target(name: &str) -> Fallible<Target> {
                 b"u'",
                 b"\x93NUMPY",
             ],
-            mend: mend_npy,
+            mend: |bytes| mend_npy(bytes),
             read: Box::new(|bytes, _| npy::header(bytes).map(|(dims, offset)| dims[0] + offset).map_err(told)),
         }),
         "records" => records(),
@@ -121,7 +121,7 @@ pub fn target(name: &str) -> Fallible<Target> {
 }
 
 /// The length of the header becomes that of what is there up to a line's end.
-fn mend_npy(bytes: &mut Vec<u8>) {
+fn mend_npy(bytes: &mut [u8]) {
     let wide = bytes.get(6).is_some_and(|&version| version > 1);
     let start = if wide { 12 } else { 10 };
     let Some(end) = bytes.get(start..).and_then(|rest| rest.iter().position(|&b| b == b'\n')) else { return };

@@ -152,7 +152,10 @@ impl Layout<'_> {
         };
         for (prefix, numbers) in ["train", "t10k"].into_iter().zip(self.numbers()) {
             let mut images = Vec::new();
-            Layout { size: 28, ..*self }.each(numbers.clone(), 1, |_, pixels| io::Result::Ok(images.extend(pixels)))?;
+            Layout { size: 28, ..*self }.each(numbers.clone(), 1, |_, pixels| {
+                images.extend(pixels);
+                anyhow::Ok(())
+            })?;
             let labels: Vec<u8> = numbers.map(label).collect();
             idx(&format!("{prefix}-images-idx3-ubyte.gz"), &[labels.len(), 28, 28], &images)?;
             idx(&format!("{prefix}-labels-idx1-ubyte.gz"), &[labels.len()], &labels)?;
@@ -171,7 +174,8 @@ impl Layout<'_> {
                 let mut records = Vec::new();
                 layout.each(numbers, 3, |i, pixels| {
                     records.push(label(i));
-                    io::Result::Ok(records.extend(planes(&pixels)))
+                    records.extend(planes(&pixels));
+                    io::Result::Ok(())
                 })?;
                 append(&mut archive, &format!("cifar-10-batches-bin/{name}"), &records)?;
             }
