@@ -71,8 +71,7 @@ impl ContractiveNet {
         Branch::new(self.parts())
     }
 
-    /// The same on the path in tensor operations.
-    #[cfg(test)]
+    /// The same on the path in tensor operations, which has products `J v` as well.
     pub(crate) fn general_branch(&self) -> Branch<'_> {
         Branch::general(self.parts())
     }

@@ -2,9 +2,9 @@
 
 use burn::tensor::{Device, Tensor};
 use residual_flows::flows::ResidualBlock;
-use residual_flows::log_det::{Probe, TermCount};
+use residual_flows::log_det::{GradientForm, Method, Probe, TermCount, Trace};
 use residual_flows::{
-    ActivationKind, ContractiveNetConfig, FlowLayer, Gradients, LayerId, LogDetConfig, LogDetContext, NoiseKey, SeriesDraw,
+    ActivationKind, ContractiveNetConfig, FlowLayer, Gradients, LayerId, LogDetConfig, LogDetContext, LogDetDraw, NoiseKey,
     gaussian,
 };
 
@@ -52,6 +52,9 @@ fn estimators() -> Vec<LogDetConfig> {
         LogDetConfig { distribution: TermCount::Geometric, ..base.clone() },
         LogDetConfig { probe: Probe::Rademacher, n_exact_terms: 1, ..base.clone() },
         LogDetConfig { truncation_tol: 0.3, n_exact_terms: 8, ..base.clone() },
+        LogDetConfig { gradient: GradientForm::Basic, ..base.clone() },
+        LogDetConfig { trace: Trace::Exact, n_exact_terms: 0, ..base.clone() },
+        LogDetConfig { trace: Trace::Exact, gradient: GradientForm::Basic, n_exact_terms: 1, ..base.clone() },
         LogDetConfig { distribution: TermCount::Geometric, n_draws: 3, n_exact_terms: 0, ..base },
     ]
 }
@@ -88,39 +91,80 @@ fn values_are_unbiased() {
     }
 }
 
+/// The gradient of the mean log-determinant: the sum over samples of the cotangents of `x`, and 20 of the weights.
+fn gradient(layer: &FlowLayer, x: &Tensor<4>, draw: &mut dyn FnMut([usize; 4]) -> LogDetDraw) -> Vec<f64> {
+    let device = Device::flex();
+    let mut gradients = Gradients::new();
+    let weight = Tensor::ones([SHAPE[0]], &device) / SHAPE[0] as f64;
+    let (x_bar, _) = layer.backward(x.clone(), Tensor::zeros(SHAPE, &device), weight, draw, &mut gradients);
+    let FlowLayer::Residual(block) = layer else { unreachable!("a residual block was built") };
+    let first = &block.net.convolutions[0].weight;
+    let of_x = values(x_bar.sum_dim(0)).into_iter();
+    of_x.chain(values(gradients.get(first).unwrap()).into_iter().take(20)).map(f64::from).collect()
+}
+
 #[test]
 fn gradients_are_unbiased() {
     let (layer, x) = block();
-    let device = Device::flex();
-    let backward = |draw: &mut dyn FnMut([usize; 4]) -> SeriesDraw| {
-        let mut gradients = Gradients::new();
-        let weight = Tensor::ones([SHAPE[0]], &device) / SHAPE[0] as f64;
-        let (x_bar, _) = layer.backward(x.clone(), Tensor::zeros(SHAPE, &device), weight, draw, &mut gradients);
-        let FlowLayer::Residual(block) = &layer else { unreachable!("a residual block was built") };
-        let first = &block.net.convolutions[0].weight;
-        // The sum over samples of the cotangents of x, and two of the weights.
-        let mut gradient: Vec<f64> = values(x_bar.sum_dim(0)).into_iter().map(f64::from).collect();
-        gradient.extend(values(gradients.get(first).unwrap()).into_iter().take(20).map(f64::from));
-        gradient
-    };
-    // Over a basis of probes and a long series the estimate is exact.
-    let mut exact = vec![0.0; DIMENSIONS + 20];
-    for probe in 0..DIMENSIONS {
-        let mut basis = vec![0f32; SHAPE.iter().product()];
-        basis.iter_mut().skip(probe).step_by(DIMENSIONS).for_each(|value| *value = 1.0);
-        let probe = Tensor::<1>::from_floats(basis.as_slice(), &device).reshape(SHAPE);
-        let part = backward(&mut |_| SeriesDraw { probe: probe.clone(), coefficients: vec![1.0; 150] });
-        exact.iter_mut().zip(part).for_each(|(sum, part)| *sum += part);
-    }
+    let exact = gradient(&layer, &x, &mut |_| LogDetDraw::Exact);
     for config in estimators() {
         let draws: Vec<Vec<f64>> = (0..2000)
-            .map(|seed| backward(&mut |shape| config.draw(shape, &mut NoiseKey::new(seed, [2, 0]).stream(0), &device)))
+            .map(|seed| {
+                let mut rng = NoiseKey::new(seed, [2, 0]).stream(0);
+                gradient(&layer, &x, &mut |shape| config.draw(shape, &mut rng, &Device::flex()))
+            })
             .collect();
         for (index, expected) in exact.iter().enumerate() {
             let draws: Vec<f64> = draws.iter().map(|draw| draw[index]).collect();
             assert_unbiased(&format!("{config:?} element {index}"), &draws, *expected);
         }
     }
+}
+
+/// With exact traces the truncated series has no randomness, and both of its gradients are known: the derivative of the
+/// value, and that of one term more.
+#[test]
+fn the_truncated_series_is_cut_off_after_its_terms() {
+    let (layer, x) = block();
+    let truncated = |n_exact_terms, gradient| LogDetConfig {
+        method: Method::Truncated,
+        trace: Trace::Exact,
+        n_exact_terms,
+        gradient,
+        ..LogDetConfig::training()
+    };
+    let value = |layer: &FlowLayer, x: &Tensor<4>, config: &LogDetConfig| {
+        f64::from(values(layer.forward_log_det(x.clone(), &context(config, 0), &id()).unwrap().1)[0])
+    };
+    let exact = value(&layer, &x, &LogDetConfig::exact());
+    let errors = [1, 2, 4, 60].map(|n| (value(&layer, &x, &truncated(n, GradientForm::Basic)) - exact).abs());
+    assert!(errors[0] > 0.02 && errors[2] < errors[0] && errors[3] < 1e-5, "{errors:?}");
+
+    let draw = |config: LogDetConfig| move |shape| config.draw(shape, &mut NoiseKey::new(0, [0, 0]).stream(0), &Device::flex());
+    let basic = gradient(&layer, &x, &mut draw(truncated(3, GradientForm::Basic)));
+    let neumann = gradient(&layer, &x, &mut draw(truncated(2, GradientForm::Neumann)));
+    assert!(basic.iter().zip(&neumann).all(|(a, b)| (a - b).abs() < 1e-5 * (1.0 + b.abs())));
+    const STEP: f32 = 4e-3;
+    for index in 0..DIMENSIONS {
+        let moved = |by: f32| {
+            let mut one = values(x.clone())[..DIMENSIONS].to_vec();
+            one[index] += by;
+            let x = Tensor::<1>::from_floats(one.as_slice(), &Device::flex()).reshape([1, SHAPE[1], SHAPE[2], SHAPE[3]]);
+            value(&layer, &x, &truncated(3, GradientForm::Basic))
+        };
+        let want = (moved(STEP) - moved(-STEP)) / f64::from(2.0 * STEP);
+        assert!((basic[index] - want).abs() < 1e-2 * (1.0 + want.abs()), "x {index}: {} for {want}", basic[index]);
+    }
+    // With Hutchinson's traces it is an unbiased estimate of the same truncated value.
+    let expected = value(&layer, &x, &truncated(2, GradientForm::Basic));
+    let config = LogDetConfig { trace: Trace::Hutchinson, ..truncated(2, GradientForm::Basic) };
+    let draws: Vec<f64> = (0..3000)
+        .map(|seed| {
+            let estimate = layer.forward_log_det(x.clone(), &context(&config, seed), &id()).unwrap().1;
+            f64::from(values(estimate.mean())[0])
+        })
+        .collect();
+    assert_unbiased("truncated", &draws, expected);
 }
 
 #[test]
@@ -142,6 +186,7 @@ fn settings_out_of_range_are_named() {
     let bad = [
         ("poisson_rate", LogDetConfig { poisson_rate: 0.0, ..LogDetConfig::training() }),
         ("geometric_success_prob", LogDetConfig { geometric_success_prob: 1.0, ..LogDetConfig::training() }),
+        ("n_exact_terms", LogDetConfig { method: Method::Truncated, n_exact_terms: 0, ..LogDetConfig::training() }),
         ("n_draws", LogDetConfig { n_draws: 0, ..LogDetConfig::training() }),
     ];
     for (key, config) in bad {

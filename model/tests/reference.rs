@@ -6,7 +6,8 @@ mod support;
 
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::{Device, Tensor};
-use residual_flows::{Gradients, LayerId, LogDetConfig, LogDetContext, NoiseKey, SeriesDraw, bits_per_dim};
+use residual_flows::log_det::GradientForm;
+use residual_flows::{Gradients, LayerId, LogDetConfig, LogDetContext, LogDetDraw, NoiseKey, bits_per_dim};
 use support::{Golden, assert_close};
 
 fn values<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
@@ -56,10 +57,6 @@ fn unit_estimators_and_gradients_agree() {
         let layer = case.layer(&model, block);
         let x = case.tensor::<4>("unit.x");
         let dims = x.dims();
-        let draw = || SeriesDraw {
-            probe: case.tensor("unit.vareps"),
-            coefficients: case.values("unit.coefficients").into_iter().map(f64::from).collect(),
-        };
         let id = LayerId { index: 0, path: block.into() };
         let exact = LogDetConfig::exact();
         let context = LogDetContext { config: &exact, noise: NoiseKey::new(0, [0, 0]) };
@@ -67,21 +64,40 @@ fn unit_estimators_and_gradients_agree() {
         assert_close("g", &values(y - x.clone()), &case.values("unit.g"), 1e-4);
         assert_close("exact", &values(log_det), &case.values("unit.logdet_exact"), 1e-3);
 
-        let mut gradients = Gradients::new();
-        let no_value = Tensor::zeros(dims, &Device::flex());
-        let one = Tensor::ones([dims[0]], &Device::flex());
-        let (x_bar, estimate) = layer.backward(x, no_value, one, &mut |_| draw(), &mut gradients);
-        assert_close("estimate", &values(estimate), &case.values("unit.logdet_basic"), 1e-3);
-        assert_close("x", &values(x_bar), &case.values("unit.grads_neumann.x"), 1e-3);
-        let compared = compare(&case, &model, &gradients, &format!("{block}."), "unit.grads_neumann.");
-        assert!(compared >= 5, "only {compared} parameters were compared");
+        let coefficients: Vec<f64> = case.values("unit.coefficients").into_iter().map(f64::from).collect();
+        let hutchinson = |gradient| {
+            let (probe, coefficients) = (case.tensor("unit.vareps"), coefficients.clone());
+            LogDetDraw::Hutchinson { probe, coefficients, gradient }
+        };
+        let draws = [
+            ("neumann", "basic", hutchinson(GradientForm::Neumann)),
+            ("basic", "basic", hutchinson(GradientForm::Basic)),
+            ("exact", "exact", LogDetDraw::Exact),
+        ];
+        for (gradient, value, draw) in draws {
+            let mut gradients = Gradients::new();
+            let no_value = Tensor::zeros(dims, &Device::flex());
+            let one = Tensor::ones([dims[0]], &Device::flex());
+            let (x_bar, estimate) = layer.backward(x.clone(), no_value, one, &mut |_| draw.clone(), &mut gradients);
+            assert_close("estimate", &values(estimate), &case.values(&format!("unit.logdet_{value}")), 1e-3);
+            let expected = format!("unit.grads_{gradient}.");
+            assert_close(&expected, &values(x_bar), &case.values(&format!("{expected}x")), 1e-3);
+            let compared = compare(&case, &model, &gradients, &format!("{block}."), &expected);
+            assert!(compared >= 5, "only {compared} parameters were compared");
+        }
     }
 }
 
-/// The gradient of the whole training loss, through all layers.
+/// The gradient of the whole training loss, through all layers, by both estimators.
 #[test]
 fn training_gradients_agree() {
     for case in cases() {
+        training_gradient_agrees(&case, GradientForm::Neumann, "step.grads.", "step.grad_norm");
+        training_gradient_agrees(&case, GradientForm::Basic, "step.grads_basic.", "step.grad_norm_basic");
+    }
+}
+
+fn training_gradient_agrees(case: &Golden, gradient: GradientForm, expected: &str, norm: &str) {
         let model = case.model();
         let x = case.tensor::<4>("x");
         let batch = x.dims()[0];
@@ -91,18 +107,18 @@ fn training_gradients_agree() {
         let draw = |id: &LayerId, shape: [usize; 4]| {
             let block = case.reference_layer(&id.path);
             let coefficients = case.values(&format!("step.{block}.coefficients")).into_iter().map(f64::from).collect();
-            SeriesDraw { probe: case.tensor::<4>(&format!("step.{block}.vareps")).reshape(shape), coefficients }
+            let probe = case.tensor::<4>(&format!("step.{block}.vareps")).reshape(shape);
+            LogDetDraw::Hutchinson { probe, coefficients, gradient }
         };
         let log_prob = model.log_prob_gradients(x, weight, draw, &mut gradients).unwrap().total();
         let mean = f64::from(values(log_prob.mean())[0]);
-        let expected = f64::from(case.values("step.bits_per_dim")[0]);
+        let bits = f64::from(case.values("step.bits_per_dim")[0]);
         let got = bits_per_dim(mean, dimensions, case.levels);
-        assert!((got - expected).abs() < 1e-4, "bits/dim {got} for {expected}");
-        let norm = case.values("step.grad_norm")[0];
+        assert!((got - bits).abs() < 1e-4, "bits/dim {got} for {bits}");
+        let norm = case.values(norm)[0];
         assert!((gradients.norm(&model) as f32 / norm - 1.0).abs() < 1e-3);
-        let compared = compare(&case, &model, &gradients, "", "step.grads.");
+        let compared = compare(case, &model, &gradients, "", expected);
         assert!(compared > 30, "only {compared} parameters were compared");
-    }
 }
 
 /// Compares every gradient that the fixture has under `expected` with ours, of parameters below `within`.

@@ -64,6 +64,16 @@ impl<'a> GeneralBranch<'a> {
         })
     }
 
+    pub fn jvp(&self, at: &Slopes, v: Tensor<4>) -> Tensor<4> {
+        self.layers.iter().zip(&at.0).fold(v, |v, (layer, slope)| {
+            let v = match slope {
+                Some(slope) => v * slope.clone(),
+                None => v,
+            };
+            layer.convolution.apply(v)
+        })
+    }
+
     pub fn pullback(&self, x: Tensor<4>, v: Tensor<4>, y_bar: Tensor<4>, tau: Tensor<4>) -> (Tensor<4>, BranchGradients) {
         let passed = self.tangent(x, v);
         let (mut h_bar, mut tau) = (y_bar, tau);

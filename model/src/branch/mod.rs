@@ -35,6 +35,20 @@ pub(crate) struct BranchGradients {
     pub betas: Vec<Tensor<1>>,
 }
 
+impl BranchGradients {
+    /// The sum of two pullbacks' gradients.
+    pub fn plus(self, other: Self) -> Self {
+        fn sums<const D: usize>(a: Vec<Tensor<D>>, b: Vec<Tensor<D>>) -> Vec<Tensor<D>> {
+            a.into_iter().zip(b).map(|(a, b)| a + b).collect()
+        }
+        Self {
+            weights: sums(self.weights, other.weights),
+            biases: sums(self.biases, other.biases),
+            betas: sums(self.betas, other.betas),
+        }
+    }
+}
+
 /// A branch, on one of the two paths.
 pub(crate) enum Branch<'a> {
     Fused(Box<FusedBranch>),
@@ -92,6 +106,17 @@ impl<'a> Branch<'a> {
             (Branch::Fused(branch), Linearization::Fused(slopes)) => branch.vjp(slopes, u),
             (Branch::General(branch), Linearization::General(slopes)) => branch.vjp(slopes, u),
             _ => panic!("a linearization belongs to the branch that made it"),
+        }
+    }
+
+    /// `J v` at the point of the linearization, which must be [general](Self::general).
+    ///
+    /// # Panics
+    /// If the linearization or the branch is fused.
+    pub fn jvp(&self, at: &Linearization, v: Tensor<4>) -> Tensor<4> {
+        match (self, at) {
+            (Branch::General(branch), Linearization::General(slopes)) => branch.jvp(slopes, v),
+            _ => panic!("the fused path has no products J v"),
         }
     }
 

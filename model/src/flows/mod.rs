@@ -14,7 +14,7 @@ use crate::error::Result;
 use crate::fixed_point::{FixedPoint, InversionReport};
 use crate::gradients::Gradients;
 use crate::lipschitz::PowerIteration;
-use crate::log_det::{LogDetConfig, SeriesDraw};
+use crate::log_det::{LogDetConfig, LogDetDraw};
 use crate::randomness::NoiseKey;
 use burn::module::Module;
 use burn::tensor::Tensor;
@@ -99,13 +99,13 @@ impl FlowLayer {
     /// The backward pass at input `x`: from the cotangents of `z` and of the log-determinant (`[batch]`) to that of
     /// `x`. Adds the parameters' gradients, and returns the log-determinant with the input's cotangent.
     ///
-    /// A residual layer draws its estimator's randomness with `draw`; its log-determinant is an estimate.
+    /// A residual layer asks `draw` how its log-determinant is to be computed, with the estimator's randomness.
     pub fn backward(
         &self,
         x: Tensor<4>,
         z_bar: Tensor<4>,
         log_det_bar: Tensor<1>,
-        draw: &mut dyn FnMut([usize; 4]) -> SeriesDraw,
+        draw: &mut dyn FnMut([usize; 4]) -> LogDetDraw,
         gradients: &mut Gradients,
     ) -> (Tensor<4>, Tensor<1>) {
         match self {
@@ -116,7 +116,7 @@ impl FlowLayer {
             }
             FlowLayer::Residual(layer) => {
                 let draw = draw(x.dims());
-                layer.backward(x, z_bar, log_det_bar, &draw, gradients)
+                layer.backward(x, z_bar, log_det_bar, draw, gradients)
             }
             FlowLayer::Squeeze(layer) => {
                 let log_det = Tensor::zeros([x.dims()[0]], &x.device());

@@ -1,11 +1,13 @@
 //! The residual layer.
 
 use super::{LayerId, LogDetContext};
+use crate::branch::Branch;
 use crate::error::{ModelError, Result};
 use crate::fixed_point::{FixedPoint, InversionReport};
 use crate::gradients::Gradients;
-use crate::log_det::{LogDetConfig, Method, SeriesDraw, exact_log_det, series::series};
+use crate::log_det::{Estimate, LogDetConfig, LogDetDraw, MAX_DIMENSIONS, Method, Products};
 use crate::net::ContractiveNet;
+use crate::tensor::to_vec;
 use burn::module::Module;
 use burn::tensor::Tensor;
 
@@ -42,21 +44,35 @@ impl ResidualBlock {
     /// Data to latent, with the log-determinant by the method that the context asks for.
     pub(crate) fn forward_log_det(&self, x: Tensor<4>, context: &LogDetContext, id: &LayerId) -> Result<(Tensor<4>, Tensor<1>)> {
         let (dims, device) = (x.dims(), x.device());
+        self.check_size(context.config, dims, id)?;
+        let n_exact_terms = context.config.exact_terms_for(self.net.lipschitz_estimate());
+        let config = LogDetConfig { n_exact_terms, ..context.config.clone() };
+        let draw = config.draw(dims, &mut context.noise.stream(id.index as u64), &device);
+        let draw = draw.map_probe(|probe| self.net.import(probe));
+
         let branch = self.net.branch();
         let input = self.net.import(x.clone());
         let shape = input.dims();
         let (g, at) = branch.linearize(input);
-        let log_det = match context.config.method {
-            Method::Exact => exact_log_det(&id.path, shape, &device, |u| branch.vjp(&at, u))?,
-            Method::Series => {
-                let n_exact_terms = context.config.exact_terms_for(self.net.lipschitz_estimate());
-                let config = LogDetConfig { n_exact_terms, ..context.config.clone() };
-                let mut draw = config.draw(dims, &mut context.noise.stream(id.index as u64), &device);
-                draw.probe = self.net.import(draw.probe);
-                series(&draw, |u| branch.vjp(&at, u)).log_det
-            }
-        };
+        let (vjp, jvp) = (|u| branch.vjp(&at, u), |v| branch.jvp(&at, v));
+        let log_det = draw.log_det(&Products { shape, device: &device, vjp: &vjp, jvp: &jvp });
+        if config.method == Method::Exact
+            && let Some(sample) = to_vec(log_det.clone()).iter().position(|value| !value.is_finite())
+        {
+            let reason = format!("the Jacobian of sample {sample} is singular or not finite");
+            return Err(ModelError::ExactLogDet { layer: id.path.clone(), reason });
+        }
         Ok((x + self.net.export(g, dims), log_det))
+    }
+
+    /// A whole Jacobian must be of a size that can be built.
+    fn check_size(&self, config: &LogDetConfig, dims: [usize; 4], id: &LayerId) -> Result<()> {
+        let dimensions: usize = dims[1..].iter().product();
+        if !config.needs_jacobian() || dimensions <= MAX_DIMENSIONS {
+            return Ok(());
+        }
+        let reason = format!("it has {dimensions} dimensions, more than {MAX_DIMENSIONS}: use the series");
+        Err(ModelError::ExactLogDet { layer: id.path.clone(), reason })
     }
 
     /// Latent to data.
@@ -93,27 +109,41 @@ impl ResidualBlock {
 
     /// The cotangent of `x` and the estimated log-determinant.
     ///
-    /// One chain of vector-Jacobian products gives the estimate and the vector `w` of the Neumann series; the gradient
-    /// of `⟨z̄, x + g(x)⟩ + Σ_b ℓ̄_b ⟨w_b, (J v)_b⟩` by everything is one pullback through the primal and the tangent pass.
+    /// The gradient of `⟨z̄, x + g(x)⟩ + Σ_b ℓ̄_b Σ ⟨w_b, (J v)_b⟩` by everything, over the estimate's pairs `(w, v)`: of
+    /// each pair one pullback through the primal and the tangent pass. The Neumann gradient has one pair, whose `w` comes
+    /// from the same chain of vector-Jacobian products as the value.
     pub(crate) fn backward(
         &self,
         x: Tensor<4>,
         z_bar: Tensor<4>,
         log_det_bar: Tensor<1>,
-        draw: &SeriesDraw,
+        draw: LogDetDraw,
         gradients: &mut Gradients,
     ) -> (Tensor<4>, Tensor<1>) {
         let dims = x.dims();
         let branch = self.net.branch();
         let input = self.net.import(x);
-        let draw = SeriesDraw { probe: self.net.import(draw.probe.clone()), ..draw.clone() };
-        let estimate = {
-            let (_, at) = branch.linearize(input.clone());
-            series(&draw, |u| branch.vjp(&at, u))
+        let draw = draw.map_probe(|probe| self.net.import(probe));
+        let Estimate { log_det, pairs } = match draw.needs_jvp() {
+            true => estimate(&self.net.general_branch(), &input, &draw),
+            false => estimate(&branch, &input, &draw),
         };
-        let tau = estimate.neumann * log_det_bar.reshape([-1, 1, 1, 1]);
-        let (input_bar, of_branch) = branch.pullback(input, draw.probe, self.net.import(z_bar.clone()), tau);
+        let weight = log_det_bar.reshape([-1, 1, 1, 1]);
+        let mut y_bar = self.net.import(z_bar.clone());
+        let pullbacks = pairs.into_iter().map(|(w, v)| {
+            let no_more = y_bar.zeros_like();
+            branch.pullback(input.clone(), v, std::mem::replace(&mut y_bar, no_more), w * weight.clone())
+        });
+        let sum = pullbacks.reduce(|(bar, sum), (other, more)| (bar + other, sum.plus(more)));
+        let (input_bar, of_branch) = sum.expect("an estimate has at least one pair");
         self.net.add_gradients(of_branch, gradients);
-        (z_bar + self.net.export(input_bar, dims), estimate.log_det)
+        (z_bar + self.net.export(input_bar, dims), log_det)
     }
+}
+
+/// The log-determinant of `I + ∂g/∂x` at `x`, with its gradient's vectors.
+fn estimate(branch: &Branch, x: &Tensor<4>, draw: &LogDetDraw) -> Estimate {
+    let (_, at) = branch.linearize(x.clone());
+    let (vjp, jvp) = (|u| branch.vjp(&at, u), |v| branch.jvp(&at, v));
+    draw.estimate(&Products { shape: x.dims(), device: &x.device(), vjp: &vjp, jvp: &jvp })
 }

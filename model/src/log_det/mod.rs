@@ -1,192 +1,27 @@
 //! The log-determinant of a residual layer, `ln|det(I + J)| = Σ_{k≥1} (-1)^{k+1}/k · tr(Jᵏ)`: exactly, or by an
-//! unbiased estimate of the power series.
+//! estimate of the power series, which is unbiased unless it is truncated.
 //!
-//! * trace: Hutchinson, `tr(A) = E[vᵀ A v]` ([`Probe`]);
-//! * infinite sum: Russian roulette with weights that keep it unbiased ([`TermCount`]);
-//! * gradient: the Neumann series, from the same vector-Jacobian products as the value.
+//! | | choices |
+//! | --- | --- |
+//! | infinite sum ([`Method`]) | Russian roulette with weights that keep it unbiased ([`TermCount`]), truncated, exact |
+//! | trace ([`Trace`]) | Hutchinson, `tr(A) = E[vᵀ A v]` ([`Probe`]), or exact |
+//! | gradient ([`GradientForm`]) | Neumann series, or the derivative of the value |
+//!
+//! Value and gradient come from the same products. Every gradient has the form `∂ℓ = Σ_i ∂⟨w_i, J v_i⟩` with constant
+//! vectors, and each term of it is one pullback through the branch.
 //!
 //! Chen et al. (2019), Residual Flows, sections 3.1 and 3.2. <https://arxiv.org/abs/1906.02735>
 
-mod exact;
+mod config;
+mod draw;
 mod hutchinson;
+mod jacobian;
 mod russian_roulette;
-pub(crate) mod series;
+mod series;
 
-pub(crate) use exact::exact_log_det;
+pub use config::{GradientForm, LogDetConfig, Method, Trace};
+pub use draw::LogDetDraw;
+pub(crate) use draw::{Estimate, Products};
+pub(crate) use jacobian::MAX_DIMENSIONS;
 pub use hutchinson::Probe;
 pub use russian_roulette::TermCount;
-
-use crate::error::{ModelError, Result};
-use burn::tensor::{Device, Tensor};
-use rand::Rng;
-use serde::{Deserialize, Serialize};
-
-/// How a log-determinant is computed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Method {
-    /// The unbiased power series.
-    Series,
-    /// By the whole Jacobian: as many vector-Jacobian products as there are dimensions. For small inputs.
-    Exact,
-}
-
-/// The log-determinant's estimator; training and evaluation have one each.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct LogDetConfig {
-    /// Power series or exact.
-    pub method: Method,
-    /// Distribution of the number of terms beyond the exact ones.
-    pub distribution: TermCount,
-    /// Rate λ of the Poisson distribution.
-    pub poisson_rate: f64,
-    /// Success probability of the geometric distribution.
-    pub geometric_success_prob: f64,
-    /// Terms that are always computed and have weight 1.
-    pub n_exact_terms: usize,
-    /// Fewer exact terms do where the rest of the series is at most this many nats per dimension, by
-    /// [`LogDetConfig::exact_terms_for`]; the roulette keeps the estimate unbiased all the same. 0 turns it off.
-    pub truncation_tol: f64,
-    /// Draws of the number of terms that are averaged.
-    pub n_draws: usize,
-    /// Distribution of Hutchinson's probe vectors.
-    pub probe: Probe,
-}
-
-impl Default for LogDetConfig {
-    fn default() -> Self {
-        Self::training()
-    }
-}
-
-impl LogDetConfig {
-    /// What the paper trains with: 2 exact terms, Poisson(2), Gaussian probes.
-    pub fn training() -> Self {
-        Self {
-            method: Method::Series,
-            distribution: TermCount::Poisson,
-            poisson_rate: 2.0,
-            geometric_success_prob: 0.5,
-            n_exact_terms: 2,
-            truncation_tol: 0.0,
-            n_draws: 1,
-            probe: Probe::Gaussian,
-        }
-    }
-
-    /// What the paper evaluates with, 20 exact terms, of which those are left out that cannot matter.
-    pub fn evaluation() -> Self {
-        Self { n_exact_terms: 20, truncation_tol: 1e-4, ..Self::training() }
-    }
-
-    /// The exact log-determinant.
-    pub fn exact() -> Self {
-        Self { method: Method::Exact, ..Self::training() }
-    }
-
-    /// Checks the settings against each other.
-    ///
-    /// # Errors
-    /// Names the first setting that is out of its range.
-    pub fn validate(&self) -> Result<()> {
-        let error = |key, expected: &str, got: String| Err(ModelError::Config { key, expected: expected.into(), got });
-        if !(self.poisson_rate.is_finite() && self.poisson_rate > 0.0) {
-            return error("poisson_rate", "a positive number", self.poisson_rate.to_string());
-        }
-        if !(self.geometric_success_prob > 0.0 && self.geometric_success_prob < 1.0) {
-            return error("geometric_success_prob", "a number between 0 and 1", self.geometric_success_prob.to_string());
-        }
-        if !(self.truncation_tol.is_finite() && self.truncation_tol >= 0.0) {
-            return error("truncation_tol", "0 or a positive number", self.truncation_tol.to_string());
-        }
-        if self.n_draws == 0 {
-            return error("n_draws", "at least 1", "0".into());
-        }
-        Ok(())
-    }
-
-    /// The exact terms to compute where the branch has Lipschitz constant `L`: the fewest `n ≤ n_exact_terms` with
-    /// `Σ_{k>n} Lᵏ/k ≤ L^{n+1} / ((n+1)(1-L)) ≤ truncation_tol`, as `|tr(Jᵏ)| ≤ D Lᵏ`.
-    pub fn exact_terms_for(&self, lipschitz: f64) -> usize {
-        let rest = |n: usize| lipschitz.powi(n as i32 + 1) / ((n + 1) as f64 * (1.0 - lipschitz));
-        let enough = |&n: &usize| self.truncation_tol > 0.0 && lipschitz < 1.0 && rest(n) <= self.truncation_tol;
-        (0..self.n_exact_terms).find(enough).unwrap_or(self.n_exact_terms)
-    }
-
-    /// The mean number of terms: the exact ones, and the expected largest of the draws.
-    pub fn expected_terms(&self) -> f64 {
-        let reached = |m| 1.0 - (1.0 - self.distribution.survival(self, m)).powi(self.n_draws as i32);
-        let beyond: f64 = (1..).map(reached).take_while(|&probability| probability > 1e-12).sum();
-        self.n_exact_terms as f64 + beyond
-    }
-
-    /// Draws the randomness of one estimate for a batch `[batch, …]`.
-    pub fn draw(&self, shape: [usize; 4], rng: &mut impl Rng, device: &Device) -> SeriesDraw {
-        let counts: Vec<usize> = (0..self.n_draws).map(|_| self.distribution.sample(self, rng)).collect();
-        SeriesDraw { coefficients: self.coefficients(&counts), probe: self.probe.sample(shape, rng, device) }
-    }
-
-    /// The weights `c_1 … c_n` for these numbers of terms beyond the exact ones: 1 for exact terms, else the fraction
-    /// of draws that reach the term over the probability of reaching it. `n` is the largest draw plus the exact terms.
-    pub fn coefficients(&self, counts: &[usize]) -> Vec<f64> {
-        let most = counts.iter().max().copied().unwrap_or(0);
-        let weight = |beyond: usize| {
-            let reached = counts.iter().filter(|&&count| count >= beyond).count() as f64 / counts.len() as f64;
-            reached / self.distribution.survival(self, beyond)
-        };
-        let exact = std::iter::repeat_n(1.0, self.n_exact_terms);
-        exact.chain((1..=most).map(weight)).collect()
-    }
-}
-
-/// The randomness of one estimate: a probe vector for every sample, and the weights of the terms.
-#[derive(Clone, Debug)]
-pub struct SeriesDraw {
-    /// `v`, of the input's shape.
-    pub probe: Tensor<4>,
-    /// `c_1 … c_n`.
-    pub coefficients: Vec<f64>,
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn expected_terms_are_the_mean_of_the_distribution() {
-        let config = LogDetConfig::training();
-        assert!((config.expected_terms() - 4.0).abs() < 1e-9);
-        let geometric = LogDetConfig { distribution: TermCount::Geometric, ..config };
-        assert!((geometric.expected_terms() - 4.0).abs() < 1e-9);
-        // The larger of two geometric draws with p = 1/2 has mean 8/3.
-        assert!((LogDetConfig { n_draws: 2, ..geometric }.expected_terms() - (2.0 + 8.0 / 3.0)).abs() < 1e-9);
-    }
-
-    #[test]
-    fn fewer_exact_terms_for_smaller_lipschitz_constants() {
-        let config = LogDetConfig::evaluation();
-        let rest = |n: usize, l: f64| (n + 1..10_000).map(|k| l.powi(k as i32) / k as f64).sum::<f64>();
-        for lipschitz in [0.05, 0.3, 0.6] {
-            let n = config.exact_terms_for(lipschitz);
-            assert!(n < 20 && rest(n, lipschitz) <= 1e-4 && rest(n - 1, lipschitz) > 0.5e-4, "{lipschitz}: {n}");
-        }
-        assert_eq!((config.exact_terms_for(0.95), config.exact_terms_for(1.5), config.exact_terms_for(0.0)), (20, 20, 0));
-        assert_eq!(LogDetConfig { truncation_tol: 0.0, ..config }.exact_terms_for(0.1), 20);
-    }
-
-    #[test]
-    fn weights_are_those_of_the_research_code() {
-        // From its fixtures: 2 exact terms and a draw of 4 (Poisson), 2 (geometric).
-        let config = LogDetConfig::training();
-        let poisson = config.coefficients(&[4]);
-        let expected = [1.0, 1.0, 1.1565176427496657, 1.6835182627834082, 3.092876765111551, 6.999049693458111];
-        assert_eq!(poisson.len(), expected.len());
-        for (got, want) in poisson.iter().zip(expected) {
-            assert!((got - want).abs() < 1e-12, "{got} {want}");
-        }
-        let geometric = LogDetConfig { distribution: TermCount::Geometric, ..config };
-        assert_eq!(geometric.coefficients(&[4]), [1.0, 1.0, 1.0, 2.0, 4.0, 8.0]);
-        assert_eq!(geometric.coefficients(&[1, 3]), [1.0, 1.0, 1.0, 1.0, 2.0]);
-    }
-}

@@ -1,31 +1,71 @@
-//! The truncated and reweighted power series, its value and its gradient's vectors from one chain of products.
+//! The power series with Hutchinson's trace estimate: its value and its gradient's vectors from chains of products.
 
-use super::SeriesDraw;
+use super::draw::{Estimate, Products};
 use burn::tensor::Tensor;
 
-/// What one chain `u_0 = v, u_k = Jᵀ u_{k-1}` yields.
-pub(crate) struct Series {
-    /// `ℓ̂ = Σ_k (-1)^{k+1}/k · c_k ⟨u_k, v⟩`, nats, `[batch]`.
-    pub log_det: Tensor<1>,
-    /// `w = Σ_{k≥0} (-1)^k c_k u_k` with `c_0 = 1`: `∂ℓ = E[∂⟨w, J v⟩]` with `w` held constant.
-    pub neumann: Tensor<4>,
+/// `(-1)^{k+1}/k · c_k`: the weight of `tr(Jᵏ)` in the value.
+pub(super) fn weight(k: usize, coefficient: f64) -> f64 {
+    sign(k + 1) * coefficient / k as f64
 }
 
-/// Runs the chain for one draw.
-///
-/// `vjp` multiplies by `Jᵀ`; the probe must be in the layout it works on.
-pub(crate) fn series(draw: &SeriesDraw, vjp: impl Fn(Tensor<4>) -> Tensor<4>) -> Series {
-    let v = &draw.probe;
-    let mut u = v.clone();
-    let mut neumann = v.clone();
-    let mut log_det = Tensor::zeros([v.dims()[0]], &v.device());
-    for (index, coefficient) in draw.coefficients.iter().enumerate() {
-        let k = (index + 1) as f64;
-        let sign = if index % 2 == 0 { 1.0 } else { -1.0 };
-        u = vjp(u);
-        let trace: Tensor<1> = (u.clone() * v.clone()).sum_dims_squeeze(&[1, 2, 3]);
-        log_det = log_det + trace * (sign * coefficient / k);
-        neumann = neumann - u.clone() * (sign * coefficient);
+/// `(-1)ᵏ`
+pub(super) fn sign(k: usize) -> f64 {
+    if k.is_multiple_of(2) { 1.0 } else { -1.0 }
+}
+
+/// `ℓ̂ = Σ_k (-1)^{k+1}/k · c_k ⟨u_k, v⟩` along the chain `u_0 = v, u_k = Jᵀ u_{k-1}`; `each(k, u_k)` sees it for
+/// `k = 1 … n`.
+fn chain(
+    probe: &Tensor<4>,
+    coefficients: &[f64],
+    products: &Products,
+    mut each: impl FnMut(usize, &Tensor<4>),
+) -> Tensor<1> {
+    let mut u = probe.clone();
+    let mut log_det = Tensor::zeros([probe.dims()[0]], products.device);
+    for (index, &coefficient) in coefficients.iter().enumerate() {
+        let k = index + 1;
+        u = (products.vjp)(u);
+        each(k, &u);
+        let trace: Tensor<1> = (u.clone() * probe.clone()).sum_dims_squeeze(&[1, 2, 3]);
+        log_det = log_det + trace * weight(k, coefficient);
     }
-    Series { log_det, neumann }
+    log_det
+}
+
+/// The value alone.
+pub(super) fn value(probe: &Tensor<4>, coefficients: &[f64], products: &Products) -> Tensor<1> {
+    chain(probe, coefficients, products, |_, _| ())
+}
+
+/// With the Neumann gradient: one pair `(w, v)`, `w = Σ_{k≥0} (-1)ᵏ c_k u_k` with `c_0 = 1`.
+pub(super) fn neumann(probe: &Tensor<4>, coefficients: &[f64], products: &Products) -> Estimate {
+    let mut w = probe.clone();
+    let log_det = chain(probe, coefficients, products, |k, u| {
+        w = w.clone() + u.clone() * (sign(k) * coefficients[k - 1]);
+    });
+    Estimate { log_det, pairs: vec![(w, probe.clone())] }
+}
+
+/// With the gradient of the value. By the product rule `∂⟨v, Jᵏ v⟩ = Σ_{i+j=k-1} ⟨u_i, ∂J t_j⟩` with `t_j = Jʲ v`, so
+/// there are `n` pairs `(w_j, t_j)`, `w_j = Σ_i a_{i+j+1} u_i`, where `a_k = (-1)^{k+1}/k · c_k`.
+pub(super) fn basic(probe: &Tensor<4>, coefficients: &[f64], products: &Products) -> Estimate {
+    let mut u = vec![probe.clone()];
+    let log_det = chain(probe, coefficients, products, |_, next| u.push(next.clone()));
+    let a = |k: usize| weight(k, coefficients[k - 1]);
+    let n = coefficients.len();
+    if n == 0 {
+        return Estimate { log_det, pairs: vec![(probe.zeros_like(), probe.clone())] };
+    }
+    let mut pairs = Vec::with_capacity(n);
+    let mut t = probe.clone();
+    for j in 0..n {
+        let terms = (0..n - j).map(|i| u[i].clone() * a(i + j + 1));
+        let w = terms.reduce(|sum, term| sum + term).expect("a term for each j < n");
+        pairs.push((w, t.clone()));
+        if j + 1 < n {
+            t = (products.jvp)(t);
+        }
+    }
+    Estimate { log_det, pairs }
 }

@@ -1,0 +1,162 @@
+//! Log-determinants from whole Jacobians, in double precision.
+
+use super::GradientForm;
+use super::draw::{Estimate, Products};
+use super::series::{sign, weight};
+use crate::linear_algebra::Lu;
+use crate::tensor::{from_vec, to_vec};
+use burn::tensor::{Device, Tensor};
+use rayon::prelude::*;
+
+/// Above this many dimensions the Jacobian of one sample takes more than 100 MB and hours to build.
+pub(crate) const MAX_DIMENSIONS: usize = 5_000;
+
+/// The Jacobian of every sample.
+pub(super) struct Jacobians<'a> {
+    /// `D × D` matrices, row-major, one sample after the other.
+    matrices: Vec<f64>,
+    dimensions: usize,
+    shape: [usize; 4],
+    device: &'a Device,
+}
+
+/// What is wanted of one sample's Jacobian `J`: a number `ℓ`, and `M` with `∂ℓ = tr(M ∂J)`.
+struct Sample {
+    log_det: f64,
+    adjoint: Vec<f64>,
+}
+
+impl<'a> Jacobians<'a> {
+    /// Row by row: row `i` is `Jᵀ e_i`.
+    pub fn new(products: &Products<'a>) -> Self {
+        let &Products { shape, device, vjp, .. } = products;
+        let batch = shape[0];
+        let dimensions: usize = shape[1..].iter().product();
+        let mut matrices = vec![0.0; batch * dimensions * dimensions];
+        for row in 0..dimensions {
+            let product = to_vec(vjp(basis(row, shape, device)));
+            let rows = matrices.chunks_exact_mut(dimensions).skip(row).step_by(dimensions);
+            for (row, values) in rows.zip(product.chunks_exact(dimensions)) {
+                row.iter_mut().zip(values).for_each(|(element, &value)| *element = f64::from(value));
+            }
+        }
+        Self { matrices, dimensions, shape, device }
+    }
+
+    /// `ln|det(I + J)|`; `-∞` where singular.
+    pub fn log_det(self) -> Tensor<1> {
+        let n = self.dimensions;
+        let values = self.samples().map(|jacobian| Lu::new(plus_identity(jacobian, n), n).log_abs_det()).collect();
+        self.vector(values)
+    }
+
+    /// With its gradient, `tr((I + J)⁻¹ ∂J)`.
+    pub fn log_det_with_gradient(self) -> Estimate {
+        let n = self.dimensions;
+        let samples = self.samples().map(|jacobian| {
+            let lu = Lu::new(plus_identity(jacobian, n), n);
+            Sample { log_det: lu.log_abs_det(), adjoint: lu.inverse() }
+        });
+        self.estimate(samples.collect())
+    }
+
+    /// `Σ_k (-1)^{k+1}/k · c_k tr(Jᵏ)`.
+    pub fn series(self, coefficients: &[f64]) -> Tensor<1> {
+        let values = self.samples().map(|jacobian| sample_series(jacobian, self.dimensions, coefficients, None).log_det);
+        self.vector(values.collect())
+    }
+
+    /// With its gradient, `tr(M ∂J)`: `M = Σ_{k≥0} (-1)ᵏ c_k Jᵏ` (`c_0 = 1`) of the Neumann series, or
+    /// `M = Σ_{k≥0} (-1)ᵏ c_{k+1} Jᵏ`, the derivative of the value.
+    pub fn series_with_gradient(self, coefficients: &[f64], gradient: GradientForm) -> Estimate {
+        let samples = self.samples().map(|jacobian| sample_series(jacobian, self.dimensions, coefficients, Some(gradient)));
+        self.estimate(samples.collect())
+    }
+
+    fn samples(&self) -> impl IndexedParallelIterator<Item = &[f64]> {
+        self.matrices.par_chunks_exact(self.dimensions * self.dimensions)
+    }
+
+    fn vector(&self, values: Vec<f64>) -> Tensor<1> {
+        let values: Vec<f32> = values.into_iter().map(|value| value as f32).collect();
+        from_vec(values, [self.shape[0]], self.device)
+    }
+
+    /// `tr(M ∂J) = Σ_i ⟨Mᵀ e_i, ∂J e_i⟩`: a pair for each dimension, with row `i` of `M`.
+    fn estimate(self, samples: Vec<Sample>) -> Estimate {
+        let n = self.dimensions;
+        let row = |i: usize| samples.iter().flat_map(move |sample| &sample.adjoint[i * n..(i + 1) * n]);
+        let pair = |i: usize| {
+            let values = row(i).map(|&value| value as f32).collect();
+            (from_vec(values, self.shape, self.device), basis(i, self.shape, self.device))
+        };
+        let pairs = (0..n).map(pair).collect();
+        Estimate { log_det: self.vector(samples.iter().map(|sample| sample.log_det).collect()), pairs }
+    }
+}
+
+/// The unit vector of a dimension, in every sample.
+fn basis(dimension: usize, shape: [usize; 4], device: &Device) -> Tensor<4> {
+    let dimensions: usize = shape[1..].iter().product();
+    let mut values = vec![0.0; shape[0] * dimensions];
+    values.iter_mut().skip(dimension).step_by(dimensions).for_each(|value| *value = 1.0);
+    from_vec(values, shape, device)
+}
+
+/// The series of one sample; without a form of gradient the adjoint stays zero.
+fn sample_series(jacobian: &[f64], n: usize, coefficients: &[f64], gradient: Option<GradientForm>) -> Sample {
+    let mut power = plus_identity(&vec![0.0; n * n], n);
+    let mut sample = Sample { log_det: 0.0, adjoint: vec![0.0; n * n] };
+    if gradient == Some(GradientForm::Neumann) {
+        sample.adjoint.clone_from(&power);
+    }
+    for (index, &coefficient) in coefficients.iter().enumerate() {
+        let k = index + 1;
+        if gradient == Some(GradientForm::Basic) {
+            add(&mut sample.adjoint, &power, sign(index) * coefficient);
+        }
+        power = multiply(&power, jacobian, n);
+        sample.log_det += weight(k, coefficient) * power.iter().step_by(n + 1).sum::<f64>();
+        if gradient == Some(GradientForm::Neumann) {
+            add(&mut sample.adjoint, &power, sign(k) * coefficient);
+        }
+    }
+    sample
+}
+
+fn plus_identity(matrix: &[f64], n: usize) -> Vec<f64> {
+    let mut sum = matrix.to_vec();
+    sum.iter_mut().step_by(n + 1).for_each(|diagonal| *diagonal += 1.0);
+    sum
+}
+
+fn multiply(a: &[f64], b: &[f64], n: usize) -> Vec<f64> {
+    let mut product = vec![0.0; n * n];
+    for (row, a_row) in product.chunks_exact_mut(n).zip(a.chunks_exact(n)) {
+        for (&factor, b_row) in a_row.iter().zip(b.chunks_exact(n)) {
+            add(row, b_row, factor);
+        }
+    }
+    product
+}
+
+/// `sum ← sum + factor · other`
+fn add(sum: &mut [f64], other: &[f64], factor: f64) {
+    sum.iter_mut().zip(other).for_each(|(sum, other)| *sum += factor * other);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_series_of_a_small_matrix_is_the_logarithm() {
+        let jacobian = [0.3, -0.2, 0.1, 0.25];
+        let exact = Lu::new(plus_identity(&jacobian, 2), 2);
+        for gradient in [GradientForm::Neumann, GradientForm::Basic] {
+            let sample = sample_series(&jacobian, 2, &[1.0; 60], Some(gradient));
+            assert!((sample.log_det - exact.log_abs_det()).abs() < 1e-14);
+            assert!(sample.adjoint.iter().zip(exact.inverse()).all(|(a, b)| (a - b).abs() < 1e-14), "{gradient:?}");
+        }
+    }
+}
