@@ -1,7 +1,7 @@
 //! Batches of dequantized images, every one a pure function of the data set, the settings and its number.
 
 use crate::order::{self, Purpose};
-use crate::{DatasetError, Dequantization, ImageDataset, ImageShape};
+use crate::{DatasetError, Dequantization, ImageDataset, ImageShape, RandomCrop};
 use rand::RngCore;
 use serde::{Deserialize, Serialize};
 use std::ops::Range;
@@ -13,10 +13,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 pub struct BatchConfig {
     /// Images in a batch.
     pub batch_size: usize,
-    /// Decides the order of training images, their flips and all noise.
+    /// Decides the order of training images, their crops and flips, and all noise.
     pub seed: u64,
     /// Mirror training images left to right with probability one half.
     pub horizontal_flip: bool,
+    /// Shift training images at random, before they are mirrored.
+    pub crop: Option<RandomCrop>,
     /// Reduce pixels to this many levels, `floor(k * levels / dataset_levels)`; `None` keeps the data set's.
     pub levels: Option<u32>,
     /// How pixels become real numbers.
@@ -26,12 +28,13 @@ pub struct BatchConfig {
 }
 
 impl Default for BatchConfig {
-    /// Batches of 64, seed 0, no flips, all levels, uniform dequantization, only full training batches.
+    /// Batches of 64, seed 0, no flips, no crops, all levels, uniform dequantization, only full training batches.
     fn default() -> Self {
         BatchConfig {
             batch_size: 64,
             seed: 0,
             horizontal_flip: false,
+            crop: None,
             levels: None,
             dequantization: Dequantization::Uniform,
             drop_last: true,
@@ -57,7 +60,7 @@ type EpochOrder = (u64, Arc<Vec<usize>>);
 
 /// Draws training and evaluation batches from a split.
 ///
-/// The flip and the noise of an image depend on the seed, the epoch and the image's index only: not on the batch size,
+/// The crop, the flip and the noise of an image depend on the seed, the epoch and the image's index only: not on the batch size,
 /// its place in the batch, or the order in which batches are asked for. So a run can be continued at any batch.
 #[derive(Clone)]
 pub struct Batcher {
@@ -71,7 +74,8 @@ impl Batcher {
     /// Batches from `dataset` according to `config`.
     ///
     /// # Errors
-    /// [`DatasetError::Setting`] for a batch size of 0, or levels below 2 or above the data set's.
+    /// [`DatasetError::Setting`] for a batch size of 0, levels below 2 or above the data set's, or a crop larger than the
+    /// images.
     pub fn new(dataset: Arc<ImageDataset>, config: BatchConfig) -> Result<Self, DatasetError> {
         let setting = |key, expected, got: &dyn ToString| {
             let got = got.to_string();
@@ -79,6 +83,11 @@ impl Batcher {
         };
         if config.batch_size == 0 {
             return setting("batch_size", "at least 1".into(), &0);
+        }
+        if let Some(crop) = config.crop
+            && crop.padding > crop.most_padding(dataset.shape())
+        {
+            return setting("crop.padding", format!("at most {}", crop.most_padding(dataset.shape())), &crop.padding);
         }
         match config.levels {
             Some(levels) if !(2..=dataset.levels()).contains(&levels) => {
@@ -171,10 +180,15 @@ impl Batcher {
             self.dataset.read_into(index, &mut image)?;
             self.reduce_levels(&mut image);
             let mut rng = order::stream(purpose, self.config.seed, epoch, index as u64);
-            // Drawn in any case, so that the noise is the same with and without flips.
-            let heads = rng.next_u32() & 1 == 1;
-            if heads && self.config.horizontal_flip && matches!(purpose, Purpose::TrainImage) {
-                image.chunks_exact_mut(width).for_each(<[u8]>::reverse);
+            // Drawn in any case, so that the noise is the same with and without flips and crops.
+            let word = rng.next_u32();
+            if matches!(purpose, Purpose::TrainImage) {
+                if let Some(crop) = self.config.crop {
+                    crop.apply(&mut image, self.shape(), [word >> 1 & 0x7fff, word >> 17]);
+                }
+                if self.config.horizontal_flip && word & 1 == 1 {
+                    image.chunks_exact_mut(width).for_each(<[u8]>::reverse);
+                }
             }
             let how = self.config.dequantization;
             how.apply(&image, self.levels(), &mut rng, &mut pixels);

@@ -39,6 +39,7 @@
 pub mod batcher;
 pub mod build;
 pub mod codec;
+pub mod crop;
 pub mod dataset;
 pub mod dequantization;
 pub mod error;
@@ -58,6 +59,7 @@ mod shard;
 
 pub use batcher::{Batch, BatchConfig, Batcher};
 pub use codec::CodecKind;
+pub use crop::{Outside, RandomCrop};
 pub use dataset::ImageDataset;
 pub use dequantization::Dequantization;
 pub use error::DatasetError;

@@ -1,8 +1,8 @@
 //! Batches are pure functions of data set, settings and number, image by image.
 
 use datasets::{
-    Batch, BatchConfig, Batcher, CodecKind, DatasetError, Dequantization, ImageDataset, ImageShape, Prefetch, Split, permutation,
-    synthetic,
+    Batch, BatchConfig, Batcher, CodecKind, DatasetError, Dequantization, ImageDataset, ImageShape, Outside, Prefetch,
+    RandomCrop, Split, permutation, synthetic,
 };
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -95,6 +95,37 @@ fn half_of_the_images_are_mirrored_and_only_in_training() {
     assert!(eval.iter().all(|(i, pixels)| !undo(*i, pixels, 256).1));
     let (_dir, straight) = self::batcher(BatchConfig { horizontal_flip: false, ..config(8) });
     assert!(epoch(&straight, 0).iter().all(|(i, pixels)| !undo(*i, pixels, 256).1));
+}
+
+#[test]
+fn crops_shift_training_images_only_and_leave_the_noise() {
+    let crop = RandomCrop { padding: 1, outside: Outside::Constant };
+    let (_dir, straight) = batcher(BatchConfig { horizontal_flip: false, ..config(8) });
+    let (_dir, cropped) = batcher(BatchConfig { horizontal_flip: false, crop: Some(crop), ..config(8) });
+    let (straight_pixels, cropped_pixels) = (epoch(&straight, 3), epoch(&cropped, 3));
+    let mut shifts = HashMap::<_, usize>::new();
+    for (index, pixels) in &cropped_pixels {
+        let noise = |pixels: &[f32]| pixels.iter().map(|x| (x * 256.0).fract()).collect::<Vec<f32>>();
+        assert_eq!(noise(pixels), noise(&straight_pixels[index]));
+        let original = synthetic::image(SHAPE, 256, *index);
+        let at = |c: usize, y: i32, x: i32| {
+            let inside = (0..4).contains(&y) && (0..5).contains(&x);
+            if inside { original[c * 20 + y as usize * 5 + x as usize] } else { 0 }
+        };
+        let shifted = |down: i32, right: i32| -> Vec<u8> {
+            let places = (0..3).flat_map(|c| (0..4).flat_map(move |y| (0..5).map(move |x| (c, y, x))));
+            places.map(|(c, y, x)| at(c, y + down, x + right)).collect()
+        };
+        let values: Vec<u8> = pixels.iter().map(|x| (x * 256.0).floor() as u8).collect();
+        let all = (-1..=1).flat_map(|down| (-1..=1).map(move |right| (down, right)));
+        let found = all.into_iter().find(|&(down, right)| shifted(down, right) == values);
+        *shifts.entry(found.expect("a shifted image")).or_default() += 1;
+    }
+    assert!(shifts.len() > 4, "{shifts:?}");
+    assert_eq!(straight.eval_batch(0).unwrap(), cropped.eval_batch(0).unwrap());
+    let too_large = BatchConfig { crop: Some(RandomCrop { padding: 4, outside: Outside::Reflect }), ..config(8) };
+    let error = Batcher::new(straight.dataset().clone(), too_large).err().unwrap().to_string();
+    assert!(error.contains("crop.padding") && error.contains("at most 3"), "{error}");
 }
 
 #[test]

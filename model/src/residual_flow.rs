@@ -45,8 +45,6 @@ pub struct LogProb {
     pub log_pz: Tensor<1>,
     /// `ln|det ∂z/∂x|`, estimated or exact.
     pub log_det: Tensor<1>,
-    /// The share of each residual layer in `log_det`, in forward order: its moments tell how noisy the estimator is.
-    pub residual_log_dets: Vec<Tensor<1>>,
 }
 
 impl LogProb {
@@ -145,8 +143,8 @@ impl ResidualFlow {
     /// # Errors
     /// If the images have another shape, or an exact log-determinant cannot be computed.
     pub fn log_prob(&self, x: Tensor<4>, context: &LogDetContext) -> Result<LogProb> {
-        let (z, log_det, residual_log_dets) = self.forward_log_det(x, context)?;
-        Ok(LogProb { log_pz: standard_normal_log_prob(z), log_det, residual_log_dets })
+        let (z, log_det) = self.encode_log_det(x, context)?;
+        Ok(LogProb { log_pz: standard_normal_log_prob(z), log_det })
     }
 
     /// Images to latents `[batch, dimensions]`.
@@ -164,23 +162,14 @@ impl ResidualFlow {
     /// # Errors
     /// As [`log_prob`](Self::log_prob).
     pub fn encode_log_det(&self, x: Tensor<4>, context: &LogDetContext) -> Result<(Tensor<2>, Tensor<1>)> {
-        self.forward_log_det(x, context).map(|(z, log_det, _)| (z, log_det))
-    }
-
-    /// Latents, `ln|det ∂z/∂x|`, and the share of each residual layer in it.
-    fn forward_log_det(&self, x: Tensor<4>, context: &LogDetContext) -> Result<(Tensor<2>, Tensor<1>, Vec<Tensor<1>>)> {
         self.check_images(&x)?;
         let mut total = Tensor::zeros([x.dims()[0]], &x.device());
-        let mut of_residuals = Vec::new();
         let z = self.forward_scales(x, |layer, x, id| {
             let (z, log_det) = layer.forward_log_det(x, context, &id)?;
-            if matches!(layer, FlowLayer::Residual(_)) {
-                of_residuals.push(log_det.clone());
-            }
             total = total.clone() + log_det;
             Ok(z)
         })?;
-        Ok((z, total, of_residuals))
+        Ok((z, total))
     }
 
     /// Latents `[batch, dimensions]` to images.
@@ -253,7 +242,6 @@ impl ResidualFlow {
         let mut parts = self.split_latent(z_bar);
         let mut x_bar = parts.pop().expect("the last scale leaves a part");
         let mut log_det = Tensor::zeros(weight.dims(), &weight.device());
-        let mut residual_log_dets = Vec::new();
         for (index, scale) in self.scales.iter().enumerate().rev() {
             if index + 1 < self.scales.len() && self.factor_out {
                 x_bar = Tensor::cat(vec![x_bar, parts.pop().expect("one part a scale")], 1);
@@ -262,14 +250,10 @@ impl ResidualFlow {
                 let (id, input) = tape.pop().expect("one input a layer");
                 let mut draw = |shape| draw(&id, shape);
                 let (bar, of_layer) = layer.backward(input, x_bar, weight.clone(), &mut draw, gradients);
-                if matches!(layer, FlowLayer::Residual(_)) {
-                    residual_log_dets.push(of_layer.clone());
-                }
                 (x_bar, log_det) = (bar, log_det + of_layer);
             }
         }
-        residual_log_dets.reverse();
-        Ok(LogProb { log_pz: standard_normal_log_prob(z), log_det, residual_log_dets })
+        Ok(LogProb { log_pz: standard_normal_log_prob(z), log_det })
     }
 
     /// Initialises ActNorm from a batch of images, layer by layer.

@@ -5,8 +5,8 @@ use burn::tensor::{Device, Tensor, TensorData};
 use residual_flows::flows::{ActNorm, Logit, ResidualBlock, Squeeze};
 use residual_flows::state::{named_tensors, with_tensors};
 use residual_flows::{
-    ActivationKind, ContractiveNetConfig, FixedPoint, FlowLayer, Gradients, LayerId, LogDetConfig, LogDetContext, NoiseKey,
-    LogDetDraw, PowerIteration, gaussian,
+    ActivationKind, ContractiveNetConfig, FixedPoint, FlowLayer, Gradients, LayerId, LogDetConfig, LogDetContext, LogDetDraw,
+    NoiseKey, PowerIteration, gaussian,
 };
 
 const BATCH: usize = 2;

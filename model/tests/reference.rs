@@ -98,27 +98,27 @@ fn training_gradients_agree() {
 }
 
 fn training_gradient_agrees(case: &Golden, gradient: GradientForm, expected: &str, norm: &str) {
-        let model = case.model();
-        let x = case.tensor::<4>("x");
-        let batch = x.dims()[0];
-        let dimensions = model.dimensions();
-        let weight = Tensor::full([batch], -1.0 / (batch as f64 * dimensions as f64 * std::f64::consts::LN_2), &Device::flex());
-        let mut gradients = Gradients::new();
-        let draw = |id: &LayerId, shape: [usize; 4]| {
-            let block = case.reference_layer(&id.path);
-            let coefficients = case.values(&format!("step.{block}.coefficients")).into_iter().map(f64::from).collect();
-            let probe = case.tensor::<4>(&format!("step.{block}.vareps")).reshape(shape);
-            LogDetDraw::Hutchinson { probe, coefficients, gradient }
-        };
-        let log_prob = model.log_prob_gradients(x, weight, draw, &mut gradients).unwrap().total();
-        let mean = f64::from(values(log_prob.mean())[0]);
-        let bits = f64::from(case.values("step.bits_per_dim")[0]);
-        let got = bits_per_dim(mean, dimensions, case.levels);
-        assert!((got - bits).abs() < 1e-4, "bits/dim {got} for {bits}");
-        let norm = case.values(norm)[0];
-        assert!((gradients.norm(&model) as f32 / norm - 1.0).abs() < 1e-3);
-        let compared = compare(case, &model, &gradients, "", expected);
-        assert!(compared > 30, "only {compared} parameters were compared");
+    let model = case.model();
+    let x = case.tensor::<4>("x");
+    let batch = x.dims()[0];
+    let dimensions = model.dimensions();
+    let weight = Tensor::full([batch], -1.0 / (batch as f64 * dimensions as f64 * std::f64::consts::LN_2), &Device::flex());
+    let mut gradients = Gradients::new();
+    let draw = |id: &LayerId, shape: [usize; 4]| {
+        let block = case.reference_layer(&id.path);
+        let coefficients = case.values(&format!("step.{block}.coefficients")).into_iter().map(f64::from).collect();
+        let probe = case.tensor::<4>(&format!("step.{block}.vareps")).reshape(shape);
+        LogDetDraw::Hutchinson { probe, coefficients, gradient }
+    };
+    let log_prob = model.log_prob_gradients(x, weight, draw, &mut gradients).unwrap().total();
+    let mean = f64::from(values(log_prob.mean())[0]);
+    let bits = f64::from(case.values("step.bits_per_dim")[0]);
+    let got = bits_per_dim(mean, dimensions, case.levels);
+    assert!((got - bits).abs() < 1e-4, "bits/dim {got} for {bits}");
+    let norm = case.values(norm)[0];
+    assert!((gradients.norm(&model) as f32 / norm - 1.0).abs() < 1e-3);
+    let compared = compare(case, &model, &gradients, "", expected);
+    assert!(compared > 30, "only {compared} parameters were compared");
 }
 
 /// Compares every gradient that the fixture has under `expected` with ours, of parameters below `within`.

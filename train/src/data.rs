@@ -42,6 +42,7 @@ pub fn open(config: &Config, source: &Source, split: Split) -> Result<Batcher> {
         batch_size,
         seed: config.run.seed,
         horizontal_flip: data.flip,
+        crop: data.crop,
         levels: data.levels,
         dequantization: data.dequantization,
         drop_last: true,

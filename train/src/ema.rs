@@ -8,7 +8,7 @@ use std::collections::HashSet;
 /// `a ← a + (1 - decay) (w - a)` for every trained parameter `w`, from `a = w` at the first update.
 ///
 /// What is not trained, such as the vectors of power iteration, is copied from the latest module. The averaged module
-/// needs `update_lipschitz` before it is used.
+/// needs `update_lipschitz` before it is used. With a decay of 0 nothing is kept.
 pub struct WeightAverage<M> {
     decay: f64,
     shadow: Option<M>,
@@ -22,6 +22,10 @@ impl<M: Module> WeightAverage<M> {
 
     /// Takes in the module's weights after a step.
     pub fn update(&mut self, module: &M, trained: &HashSet<ParamId>) {
+        if self.decay == 0.0 {
+            self.shadow = None;
+            return;
+        }
         self.shadow = Some(match self.shadow.take() {
             None => module.clone(),
             Some(shadow) => {
@@ -34,7 +38,7 @@ impl<M: Module> WeightAverage<M> {
         });
     }
 
-    /// The module with averaged weights; `None` before the first update.
+    /// The module with averaged weights; `None` before the first update, or with a decay of 0.
     pub fn module(&self) -> Option<&M> {
         self.shadow.as_ref()
     }
@@ -104,5 +108,8 @@ mod tests {
             assert_eq!(shadow.trained.id, module.trained.id);
         }
         assert_eq!(values(&module)[0], 17.0);
+        let mut none = WeightAverage::new(0.0);
+        none.update(&module, &trained);
+        assert!(none.module().is_none());
     }
 }

@@ -10,6 +10,7 @@ use crate::metrics::{EvaluationRecord, JsonLines, TimingRecord, TrainingRecord};
 use crate::progress::Progress;
 use crate::retention::Checkpoints;
 use crate::run_dir::RunDir;
+use crate::schedule::Timeline;
 use crate::showcase::Showcase;
 use crate::step::{StepStats, Stepper};
 use crate::{noise, system};
@@ -160,10 +161,12 @@ impl<'a> Fit<'a> {
         let batches_per_epoch = train.batches_per_epoch() as u64;
         let steps = (config.run.epochs.saturating_mul(batches_per_epoch) / config.optim.accumulate as u64).max(1);
         let total_steps = config.run.max_steps.map_or(steps, |most| most.min(steps));
+        let steps_per_epoch = batches_per_epoch as f64 / config.optim.accumulate as f64;
+        let timeline = Timeline { total_steps, steps_per_epoch };
         let shown = tensor(test.eval_batch(0)?, &device);
         let n = config.run.n_samples.min(shown.dims()[0]);
         Ok(Self {
-            stepper: Stepper::new(config, train.levels(), total_steps),
+            stepper: Stepper::new(config, train.levels(), timeline),
             showcase: Showcase::new(shown.narrow(0, 0, n), config.run.seed, &device),
             checkpoints: Checkpoints::new(dir.file("checkpoints"), config.run.keep_best),
             metrics: JsonLines::create(dir, "metrics.jsonl")?,

@@ -3,14 +3,13 @@
 //! | module | idea |
 //! | --- | --- |
 //! | [`config`] | one TOML file per experiment: strict, with every default in one place |
-//! | [`step`] | one optimiser step, without input and output; with [`adam`], [`schedule`] and [`ema`] |
+//! | [`step`] | one optimiser step, without input and output; with [`optimizer`], [`schedule`] and [`ema`] |
 //! | [`fit`] | the training loop |
 //! | [`evaluate`] | bits per dimension of a test set |
 //! | [`checkpoint`], [`run_dir`] | what a run leaves on disk |
 //! | [`metrics`], [`progress`], [`picture`], [`curve`] | what a run shows |
 //! | [`noise`] | which random stream is used for what |
 
-pub mod adam;
 pub mod checkpoint;
 pub mod config;
 pub mod curve;
@@ -21,6 +20,7 @@ pub mod evaluate;
 pub mod fit;
 pub mod metrics;
 pub mod noise;
+pub mod optimizer;
 pub mod picture;
 pub mod progress;
 pub mod retention;

@@ -1,10 +1,10 @@
 //! One optimiser step: from images to new weights, without input and output.
 
-use crate::adam::{Adam, AdamConfig};
 use crate::config::Config;
 use crate::ema::WeightAverage;
 use crate::noise;
-use crate::schedule::Schedule;
+use crate::optimizer::Optimizer;
+use crate::schedule::{Schedule, Timeline};
 use anyhow::{Context, Result, bail};
 use burn::module::{Module, ModuleVisitor, Param, ParamId};
 use burn::tensor::Tensor;
@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 /// What does the steps: optimiser, learning rate and averaged weights.
 pub struct Stepper {
-    optimizer: Adam,
+    optimizer: Optimizer,
     schedule: Schedule,
     average: WeightAverage<ResidualFlow>,
     log_det: LogDetConfig,
@@ -74,12 +74,12 @@ impl Clock {
 }
 
 impl Stepper {
-    /// For a run of so many steps, on images with so many levels.
-    pub fn new(config: &Config, levels: u32, total_steps: u64) -> Self {
+    /// For a run of this length, on images with so many levels.
+    pub fn new(config: &Config, levels: u32, timeline: Timeline) -> Self {
         let optim = &config.optim;
         Self {
-            optimizer: Adam::new(AdamConfig { betas: optim.betas, epsilon: optim.epsilon }),
-            schedule: Schedule::new(optim, total_steps),
+            optimizer: Optimizer::new(optim),
+            schedule: Schedule::new(optim, timeline),
             average: WeightAverage::new(optim.ema_decay),
             log_det: config.log_det.train.clone(),
             clip_norm: optim.clip_norm,
@@ -170,7 +170,7 @@ impl Stepper {
         Ok((gradients, stats))
     }
 
-    /// The averaged weights as they are, to be stored; the model's own before the first step.
+    /// The averaged weights as they are, to be stored; the model's own before the first step or without averaging.
     pub fn average<'a>(&'a self, model: &'a ResidualFlow) -> &'a ResidualFlow {
         self.average.module().unwrap_or(model)
     }
@@ -201,7 +201,7 @@ pub fn ready(mut model: ResidualFlow) -> ResidualFlow {
 }
 
 /// What gradients of this norm are multiplied by: `min(1, clip / (norm + 1e-6))`.
-fn clip_factor(norm: f64, clip: f64) -> f64 {
+pub(crate) fn clip_factor(norm: f64, clip: f64) -> f64 {
     (clip / (norm + 1e-6)).min(1.0)
 }
 

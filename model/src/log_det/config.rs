@@ -1,6 +1,6 @@
 //! The estimator's settings.
 
-use super::{LogDetDraw, Probe, TermCount};
+use super::{LogDetDraw, MAX_DIMENSIONS, Probe, TermCount};
 use crate::error::{ModelError, Result};
 use burn::tensor::Device;
 use rand::Rng;
@@ -123,6 +123,21 @@ impl LogDetConfig {
         Ok(())
     }
 
+    /// Checks that inputs of so many dimensions are small enough for what is asked for.
+    ///
+    /// # Errors
+    /// Names the setting if it needs whole Jacobians that are too large.
+    pub fn validate_size(&self, dimensions: usize) -> Result<()> {
+        if !self.needs_jacobian() || dimensions <= MAX_DIMENSIONS {
+            return Ok(());
+        }
+        let key = if self.method == Method::Exact { "method" } else { "trace" };
+        let expected = format!(
+            "the series with Hutchinson's traces for {dimensions} dimensions: whole Jacobians have {MAX_DIMENSIONS} at most"
+        );
+        Err(ModelError::Config { key, expected, got: "\"exact\"".into() })
+    }
+
     /// Whether whole Jacobians are built, which takes one product a dimension.
     pub fn needs_jacobian(&self) -> bool {
         self.method == Method::Exact || self.trace == Trace::Exact
@@ -158,9 +173,7 @@ impl LogDetConfig {
         let (coefficients, gradient) = (self.coefficients(&counts), self.gradient);
         match self.trace {
             Trace::Exact => LogDetDraw::ExactTrace { coefficients, gradient },
-            Trace::Hutchinson => {
-                LogDetDraw::Hutchinson { probe: self.probe.sample(shape, rng, device), coefficients, gradient }
-            }
+            Trace::Hutchinson => LogDetDraw::Hutchinson { probe: self.probe.sample(shape, rng, device), coefficients, gradient },
         }
     }
 

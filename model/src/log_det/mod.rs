@@ -22,6 +22,6 @@ mod series;
 pub use config::{GradientForm, LogDetConfig, Method, Trace};
 pub use draw::LogDetDraw;
 pub(crate) use draw::{Estimate, Products};
-pub(crate) use jacobian::MAX_DIMENSIONS;
 pub use hutchinson::Probe;
+pub(crate) use jacobian::MAX_DIMENSIONS;
 pub use russian_roulette::TermCount;

@@ -15,12 +15,7 @@ pub(super) fn sign(k: usize) -> f64 {
 
 /// `ℓ̂ = Σ_k (-1)^{k+1}/k · c_k ⟨u_k, v⟩` along the chain `u_0 = v, u_k = Jᵀ u_{k-1}`; `each(k, u_k)` sees it for
 /// `k = 1 … n`.
-fn chain(
-    probe: &Tensor<4>,
-    coefficients: &[f64],
-    products: &Products,
-    mut each: impl FnMut(usize, &Tensor<4>),
-) -> Tensor<1> {
+fn chain(probe: &Tensor<4>, coefficients: &[f64], products: &Products, mut each: impl FnMut(usize, &Tensor<4>)) -> Tensor<1> {
     let mut u = probe.clone();
     let mut log_det = Tensor::zeros([probe.dims()[0]], products.device);
     for (index, &coefficient) in coefficients.iter().enumerate() {

@@ -137,7 +137,7 @@ fn measure(arguments: &Arguments) -> Result<Outcome> {
     let measures = |part: Part| !arguments.skip.contains(&part);
     if measures(Part::Step) {
         let levels = config.data.levels.unwrap_or(256);
-        let mut stepper = Stepper::new(&config, levels, 1 + repeats as u64);
+        let mut stepper = Stepper::new(&config, levels, Timeline { total_steps: 1 + repeats as u64, steps_per_epoch: 1.0 });
         let (trained, seconds, shares) = steps(model, &mut stepper, &images, repeats)?;
         let passes = config.log_det.train.expected_terms() + 7.0;
         outcome.step_gflops = Some(passes * trained.pass_flops(batch) / seconds / 1e9);

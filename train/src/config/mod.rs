@@ -9,8 +9,9 @@ mod validate;
 
 pub use source::Source;
 
+use crate::optimizer::OptimizerKind;
 use anyhow::{Context, Result};
-use datasets::Dequantization;
+use datasets::{Dequantization, RandomCrop};
 use residual_flows::{LogDetConfig, ResidualFlowConfig};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
@@ -50,6 +51,9 @@ pub struct DataConfig {
     /// Mirrors training images left to right with probability one half.
     #[serde(default)]
     pub flip: bool,
+    /// Shifts training images at random by up to `padding` pixels in each direction; `outside` says what comes in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub crop: Option<RandomCrop>,
     /// How pixels become real numbers.
     #[serde(default)]
     pub dequantization: Dequantization,
@@ -71,29 +75,46 @@ impl Default for LogDetSection {
     }
 }
 
-/// `[optim]`: Adam with warm-up, clipping and an average of the weights.
+/// `[optim]`: the optimiser, with warm-up, clipping and an average of the weights.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct OptimConfig {
+    /// How gradients become steps.
+    pub optimizer: OptimizerKind,
     /// The learning rate after warm-up.
     pub learning_rate: f64,
     /// Steps in which the learning rate rises linearly.
     pub warmup_steps: u64,
     /// What the learning rate does after warm-up.
     pub schedule: ScheduleKind,
-    /// Fraction of the learning rate that a cosine schedule ends at.
+    /// Fraction of the learning rate that a cosine ends at.
     pub final_fraction: f64,
+    /// Epochs up to the first restart of `cosine_restarts`.
+    pub restart_epochs: u64,
+    /// How many times longer every period of `cosine_restarts` is than the one before.
+    pub restart_factor: u64,
+    /// Epochs after which `multi_step` lowers the learning rate.
+    pub milestones: Vec<u64>,
+    /// What it multiplies the learning rate by.
+    pub milestone_factor: f64,
+    /// Steps in which the log-determinant's weight in the loss rises linearly from 0 to 1; 0: it is 1 from the beginning.
+    pub annealing_steps: u64,
     /// Images of a micro-batch: so many are in memory at a time.
     pub batch_size: usize,
     /// Micro-batches whose gradients are averaged in one step.
     pub accumulate: usize,
-    /// Largest norm of all gradients together; longer ones are scaled down to it.
+    /// Largest norm of all gradients together; longer ones are scaled down to it. `inf` turns it off.
     pub clip_norm: f64,
-    /// Decay rates of Adam's first and second moments.
+    /// Decay rates of the first and second moments in Adam and Adamax; the second is RMSprop's smoothing constant too.
     pub betas: [f64; 2],
-    /// Adam's `ε`.
+    /// `ε` of Adam, Adamax and RMSprop.
     pub epsilon: f64,
-    /// Decay of the exponential moving average of the weights, which evaluation and samples use.
+    /// SGD's momentum.
+    pub momentum: f64,
+    /// Weight decay: decoupled from the gradient in Adam, Adamax and RMSprop, added to it in SGD.
+    pub weight_decay: f64,
+    /// Decay of the exponential moving average of the weights, which evaluation and samples use. With 0 there is no
+    /// average, and they use the weights of the last step.
     pub ema_decay: f64,
 }
 
@@ -105,20 +126,35 @@ pub enum ScheduleKind {
     Constant,
     /// Falls along half a cosine to `final_fraction` at the end of `epochs` or `max_steps`, whichever is first.
     Cosine,
+    /// The same in periods, each `restart_factor` times as long as the one before it.
+    ///
+    /// Loshchilov and Hutter (2017), SGDR: Stochastic Gradient Descent with Warm Restarts.
+    /// <https://arxiv.org/abs/1608.03983>
+    CosineRestarts,
+    /// Is multiplied by `milestone_factor` at each of the `milestones`.
+    MultiStep,
 }
 
 impl Default for OptimConfig {
     fn default() -> Self {
         Self {
+            optimizer: OptimizerKind::Adam,
             learning_rate: 1e-3,
             warmup_steps: 1000,
             schedule: ScheduleKind::Constant,
             final_fraction: 0.01,
+            restart_epochs: 20,
+            restart_factor: 2,
+            milestones: vec![60, 120, 160],
+            milestone_factor: 0.2,
+            annealing_steps: 0,
             batch_size: 64,
             accumulate: 1,
             clip_norm: 1.0,
             betas: [0.9, 0.99],
             epsilon: 1e-8,
+            momentum: 0.9,
+            weight_decay: 0.0,
             ema_decay: 0.999,
         }
     }

@@ -2,7 +2,6 @@
 
 use super::{Config, Source};
 use anyhow::{Result, anyhow};
-use residual_flows::log_det::Method;
 use residual_flows::{LogDetConfig, ModelError};
 use std::fmt::Display;
 
@@ -22,10 +21,18 @@ impl Config {
         check.require((0.0..=1.0).contains(&fraction), "optim.final_fraction", "between 0 and 1", fraction)?;
         check.at_least_one("optim.batch_size", optim.batch_size as u64)?;
         check.at_least_one("optim.accumulate", optim.accumulate as u64)?;
-        check.positive("optim.clip_norm", optim.clip_norm)?;
+        check.require(optim.clip_norm > 0.0, "optim.clip_norm", "a positive number or inf", optim.clip_norm)?;
+        check.at_least_one("optim.restart_epochs", optim.restart_epochs)?;
+        check.at_least_one("optim.restart_factor", optim.restart_factor)?;
+        let rising = optim.milestones.is_sorted() && optim.milestones.iter().all(|&epoch| epoch > 0);
+        check.require(rising, "optim.milestones", "epochs in rising order", format!("{:?}", optim.milestones))?;
+        check.positive("optim.milestone_factor", optim.milestone_factor)?;
         let betas = optim.betas.iter().all(|beta| (0.0..1.0).contains(beta));
         check.require(betas, "optim.betas", "two numbers from 0 to below 1", format!("{:?}", optim.betas))?;
         check.positive("optim.epsilon", optim.epsilon)?;
+        check.require((0.0..1.0).contains(&optim.momentum), "optim.momentum", "from 0 to below 1", optim.momentum)?;
+        let decay = optim.weight_decay;
+        check.require(decay.is_finite() && decay >= 0.0, "optim.weight_decay", "0 or a positive number", decay)?;
         let decay = optim.ema_decay;
         check.require((0.0..1.0).contains(&decay), "optim.ema_decay", "from 0 to below 1", decay)?;
         check.at_least_one("run.epochs", run.epochs)?;
@@ -36,8 +43,6 @@ impl Config {
         check.at_least_one("run.n_samples", run.n_samples as u64)?;
         check.estimator("log_det.train", &self.log_det.train)?;
         check.estimator("log_det.eval", &self.log_det.eval)?;
-        let series = self.log_det.train.method == Method::Series;
-        check.require(series, "log_det.train.method", "\"series\": gradients come from the series", "\"exact\"")?;
         self.data.shape.map_or(Ok(()), |shape| self.validate_architecture(shape, source))
     }
 
@@ -48,7 +53,12 @@ impl Config {
     pub fn validate_architecture(&self, shape: [usize; 3], source: &Source) -> Result<()> {
         let check = Check { source };
         check.require(shape.iter().all(|&n| n > 0), "data.shape", "three positive numbers", format!("{shape:?}"))?;
-        self.model.validate(shape).map_err(|error| check.of_model("model", error))
+        self.model.validate(shape).map_err(|error| check.of_model("model", error))?;
+        let dimensions = shape.iter().product();
+        let of_size =
+            |section, config: &LogDetConfig| config.validate_size(dimensions).map_err(|error| check.of_model(section, error));
+        of_size("log_det.train", &self.log_det.train)?;
+        of_size("log_det.eval", &self.log_det.eval)
     }
 }
 
