@@ -40,7 +40,11 @@ fn impossible_values_have_a_key_and_a_line() {
     assert_names(&message("blocks = [1, 1]", "blocks = []"), &["line 6", "model.blocks"]);
     assert_names(&message("n_exact_terms = 5", "poisson_rate = 0.0"), &["line 12", "log_det.eval.poisson_rate"]);
     assert_names(&message("shape = [1, 8, 8]", "shape = [1, 9, 9]"), &["model.blocks", "9x9"]);
-    assert_names(&message("[log_det.eval]", "[log_det.train]\nmethod = \"exact\"\n[log_det.eval]"), &["log_det.train.method"]);
+    let large = "[1, 128, 128]\n\n[log_det.train]\ntrace = \"exact\"";
+    assert_names(&message("[1, 8, 8]", large), &["line 6", "log_det.train.trace", "16384"]);
+    assert_names(&message("n_exact_terms = 5", "method = \"truncated\"\nn_exact_terms = 0"), &["log_det.eval.n_exact_terms"]);
+    assert_names(&message("warmup_steps = 5", "milestones = [9, 3]"), &["line 16", "optim.milestones", "rising"]);
+    assert_names(&message("warmup_steps = 5", "weight_decay = -1.0"), &["line 16", "optim.weight_decay"]);
 }
 
 #[test]

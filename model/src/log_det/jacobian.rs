@@ -57,7 +57,8 @@ impl<'a> Jacobians<'a> {
             let lu = Lu::new(plus_identity(jacobian, n), n);
             Sample { log_det: lu.log_abs_det(), adjoint: lu.inverse() }
         });
-        self.estimate(samples.collect())
+        let samples = samples.collect();
+        self.estimate(samples)
     }
 
     /// `Σ_k (-1)^{k+1}/k · c_k tr(Jᵏ)`.
@@ -70,7 +71,8 @@ impl<'a> Jacobians<'a> {
     /// `M = Σ_{k≥0} (-1)ᵏ c_{k+1} Jᵏ`, the derivative of the value.
     pub fn series_with_gradient(self, coefficients: &[f64], gradient: GradientForm) -> Estimate {
         let samples = self.samples().map(|jacobian| sample_series(jacobian, self.dimensions, coefficients, Some(gradient)));
-        self.estimate(samples.collect())
+        let samples = samples.collect();
+        self.estimate(samples)
     }
 
     fn samples(&self) -> impl IndexedParallelIterator<Item = &[f64]> {
@@ -83,7 +85,7 @@ impl<'a> Jacobians<'a> {
     }
 
     /// `tr(M ∂J) = Σ_i ⟨Mᵀ e_i, ∂J e_i⟩`: a pair for each dimension, with row `i` of `M`.
-    fn estimate(self, samples: Vec<Sample>) -> Estimate {
+    fn estimate(&self, samples: Vec<Sample>) -> Estimate {
         let n = self.dimensions;
         let row = |i: usize| samples.iter().flat_map(move |sample| &sample.adjoint[i * n..(i + 1) * n]);
         let pair = |i: usize| {

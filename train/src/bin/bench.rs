@@ -2,6 +2,7 @@
 
 use ::train::config::Config;
 use ::train::device::device;
+use ::train::schedule::Timeline;
 use ::train::step::{Stepper, ready};
 use ::train::{noise, system};
 use anyhow::{Context, Result};

@@ -30,18 +30,6 @@ pub enum OptimizerKind {
     Sgd,
 }
 
-impl OptimizerKind {
-    /// What it remembers of each parameter, in the names of checkpoints.
-    fn slot_names(self) -> &'static [&'static str] {
-        match self {
-            OptimizerKind::Adam => &["first_moment", "second_moment"],
-            OptimizerKind::Adamax => &["first_moment", "largest"],
-            OptimizerKind::RmsProp => &["second_moment"],
-            OptimizerKind::Sgd => &["momentum"],
-        }
-    }
-}
-
 /// An optimiser and what it remembers of its parameters.
 ///
 /// Weight decay `λ` is decoupled from the gradient in Adam, Adamax and RMSprop: `w ← w - rate · (d + λ w)` (there the
