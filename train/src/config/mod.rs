@@ -97,8 +97,6 @@ pub struct OptimConfig {
     pub milestones: Vec<u64>,
     /// What it multiplies the learning rate by.
     pub milestone_factor: f64,
-    /// Steps in which the log-determinant's weight in the loss rises linearly from 0 to 1; 0: it is 1 from the beginning.
-    pub annealing_steps: u64,
     /// Images of a micro-batch: so many are in memory at a time.
     pub batch_size: usize,
     /// Micro-batches whose gradients are averaged in one step.
@@ -147,7 +145,6 @@ impl Default for OptimConfig {
             restart_factor: 2,
             milestones: vec![60, 120, 160],
             milestone_factor: 0.2,
-            annealing_steps: 0,
             batch_size: 64,
             accumulate: 1,
             clip_norm: 1.0,
