@@ -6,6 +6,7 @@ use burn::tensor::{Device, Tensor};
 
 /// How one layer's log-determinant is computed, and the randomness of it.
 #[derive(Clone, Debug)]
+#[expect(clippy::large_enum_variant, reason = "one lives at a time, and only while a layer is computed")]
 pub enum LogDetDraw {
     /// The power series with Hutchinson's trace estimate.
     Hutchinson {
