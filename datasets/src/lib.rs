@@ -10,6 +10,7 @@
 //! | [`writer`], [`reader`], [`manifest`], [`codec`] | the files: [`ShardWriter`] makes them, [`ImageDataset`] reads them |
 //! | [`build`], [`staging`] | whole data sets, made in parallel, that survive interruption |
 //! | [`order`], [`dequantization`], [`batcher`], [`prefetch`] | from images to batches, every random choice a pure function of a seed |
+//! | [`pickle`] | Python's pickles as inert data, for the files of others |
 //! | [`synthetic`] | images that carry their own index, for tests |
 //!
 //! Nothing damaged is ever returned as an image: every byte of a shard is covered by a checksum that is compared when
@@ -46,6 +47,7 @@ pub mod error;
 pub mod format;
 pub mod manifest;
 pub mod order;
+pub mod pickle;
 pub mod prefetch;
 pub mod reader;
 pub mod shape;

@@ -3,11 +3,12 @@
 use crate::cifar10_source::{self, Batches, Version};
 use crate::find::InputArgs;
 use crate::output::{Inputs, Output, OutputArgs};
-use crate::pickle::{self, Value};
+use crate::pickle;
 use crate::progress::thousands;
 use crate::source::Indexed;
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use datasets::build::ImageSource;
+use datasets::pickle::Item;
 use datasets::{ImageShape, Provenance, Split};
 use std::ops::Range;
 
@@ -112,23 +113,20 @@ fn decode_binary(bytes: &[u8]) -> Result<Vec<Image<'_>>> {
 /// A dictionary with `labels`, a list of numbers, and `data`, an array of n rows of 3072 bytes.
 fn decode_python(bytes: &[u8]) -> Result<Vec<Image<'_>>> {
     let batch = pickle::parse(bytes)?;
-    let entry = |key| batch.get(key).ok_or_else(|| anyhow!("no entry `{key}` in the pickled dictionary"));
-    let Value::Array { shape, data } = entry("data")? else {
-        bail!("`data` is not an array");
-    };
-    let Value::List(labels) = entry("labels")? else {
-        bail!("`labels` is not a list");
-    };
+    let entry = |key| batch.root().get(key).ok_or_else(|| anyhow!("no entry `{key}` in the pickled dictionary"));
+    let array = pickle::byte_array(entry("data")?).map_err(|reason| anyhow!("`data`: {reason}"))?;
+    let labels: Vec<_> = entry("labels")?.list().ok_or_else(|| anyhow!("`labels` is not a list"))?.collect();
     ensure!(
-        *shape == [labels.len(), SHAPE.len()] && !labels.is_empty(),
-        "`data` has shape {shape:?}, expected [{}, {}] for {0} labels",
+        array.shape == [labels.len(), SHAPE.len()] && !labels.is_empty(),
+        "`data` has shape {:?}, expected [{}, {}] for {1} labels",
+        array.shape,
         labels.len(),
         SHAPE.len()
     );
-    let label = |value: &Value| match value {
-        Value::Int(n) => u8::try_from(*n).with_context(|| format!("label {n}, expected 0 to 9")),
-        _ => bail!("a label that is not a number"),
+    let label = |item: Item| match item.int() {
+        Some(n) => u8::try_from(n).with_context(|| format!("label {n}, expected 0 to 9")),
+        None => bail!("a label that is not a number"),
     };
-    let images = data.chunks_exact(SHAPE.len());
-    labels.iter().zip(images).map(|(value, image)| Ok((label(value)?, image))).collect()
+    let images = array.data.chunks_exact(SHAPE.len());
+    labels.into_iter().zip(images).map(|(item, image)| Ok((label(item)?, image))).collect()
 }

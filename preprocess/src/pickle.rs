@@ -1,132 +1,148 @@
-//! A reader for the pickles of CIFAR-10's Python version that runs nothing.
+//! The pickles of CIFAR-10's Python version: dictionaries of strings, numbers, lists and one numpy array.
 //!
-//! A pickle is a program for a stack machine. This reader knows the instructions that appear in dictionaries of
-//! strings, numbers, lists and one numpy array (protocol 2), builds inert [`Value`]s from them, and refuses everything
-//! else with the position in the file. The only callables it accepts are numpy's two constructors, which it recognises
-//! by name and imitates; no name is ever looked up. The number of
-//! values and their nesting are bounded.
+//! [`datasets::pickle`] reads them without running anything. Here is what the names in them mean: numpy's two
+//! constructors, of an array and of its element type. A file that names anything else is refused.
 
-mod machine;
-#[cfg(test)]
-mod tests;
+use datasets::pickle::{Item, Object, Pickle, PickleError};
 
-use std::fmt;
-
-/// What is wrong with a pickle, and where.
+/// A numpy array of unsigned bytes, row by row.
 #[derive(Debug, PartialEq)]
-pub struct PickleError {
-    /// Position of the instruction at fault.
-    pub offset: usize,
-    /// What is wrong with it.
-    pub reason: String,
+pub struct ByteArray<'a> {
+    /// Length of each dimension.
+    pub shape: Vec<usize>,
+    /// The elements.
+    pub data: &'a [u8],
 }
 
-impl fmt::Display for PickleError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "byte {} of the pickle: {}", self.offset, self.reason)
-    }
-}
-
-impl std::error::Error for PickleError {}
-
-/// A value read from a pickle; strings and arrays are parts of the input.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Value<'a> {
-    /// `None`.
-    None,
-    /// `True` or `False`.
-    Bool(bool),
-    /// A whole number.
-    Int(i64),
-    /// A string of either kind, undecoded.
-    Bytes(&'a [u8]),
-    /// A list.
-    List(Vec<Value<'a>>),
-    /// A tuple.
-    Tuple(Vec<Value<'a>>),
-    /// A dictionary, in the order of the file.
-    Dict(Vec<(Value<'a>, Value<'a>)>),
-    /// The name of a class or function: module and name.
-    Global(&'a str, &'a str),
-    /// numpy's description of unsigned bytes.
-    ByteType,
-    /// A numpy array of unsigned bytes, row by row; no shape until its contents have been read.
-    Array {
-        /// Length of each dimension.
-        shape: Vec<usize>,
-        /// The elements.
-        data: &'a [u8],
-    },
-}
-
-impl<'a> Value<'a> {
-    /// The value of a string key of a dictionary.
-    pub fn get(&self, key: &str) -> Option<&Value<'a>> {
-        let Value::Dict(items) = self else { return None };
-        let mut matching = items.iter().filter(|(k, _)| *k == Value::Bytes(key.as_bytes()));
-        matching.next_back().map(|(_, value)| value)
-    }
-}
-
-/// Reads a pickle.
+/// Reads a pickle that calls nothing but numpy's constructors.
 ///
 /// # Errors
-/// [`PickleError`] for anything but the data described above, including bytes after the end.
-pub fn parse(bytes: &[u8]) -> Result<Value<'_>, PickleError> {
-    machine::Machine::new(bytes).run()
+/// [`PickleError`] for what is no pickle of data, and for any other call.
+pub fn parse(bytes: &[u8]) -> Result<Pickle<'_>, PickleError> {
+    let pickle = Pickle::parse(bytes)?;
+    let refused = pickle.objects().find_map(|object| Some((object.offset(), refusal(object)?)));
+    match refused {
+        Some((offset, reason)) => Err(PickleError { offset, reason }),
+        None => Ok(pickle),
+    }
 }
 
-/// What numpy's constructors of an empty array and of an element type return; any other function is refused.
-fn construct<'a>(module: &str, name: &str, arguments: &Value<'a>) -> Result<Value<'a>, String> {
-    match (module, name, arguments) {
-        ("numpy.core.multiarray" | "numpy._core.multiarray", "_reconstruct", Value::Tuple(arguments))
-            if arguments.first() == Some(&Value::Global("numpy", "ndarray")) =>
-        {
-            Ok(Value::Array { shape: Vec::new(), data: &[] })
-        }
-        ("numpy", "dtype", Value::Tuple(arguments)) => match arguments.first() {
-            Some(Value::Bytes(b"u1")) => Ok(Value::ByteType),
-            _ => Err("an array of another type than unsigned bytes (`u1`)".into()),
-        },
-        ("_codecs", "encode", _) => {
-            Err("the file was written again by Python 3 (it calls `_codecs.encode`), the published ones were not; nothing was \
+/// Why an object does not belong into CIFAR-10's files.
+fn refusal(object: Object) -> Option<String> {
+    match object.class_name().as_deref() {
+        Some("numpy.core.multiarray._reconstruct" | "numpy._core.multiarray._reconstruct" | "numpy.dtype") => None,
+        Some("_codecs.encode") => Some(
+            "the file was written again by Python 3 (it calls `_codecs.encode`), the published ones were not; nothing was \
              executed. Download cifar-10-binary.tar.gz or cifar-10-python.tar.gz and convert that"
-                .into())
+                .into(),
+        ),
+        Some(name) => {
+            Some(format!("the file calls `{name}`, which CIFAR-10's files do not; nothing was executed. Do not trust this file"))
         }
-        _ => Err(format!(
-            "the file calls `{module}.{name}`, which CIFAR-10's files do not; nothing was executed. Do not trust this file"
-        )),
+        None => Some("a call of something that is not a function".into()),
     }
 }
 
-/// Gives an empty array its shape and elements; an element type's details say nothing new about bytes.
-fn fill<'a>(object: Value<'a>, state: Value<'a>) -> Result<Value<'a>, String> {
-    match object {
-        Value::ByteType => Ok(Value::ByteType),
-        Value::Array { .. } => array(state),
-        _ => Err("contents for something that is not an array".into()),
-    }
-}
-
-/// The array described by numpy's state `(version, shape, type, is_fortran, bytes)`.
-fn array(state: Value<'_>) -> Result<Value<'_>, String> {
-    let Value::Tuple(state) = state else {
-        return Err("an array without a description".into());
-    };
-    let [Value::Int(_), Value::Tuple(shape), Value::ByteType, fortran, Value::Bytes(data)] = state.as_slice() else {
+/// The array that numpy's state `(version, shape, type, is_fortran, bytes)` describes.
+///
+/// # Errors
+/// If the value is not an array of unsigned bytes, row by row, with as many bytes as its shape says.
+pub fn byte_array<'a>(item: Item<'_, 'a>) -> Result<ByteArray<'a>, String> {
+    let array = item.object().filter(|object| object.class_name().is_some_and(|name| name.ends_with("._reconstruct")));
+    let array = array.ok_or_else(|| format!("an array was expected, not {}", item.kind()))?;
+    let state: Vec<_> = array.state().tuple().into_iter().flatten().collect();
+    let [_, shape, element, fortran, data] = state.as_slice() else {
         return Err("an array that is not described as (version, shape, unsigned bytes, order, contents)".into());
     };
-    if !matches!(fortran, Value::Bool(false) | Value::Int(0)) {
+    if !is_unsigned_byte(*element) {
+        return Err("an array of another type than unsigned bytes (`u1`)".into());
+    }
+    if fortran.bool() != Some(false) && fortran.int() != Some(0) {
         return Err("an array stored column by column, expected row by row".into());
     }
-    let dimension = |value: &Value<'_>| match value {
-        Value::Int(n) => usize::try_from(*n).ok(),
-        _ => None,
+    let (Some(dimensions), Some(data)) = (shape.tuple(), data.bytes()) else {
+        return Err("an array without a shape, or without contents".into());
     };
-    let shape: Option<Vec<usize>> = shape.iter().map(dimension).collect();
+    let shape: Option<Vec<usize>> = dimensions.map(Item::size).collect();
     let len = shape.as_ref().and_then(|s| s.iter().try_fold(1usize, |n, &d| n.checked_mul(d)));
     match (shape, len) {
-        (Some(shape), Some(len)) if len == data.len() => Ok(Value::Array { shape, data }),
+        (Some(shape), Some(len)) if len == data.len() => Ok(ByteArray { shape, data }),
         (shape, _) => Err(format!("an array of shape {shape:?} with {} bytes", data.len())),
+    }
+}
+
+fn is_unsigned_byte(item: Item) -> bool {
+    let object = item.object().filter(|object| object.class_name().as_deref() == Some("numpy.dtype"));
+    let name = object.and_then(|object| object.arguments().tuple()?.next());
+    name.and_then(Item::bytes) == Some(b"u1")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A batch as Python 2 wrote it: `{'labels': [3, 9], 'data': array, 'batch_label': 'b'}`, two rows of three bytes.
+    fn batch() -> Vec<u8> {
+        let parts: [&[u8]; 12] = [
+            b"\x80\x02}q\x01(U\x06labelsq\x02]q\x03(K\x03K\x09e",
+            b"U\x04dataq\x04cnumpy.core.multiarray\n_reconstruct\nq\x05",
+            b"cnumpy\nndarray\nq\x06K\x00\x85U\x01b\x87Rq\x07",
+            b"(K\x01K\x02K\x03\x86",
+            b"cnumpy\ndtype\nq\x08U\x02u1K\x00K\x01\x87Rq\x09",
+            b"(K\x03U\x01|NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK\x00tb",
+            b"\x89",
+            b"T\x06\x00\x00\x00\x01\x02\x03\x04\x05\x06",
+            b"tb",
+            b"U\x0bbatch_labelq\x0aU\x01bq\x0bu",
+            b"U\x05extrah\x0bs",
+            b".",
+        ];
+        parts.concat()
+    }
+
+    #[test]
+    fn a_batch_is_read() {
+        let bytes = batch();
+        let pickle = parse(&bytes).unwrap();
+        let labels: Vec<_> = pickle.root().get("labels").unwrap().list().unwrap().map(Item::int).collect();
+        assert_eq!(labels, [Some(3), Some(9)]);
+        let array = byte_array(pickle.root().get("data").unwrap()).unwrap();
+        assert_eq!(array, ByteArray { shape: vec![2, 3], data: &[1, 2, 3, 4, 5, 6] });
+        assert!(byte_array(pickle.root().get("labels").unwrap()).is_err());
+    }
+
+    #[test]
+    fn functions_are_refused_and_named() {
+        let error = parse(b"\x80\x02cos\nsystem\nU\x04true\x85R.").unwrap_err();
+        assert_eq!(error.offset, 20);
+        assert!(error.reason.contains("os.system") && error.reason.contains("nothing was executed"), "{error}");
+        for pickle in [
+            &b"\x80\x02cnumpy\nload\nU\x01x\x85R."[..],
+            b"\x80\x02cos\nsystem\nN\x81.",
+            b"\x80\x02NU\x01x\x85R.",
+            b"\x80\x02c_codecs\nencode\nU\x01x\x85R.",
+        ] {
+            assert!(parse(pickle).is_err());
+        }
+    }
+
+    #[test]
+    fn arrays_must_be_rows_of_bytes_of_the_stated_shape() {
+        let whole = batch();
+        let replaced = |from: &[u8], to: &[u8]| {
+            let at = whole.windows(from.len()).position(|w| w == from).unwrap();
+            [&whole[..at], to, &whole[at + from.len()..]].concat()
+        };
+        for (from, to, expected) in [
+            (&b"K\x02K\x03\x86"[..], &b"K\x02K\x04\x86"[..], "6 bytes"),
+            (b"K\x02K\x03\x86", b"J\xff\xff\xff\xffK\x03\x86", "shape"),
+            (b"K\x02K\x03\x86", b"J\xff\xff\xff\x7fJ\xff\xff\xff\x7f\x86", "shape"),
+            (b"\x89T", b"\x88T", "column by column"),
+            (b"U\x02u1", b"U\x02f4", "unsigned bytes"),
+        ] {
+            let bytes = replaced(from, to);
+            let error = byte_array(parse(&bytes).unwrap().root().get("data").unwrap()).unwrap_err();
+            assert!(error.contains(expected), "{error}");
+        }
     }
 }
