@@ -8,8 +8,12 @@
 //! | [`evaluate`] | bits per dimension of a test set |
 //! | [`checkpoint`], [`run_dir`] | what a run leaves on disk |
 //! | [`metrics`], [`progress`], [`picture`], [`curve`] | what a run shows |
+//! | [`research`] | the research code's checkpoints |
+//! | [`arrays`], [`atomic`] | numpy's arrays, files written whole or not at all |
 //! | [`noise`] | which random stream is used for what |
 
+pub mod arrays;
+pub mod atomic;
 pub mod checkpoint;
 pub mod config;
 pub mod curve;
@@ -23,6 +27,7 @@ pub mod noise;
 pub mod optimizer;
 pub mod picture;
 pub mod progress;
+pub mod research;
 pub mod retention;
 pub mod run_dir;
 pub mod schedule;
