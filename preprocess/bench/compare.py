@@ -36,7 +36,7 @@ import os, sys
 os.environ['TF_CPP_MIN_LOG_LEVEL'] = '3'; os.environ['CUDA_VISIBLE_DEVICES'] = ''
 import glob, numpy as np, time, tensorflow.compat.v1 as tf
 tf.disable_eager_execution()
-session = tf.InteractiveSession(); images = []; n = int(sys.argv[3]); start = time.time()
+session = tf.InteractiveSession(); images = []; n = int(sys.argv[3]); start, spent = time.time(), time.process_time()
 for path in sorted(glob.glob(sys.argv[1] + '/train-r08-*')):
     for record in tf.python_io.tf_record_iterator(path):
         if len(images) == n: break
@@ -44,7 +44,7 @@ for path in sorted(glob.glob(sys.argv[1] + '/train-r08-*')):
         data = example.features.feature['data'].bytes_list.value[0]
         images.append(tf.reshape(tf.decode_raw(data, tf.uint8), [256, 256, 3]).eval())
 np.save(sys.argv[2], np.stack(images))
-print('seconds', time.time() - start)
+print('seconds', time.time() - start, time.process_time() - spent)
 """,
     "npy_torch": """
 import sys, torch, numpy as np
@@ -101,15 +101,17 @@ def make(dir, n_train_per_file=18, n_npy=40_000, n_png=10_000):
 
 
 def seconds(args):
-    start = time.perf_counter()
+    """Elapsed time and processor time."""
+    processor = lambda: sum(resource.getrusage(resource.RUSAGE_CHILDREN)[:2])
+    start, before = time.perf_counter(), processor()
     done = subprocess.run(args, capture_output=True, text=True)
-    elapsed = time.perf_counter() - start
+    elapsed, spent = time.perf_counter() - start, processor() - before
     if done.returncode:
         sys.exit(f"{args[0]} failed: {done.stderr[-2000:]}")
-    for line in done.stdout.splitlines():  # a program that tells its own time does not count its imports
+    for line in done.stdout.splitlines():  # a program that tells its own times does not count its imports
         if line.startswith("seconds "):
-            elapsed = float(line.split()[1])
-    return elapsed
+            elapsed, spent = map(float, line.split()[1:])
+    return elapsed, spent
 
 
 def compare(label, amount, unit, runs, ours, baselines, out):
@@ -124,13 +126,15 @@ def compare(label, amount, unit, runs, ours, baselines, out):
             for file in os.listdir(out):
                 if file.startswith("result"):
                     os.remove(f"{out}/{file}")
-    rate = {}
+    rate, processor_rate = {}, {}
     for name, t in times.items():
-        share = 1 if name == "preprocess" else baselines[name][1]
-        rate[name] = amount * share / statistics.median(t)
-        spread = f"{amount * share / max(t):.0f} to {amount * share / min(t):.0f}"
-        ratio = f", preprocess is {rate['preprocess'] / rate[name]:.1f} times as fast" if name != "preprocess" else ""
-        print(f"{label}: {name} {rate[name]:.0f} {unit} ({spread}){ratio}", flush=True)
+        done = amount * (1 if name == "preprocess" else baselines[name][1])
+        elapsed, spent = zip(*t)
+        rate[name], processor_rate[name] = done / statistics.median(elapsed), done / statistics.median(spent)
+        spread = f"{done / max(elapsed):.0f} to {done / min(elapsed):.0f}"
+        ratio = f", preprocess is {rate['preprocess'] / rate[name]:.1f} times as fast"
+        ratio += f" ({processor_rate['preprocess'] / processor_rate[name]:.1f} times in processor time)"
+        print(f"{label}: {name} {rate[name]:.0f} {unit} ({spread}){ratio if name != 'preprocess' else ''}", flush=True)
 
 
 def main():

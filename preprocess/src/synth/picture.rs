@@ -6,7 +6,7 @@ use rand_chacha::ChaCha8Rng;
 /// Points of the smooth part in each direction.
 const GRID: usize = 9;
 /// Largest noise, up or down.
-const NOISE: f32 = 10.0;
+const NOISE: f32 = 4.0;
 
 /// Picture `index`: `size` rows and columns of pixels of `channels` values, pixel by pixel.
 pub fn picture(index: usize, size: usize, channels: usize) -> Vec<u8> {
