@@ -3,7 +3,8 @@
 use crate::activation::ActivationKind;
 use crate::error::{ModelError, Result};
 use crate::fixed_point::FixedPoint;
-use crate::lipschitz::PowerIteration;
+use crate::lipschitz::{NormLearning, NormOrder, PowerIteration};
+use crate::widths::Widths;
 use serde::{Deserialize, Serialize};
 
 /// Architecture and numerical settings of a [`ResidualFlow`](crate::ResidualFlow).
@@ -17,9 +18,9 @@ use serde::{Deserialize, Serialize};
 pub struct ResidualFlowConfig {
     /// Residual blocks of each scale. Scales on which an image would be smaller than 4 pixels are left out.
     pub blocks: Vec<usize>,
-    /// Channels of the hidden layers in residual blocks.
-    pub hidden_channels: usize,
-    /// Kernel sizes of a residual block's convolutions, odd.
+    /// Channels of the hidden layers in residual blocks: one number, or a list of one for each hidden layer.
+    pub hidden_channels: Widths,
+    /// Kernel sizes of a residual block's convolutions, odd, and as many as there are layers.
     pub kernels: Vec<usize>,
     /// Activation of all residual blocks.
     pub activation: ActivationKind,
@@ -37,8 +38,20 @@ pub struct ResidualFlowConfig {
     pub squeeze_first: bool,
     /// `α` of the logit transform; with 0 the data enters as it is.
     pub logit_alpha: f64,
-    /// The bound `c` of every layer's spectral norm.
+    /// The bound `c` of every layer's induced norm.
     pub lipschitz_bound: f64,
+    /// Orders `p_0, …, p_n` of the norms between which the layers of a block are bounded, `‖W_i‖_{p_{i-1} → p_i} ≤ c`: one
+    /// more than a block has layers, or one for all. Numbers of at least 1, and `inf`. Blocks are contractions if the last
+    /// is at most the first.
+    pub norm_orders: Vec<NormOrder>,
+    /// Whether norm orders are trained instead, from 2 on: `off`, `per_layer`, `shared` by a block's layers.
+    pub learn_norm_orders: NormLearning,
+    /// Whether blocks of convolutions have moving batch norms before the first activation and after every convolution.
+    pub batch_norm: bool,
+    /// Probability with which, in training, a channel is left out before each block's last layer.
+    pub dropout: f64,
+    /// What the random weights of each block's last layer are multiplied by; 1e-3 starts near the identity.
+    pub last_layer_scale: f64,
     /// Power iterations after each optimiser step.
     pub power_iteration: PowerIteration,
     /// Fixed-point iterations of the inverse.
@@ -49,7 +62,7 @@ impl Default for ResidualFlowConfig {
     fn default() -> Self {
         Self {
             blocks: vec![16, 16, 16],
-            hidden_channels: 512,
+            hidden_channels: 512.into(),
             kernels: vec![3, 1, 3],
             activation: ActivationKind::LipSwish,
             preactivation: true,
@@ -60,6 +73,11 @@ impl Default for ResidualFlowConfig {
             squeeze_first: false,
             logit_alpha: 0.05,
             lipschitz_bound: 0.98,
+            norm_orders: vec![NormOrder::TWO],
+            learn_norm_orders: NormLearning::Off,
+            batch_norm: false,
+            dropout: 0.0,
+            last_layer_scale: 1.0,
             power_iteration: PowerIteration::default(),
             fixed_point: FixedPoint::default(),
         }
@@ -77,17 +95,29 @@ impl ResidualFlowConfig {
         };
         let positive = |key, value: usize| require(value > 0, key, "at least 1", value.to_string());
         require(!self.blocks.is_empty(), "blocks", "at least one scale", "[]".into())?;
-        positive("hidden_channels", self.hidden_channels)?;
         positive("dense_hidden", self.dense_hidden)?;
-        let odd = self.kernels.len() >= 2 && self.kernels.iter().all(|k| k % 2 == 1);
-        require(odd, "kernels", "two or more odd sizes", format!("{:?}", self.kernels))?;
+        let odd = !self.kernels.is_empty() && self.kernels.iter().all(|k| k % 2 == 1);
+        require(odd, "kernels", "one or more odd sizes", format!("{:?}", self.kernels))?;
+        let hidden_layers = self.kernels.len() - 1;
+        let expected = format!("a positive number, or a list of {hidden_layers}, one less than there are kernels");
+        let fit = self.hidden_channels.fit(hidden_layers, |width| width > 0);
+        require(fit, "hidden_channels", &expected, format!("{:?}", self.hidden_channels))?;
         let bound = self.lipschitz_bound;
         require(bound > 0.0 && bound < 1.0, "lipschitz_bound", "between 0 and 1", bound.to_string())?;
+        let orders = self.norm_orders.len();
+        let expected = format!("one order, or {}, one more than there are kernels", self.kernels.len() + 1);
+        require(orders == 1 || orders == self.kernels.len() + 1, "norm_orders", &expected, format!("{orders} orders"))?;
+        require((0.0..1.0).contains(&self.dropout), "dropout", "at least 0 and less than 1", self.dropout.to_string())?;
+        let scale = self.last_layer_scale;
+        require(scale > 0.0 && scale.is_finite(), "last_layer_scale", "a positive number", scale.to_string())?;
         let alpha = self.logit_alpha;
         require((0.0..0.5).contains(&alpha), "logit_alpha", "at least 0 and less than 0.5", alpha.to_string())?;
         require(self.fixed_point.tol > 0.0, "fixed_point.tol", "positive", self.fixed_point.tol.to_string())?;
         positive("fixed_point.max_iters", self.fixed_point.max_iters)?;
         positive("power_iteration.max_iters", self.power_iteration.max_iters)?;
+        let tol = self.power_iteration.tol;
+        require(tol >= 0.0, "power_iteration.tol", "0 or a positive number", tol.to_string())?;
+        self.validate_pairs_of_channels(image)?;
 
         let [_, height, width] = image;
         let squeezes = self.scales(image) - 1 + usize::from(self.squeeze_first);
@@ -95,6 +125,31 @@ impl ResidualFlowConfig {
         let fits = height >= divisor && width >= divisor && height % divisor == 0 && width % divisor == 0;
         let expected = format!("so few scales that height and width ({height}x{width}) are divisible by {divisor}");
         require(fits, "blocks", &expected, format!("{:?}", self.blocks))
+    }
+
+    /// Checks that activations which need pairs of channels get them.
+    fn validate_pairs_of_channels(&self, image: [usize; 3]) -> Result<()> {
+        if !self.activation.pairs_channels() {
+            return Ok(());
+        }
+        let even = |n: usize| n.is_multiple_of(2);
+        let error = |key, got| {
+            let expected = format!("even numbers of channels before every {:?} activation", self.activation);
+            Err(ModelError::Config { key, expected, got })
+        };
+        if !self.hidden_channels.fit(self.kernels.len() - 1, even) || !even(self.dense_hidden) {
+            return error("hidden_channels", format!("{:?}, dense_hidden = {}", self.hidden_channels, self.dense_hidden));
+        }
+        let mut shape = self.first_shape(image);
+        for scale in 0..self.scales(image) {
+            // The model's first block has no activation before its first layer.
+            let activated = self.blocks[scale] > usize::from(scale == 0);
+            if self.preactivation && activated && !even(shape[0]) {
+                return error("preactivation", format!("true, with {} channels on scale {scale}", shape[0]));
+            }
+            shape = self.next_shape(shape);
+        }
+        Ok(())
     }
 
     /// Number of scales for images `[channels, height, width]`: no more than leave at least 4 pixels a side.

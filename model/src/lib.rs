@@ -25,7 +25,7 @@
 //! use residual_flows::{LogDetConfig, LogDetContext, NoiseKey, ResidualFlowConfig};
 //!
 //! let device = Device::flex();
-//! let config = ResidualFlowConfig { blocks: vec![1, 1], hidden_channels: 16, dense_blocks: 0, ..Default::default() };
+//! let config = ResidualFlowConfig { blocks: vec![1, 1], hidden_channels: 16.into(), dense_blocks: 0, ..Default::default() };
 //! let noise = NoiseKey::new(7, [0, 0]);
 //! let model = config.init([1, 8, 8], &mut noise.stream(0), &device)?;
 //!
@@ -49,11 +49,13 @@ mod kernels;
 mod linear_algebra;
 pub mod lipschitz;
 pub mod log_det;
+mod moving_batch_norm;
 mod net;
 mod randomness;
 mod residual_flow;
 pub mod state;
 mod tensor;
+mod widths;
 
 pub use activation::{Activation, ActivationKind};
 pub use config::ResidualFlowConfig;
@@ -62,8 +64,10 @@ pub use error::{ModelError, Result};
 pub use fixed_point::{FixedPoint, InversionReport};
 pub use flows::{FlowLayer, LayerId, LogDetContext};
 pub use gradients::Gradients;
-pub use lipschitz::PowerIteration;
+pub use lipschitz::{NormLearning, NormOrder, NormPair, PowerIteration};
 pub use log_det::{LogDetConfig, LogDetDraw};
+pub use moving_batch_norm::MovingBatchNorm;
 pub use net::{ContractiveNet, ContractiveNetConfig};
 pub use randomness::{NoiseKey, gaussian};
 pub use residual_flow::{LogProb, ResidualFlow, Scale};
+pub use widths::Widths;

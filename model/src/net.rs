@@ -1,24 +1,45 @@
 //! The contractive network `g` of a residual block: constrained convolutions with activations before and between them.
 
 use crate::activation::{Activation, ActivationKind};
-use crate::branch::{Branch, BranchGradients, BranchParts, Form};
+use crate::branch::{Branch, BranchGradients, BranchParts, Form, GeneralBranch, channel_means};
 use crate::gradients::Gradients;
-use crate::lipschitz::{PowerIteration, SpectralConvolution, SpectralConvolutionConfig};
-use burn::module::Module;
+use crate::lipschitz::{
+    ContractiveConvolution, ContractiveConvolutionConfig, NormLearning, NormOrder, NormPair, PowerIteration, order_of, parameter,
+};
+use crate::moving_batch_norm::MovingBatchNorm;
+use crate::tensor::from_vec;
+use crate::widths::Widths;
+use burn::module::{Module, Param};
 use burn::tensor::{Device, Tensor};
 use rand::Rng;
 
-/// `g = W_n φ(… φ(W_1 φ₀(x) + b_1) …) + b_n` with `Lip(g) ≤ cⁿ < 1`.
+/// `g = W_n φ(… φ(W_1 φ₀(x) + b_1) …) + b_n` with `‖W_i‖_{p_{i-1} → p_i} ≤ c < 1`.
+///
+/// With activations of Lipschitz constant 1, `‖g(x) - g(y)‖_{p_n} ≤ cⁿ ‖x - y‖_{p_0}`. So `g` is a contraction if
+/// `p_n ≤ p_0`; pairs such as 1→2→2→∞ of the research code do not guarantee it.
 ///
 /// A dense network is one on images of a single pixel whose channels are all of the input's elements.
 #[derive(Module, Debug)]
 pub struct ContractiveNet {
     /// The affine layers.
-    pub convolutions: Vec<SpectralConvolution>,
+    pub convolutions: Vec<ContractiveConvolution>,
     /// The activation before the first layer, if there is one, then those between layers.
     pub activations: Vec<Activation>,
+    /// One before the activation before the first layer, if there is one, then one after every layer; or none at all.
+    pub batch_norms: Vec<MovingBatchNorm>,
+    /// Parameters of the norm orders where they are learned, each `[1]`: one a layer, for the layer's domain and the
+    /// codomain of the one before, or one for all.
+    pub orders: Vec<Param<Tensor<1>>>,
+    /// The norm orders of each layer where they are fixed.
+    #[module(skip)]
+    fixed_pairs: Vec<NormPair>,
     preactivation: bool,
     dense: bool,
+    elements: usize,
+    dropout: f64,
+    /// Dropout's factors while a training step is made, `[batch, 1, 1, channels]`.
+    #[module(skip)]
+    mask: Option<Box<Tensor<4>>>,
 }
 
 /// What a [`ContractiveNet`] is built for.
@@ -27,7 +48,7 @@ pub struct ContractiveNetConfig {
     /// Channels, height and width of the input, which are those of the output.
     pub shape: [usize; 3],
     /// Channels of the hidden layers.
-    pub hidden: usize,
+    pub hidden: Widths,
     /// Kernel sizes, one a layer; a dense network has as many layers as this is long.
     pub kernels: Vec<usize>,
     /// See [`ActivationKind`].
@@ -36,32 +57,88 @@ pub struct ContractiveNetConfig {
     pub preactivation: bool,
     /// Whether layers connect all elements of the input instead of neighbouring pixels.
     pub dense: bool,
-    /// The bound `c` of every layer's spectral norm.
+    /// The bound `c` of every layer's norm.
     pub bound: f64,
+    /// Norm orders `p_0, …, p_n`, one more than there are layers, or one for all.
+    pub norm_orders: Vec<NormOrder>,
+    /// Whether norm orders are learned instead.
+    pub learn_norm_orders: NormLearning,
+    /// Whether a moving batch norm stands before the preactivation and after every layer.
+    pub batch_norm: bool,
+    /// Probability with which a channel of the last layer's input is left out in training.
+    pub dropout: f64,
+    /// What the last layer's random weights are multiplied by: a small number makes a network that starts near zero.
+    pub last_layer_scale: f64,
 }
 
 impl ContractiveNetConfig {
+    /// The paper's network, `φ 3×3 φ 1×1 φ 3×3` with LipSwish and spectral norms, for inputs of this shape.
+    pub fn new(shape: [usize; 3], hidden: usize) -> Self {
+        Self {
+            shape,
+            hidden: hidden.into(),
+            kernels: vec![3, 1, 3],
+            activation: ActivationKind::LipSwish,
+            preactivation: true,
+            dense: false,
+            bound: 0.98,
+            norm_orders: vec![NormOrder::TWO],
+            learn_norm_orders: NormLearning::Off,
+            batch_norm: false,
+            dropout: 0.0,
+            last_layer_scale: 1.0,
+        }
+    }
+
     /// A network with random weights.
     pub fn init(&self, rng: &mut impl Rng, device: &Device) -> ContractiveNet {
         let [c, h, w] = self.shape;
-        let (channels, image) = if self.dense { (c * h * w, [1, 1]) } else { (c, [h, w]) };
-        let last = self.kernels.len() - 1;
-        let convolution = |(index, &kernel): (usize, &usize)| SpectralConvolutionConfig {
-            channels_in: if index == 0 { channels } else { self.hidden },
-            channels_out: if index == last { channels } else { self.hidden },
-            kernel: if self.dense { 1 } else { kernel },
-            image,
-            form: if index == last { Form::Fold } else { Form::Unfold },
-            bound: self.bound,
-        };
-        let convolutions = self.kernels.iter().enumerate().map(|layer| convolution(layer).init(rng, device)).collect();
-        let n_activations = last + usize::from(self.preactivation);
-        ContractiveNet {
-            convolutions,
-            activations: (0..n_activations).map(|_| Activation::new(self.activation, device)).collect(),
+        let channels = if self.dense { c * h * w } else { c };
+        let n = self.kernels.len();
+        let count = self.learn_norm_orders.count(n);
+        let mut net = ContractiveNet {
+            convolutions: Vec::with_capacity(n),
+            activations: Vec::new(),
+            batch_norms: Vec::new(),
+            orders: (0..count).map(|_| Param::from_tensor(Tensor::zeros([1], device))).collect(),
+            fixed_pairs: (0..n).map(|layer| self.fixed_pair(layer)).collect(),
             preactivation: self.preactivation,
             dense: self.dense,
+            elements: c * h * w,
+            dropout: self.dropout,
+            mask: None,
+        };
+        net.convolutions = self.layers(channels, &net.norm_pairs()).map(|layer| layer.init(rng, device)).collect();
+        let n_activations = n - 1 + usize::from(self.preactivation);
+        net.activations = (0..n_activations).map(|_| Activation::new(self.activation, device)).collect();
+        if self.batch_norm {
+            let before = self.preactivation.then_some(channels);
+            let after = net.convolutions.iter().map(|layer| layer.bias.dims()[0]);
+            net.batch_norms = before.into_iter().chain(after).map(|channels| MovingBatchNorm::new(channels, device)).collect();
         }
+        net
+    }
+
+    fn fixed_pair(&self, layer: usize) -> NormPair {
+        match self.norm_orders[..] {
+            [order] => NormPair { domain: order, codomain: order },
+            _ => NormPair { domain: self.norm_orders[layer], codomain: self.norm_orders[layer + 1] },
+        }
+    }
+
+    fn layers(&self, channels: usize, pairs: &[NormPair]) -> impl Iterator<Item = ContractiveConvolutionConfig> {
+        let [_, h, w] = self.shape;
+        let last = self.kernels.len() - 1;
+        self.kernels.iter().zip(pairs).enumerate().map(move |(index, (&kernel, &pair))| ContractiveConvolutionConfig {
+            channels_in: if index == 0 { channels } else { self.hidden.get(index - 1) },
+            channels_out: if index == last { channels } else { self.hidden.get(index) },
+            kernel: if self.dense { 1 } else { kernel },
+            image: if self.dense { [1, 1] } else { [h, w] },
+            form: if index == last { Form::Fold } else { Form::Unfold },
+            bound: self.bound,
+            pair,
+            weight_scale: if index == last { self.last_layer_scale } else { 1.0 },
+        })
     }
 }
 
@@ -78,12 +155,38 @@ impl ContractiveNet {
 
     fn parts(&self) -> BranchParts<'_> {
         let (before, between) = self.activations.split_at(usize::from(self.preactivation));
+        let (shift, shifts) = self.batch_norms();
+        let pairs = self.norm_pairs();
+        let bias = |(index, layer): (usize, &ContractiveConvolution)| match shifts.get(index) {
+            Some(norm) => layer.bias.val() + norm.shift(),
+            None => layer.bias.val(),
+        };
         BranchParts {
-            convolutions: self.convolutions.iter().map(SpectralConvolution::constrained).collect(),
-            biases: self.convolutions.iter().map(|c| c.bias.val()).collect(),
+            convolutions: self.convolutions.iter().zip(pairs).map(|(layer, pair)| layer.constrained(pair)).collect(),
+            biases: self.convolutions.iter().enumerate().map(bias).collect(),
             preactivation: before.first(),
             activations: between.iter().collect(),
+            input_shift: shift.map(MovingBatchNorm::shift),
+            last_mask: self.mask.as_deref().cloned(),
         }
+    }
+
+    /// The one before the preactivation, and those after the layers.
+    fn batch_norms(&self) -> (Option<&MovingBatchNorm>, &[MovingBatchNorm]) {
+        match &self.batch_norms[..] {
+            [first, rest @ ..] if self.preactivation => (Some(first), rest),
+            all => (None, all),
+        }
+    }
+
+    /// The norm orders of each layer, as they are now.
+    pub fn norm_pairs(&self) -> Vec<NormPair> {
+        let orders: Vec<NormOrder> = self.orders.iter().map(|order| order_of(parameter(order)).0).collect();
+        let pair = |(layer, &fixed): (usize, &NormPair)| match orders.len() {
+            0 => fixed,
+            n => NormPair { domain: orders[layer % n], codomain: orders[(layer + 1) % n] },
+        };
+        self.fixed_pairs.iter().enumerate().map(pair).collect()
     }
 
     /// `[batch, channels, height, width]` in the layout of branches.
@@ -99,14 +202,83 @@ impl ContractiveNet {
 
     /// Adds a branch's gradients to the parameters', through the constraint.
     pub(crate) fn add_gradients(&self, of_branch: BranchGradients, gradients: &mut Gradients) {
-        for ((layer, weight), bias) in self.convolutions.iter().zip(of_branch.weights).zip(of_branch.biases) {
-            gradients.add(&layer.weight, layer.pull_constraint(weight));
+        let (first, norms) = self.batch_norms();
+        if let (Some(norm), Some(shift)) = (first, of_branch.shift) {
+            gradients.add(&norm.bias, shift);
+        }
+        for (norm, bias) in norms.iter().zip(&of_branch.biases) {
+            gradients.add(&norm.bias, bias.clone());
+        }
+        let layers = self.convolutions.iter().zip(self.norm_pairs());
+        for (((layer, pair), weight), bias) in layers.zip(of_branch.weights).zip(of_branch.biases) {
+            gradients.add(&layer.weight, layer.pull_constraint(pair, weight));
             gradients.add(&layer.bias, bias);
         }
         let betas = self.activations.iter().filter_map(|a| a.beta.as_ref());
         for (beta, gradient) in betas.zip(of_branch.betas) {
             gradients.add(beta, gradient);
         }
+    }
+
+    /// Number of layers whose norm orders are learned.
+    pub(crate) fn learned_layers(&self) -> usize {
+        if self.orders.is_empty() { 0 } else { self.convolutions.len() }
+    }
+
+    /// Adds `weight · ∂(Σ σ)/∂t`, with the layers' norms `σ`, for the parameters `t` of learned norm orders. A gradient that
+    /// is not finite is left out.
+    pub(crate) fn add_order_gradients(&self, weight: f64, gradients: &mut Gradients) {
+        let n = self.orders.len();
+        if n == 0 {
+            return;
+        }
+        let mut by_order = vec![0.0; n];
+        for (index, (layer, pair)) in self.convolutions.iter().zip(self.norm_pairs()).enumerate() {
+            let [by_domain, by_codomain] = layer.sigma_by_orders(pair);
+            by_order[index % n] += by_domain;
+            by_order[(index + 1) % n] += by_codomain;
+        }
+        for (order, by_order) in self.orders.iter().zip(by_order) {
+            let gradient = weight * by_order * order_of(parameter(order)).1;
+            if gradient.is_finite() {
+                gradients.add(order, from_vec(vec![gradient as f32], [1], &order.device()));
+            }
+        }
+    }
+
+    /// Draws which channels the next training step leaves out; they stay out until [`clear_dropout`](Self::clear_dropout).
+    pub fn draw_dropout(&mut self, batch: usize, rng: &mut impl Rng) {
+        if self.dropout == 0.0 {
+            return;
+        }
+        let Some(last) = self.convolutions.last() else { return };
+        let channels = last.weight.dims()[1];
+        let kept = (1.0 / (1.0 - self.dropout)) as f32;
+        let factors = (0..batch * channels).map(|_| if rng.random_bool(self.dropout) { 0.0 } else { kept });
+        self.mask = Some(Box::new(from_vec(factors.collect(), [batch, 1, 1, channels], &last.weight.device())));
+    }
+
+    /// Takes all channels in again.
+    pub fn clear_dropout(&mut self) {
+        self.mask = None;
+    }
+
+    /// Moves the means of the batch norms towards those of a batch `[batch, channels, height, width]`, all of them found at
+    /// the means as they are.
+    pub fn update_batch_norm(&mut self, x: Tensor<4>) {
+        if self.batch_norms.is_empty() {
+            return;
+        }
+        let x = self.import(x);
+        let (first, rest) = self.batch_norms();
+        let shifted = match first {
+            Some(norm) => x.clone() + norm.shift().reshape([1, 1, 1, -1]),
+            None => x.clone(),
+        };
+        let outputs = GeneralBranch::new(self.parts()).output_means(shifted);
+        let after = outputs.into_iter().zip(rest).map(|(mean, norm)| mean - norm.shift());
+        let means: Vec<Tensor<1>> = first.map(|_| channel_means(x)).into_iter().chain(after).collect();
+        self.batch_norms.iter_mut().zip(means).for_each(|(norm, mean)| norm.observe(mean));
     }
 
     /// Floating-point operations in the matrix products of one evaluation on an image of so many pixels.
@@ -116,15 +288,30 @@ impl ContractiveNet {
         2.0 * (pixels * weights.sum::<usize>()) as f64
     }
 
-    /// The product of the layers' Lipschitz estimates, an estimate of `Lip(g)`.
+    /// An estimate of `Lip(g)` in the norm of the first layer's domain: the product of the layers' Lipschitz estimates and
+    /// of the activations' Lipschitz constants.
     pub fn lipschitz_estimate(&self) -> f64 {
-        self.convolutions.iter().map(|layer| f64::from(layer.lipschitz_estimate())).product()
+        let layers = self.convolutions.iter().zip(self.norm_pairs());
+        let product: f64 = layers.map(|(layer, pair)| f64::from(layer.lipschitz_estimate(pair))).product();
+        product * self.growth_beside_layers()
     }
 
-    /// Updates the singular vectors of every layer; returns the product of the layers' Lipschitz estimates, an
-    /// estimate of `Lip(g)`.
+    /// Updates the constraint of every layer; returns the [estimate](Self::lipschitz_estimate).
     pub fn update_lipschitz(&mut self, settings: &PowerIteration) -> f32 {
-        self.convolutions.iter_mut().map(|layer| layer.update(settings).sigma.min(layer.bound() as f32)).product()
+        let pairs = self.norm_pairs();
+        let layers = self.convolutions.iter_mut().zip(pairs);
+        let product: f32 = layers.map(|(layer, pair)| layer.update(pair, settings).sigma.min(layer.bound() as f32)).product();
+        product * self.growth_beside_layers() as f32
+    }
+
+    /// What the product of the layers' norms lacks of a Lipschitz constant: the activations' constants, and what the step
+    /// from the last norm back to the first may cost, `‖y‖_p ≤ d^{1/p - 1/q} ‖y‖_q` for `p < q` and `d` elements.
+    fn growth_beside_layers(&self) -> f64 {
+        let activations: f64 = self.activations.iter().map(|a| a.kind().lipschitz_constant()).product();
+        let pairs = self.norm_pairs();
+        let (Some(first), Some(last)) = (pairs.first(), pairs.last()) else { return activations };
+        let exponent = 1.0 / first.domain.get() - 1.0 / last.codomain.get();
+        activations * (self.elements as f64).powf(exponent.max(0.0))
     }
 }
 
@@ -159,17 +346,14 @@ mod tests {
         for (kernels, activation, preactivation, dims) in cases {
             let [_, c, h, w] = dims;
             let config = ContractiveNetConfig {
-                shape: [c, h, w],
-                hidden: 20,
                 kernels: kernels.to_vec(),
                 activation,
                 preactivation,
-                dense: false,
-                bound: 0.9,
+                ..ContractiveNetConfig::new([c, h, w], 20)
             };
             let net = config.init(&mut rng, &device);
             let (fused, general) = (net.branch(), net.general_branch());
-            assert!(matches!(fused, Branch::Fused(_)) && matches!(general, Branch::General(_)));
+            assert!(fused.is_fused() && !general.is_fused());
             let mut random = || net.import(gaussian(dims, &mut rng, &device));
             let (x, u, v, y_bar) = (random(), random(), random(), random());
             assert_close("forward", fused.forward(x.clone()), general.forward(x.clone()));
@@ -195,15 +379,7 @@ mod tests {
     #[test]
     fn results_do_not_depend_on_the_number_of_threads() {
         let device = Device::flex();
-        let config = ContractiveNetConfig {
-            shape: [2, 24, 24],
-            hidden: 32,
-            kernels: vec![3, 1, 3],
-            activation: ActivationKind::LipSwish,
-            preactivation: true,
-            dense: false,
-            bound: 0.9,
-        };
+        let config = ContractiveNetConfig::new([2, 24, 24], 32);
         let net = config.init(&mut NoiseKey::new(1, [0, 0]).stream(0), &device);
         let x = net.import(gaussian([4, 2, 24, 24], &mut NoiseKey::new(2, [0, 0]).stream(0), &device));
         let run = |threads: usize| {

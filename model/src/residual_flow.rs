@@ -8,7 +8,7 @@ use crate::flows::{ActNorm, FlowLayer, LayerId, LogDetContext, Logit, ResidualBl
 use crate::gradients::Gradients;
 use crate::lipschitz::PowerIteration;
 use crate::log_det::LogDetDraw;
-use crate::net::ContractiveNetConfig;
+use crate::net::{ContractiveNet, ContractiveNetConfig};
 use crate::randomness::{NoiseKey, gaussian};
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
@@ -71,7 +71,7 @@ impl ResidualFlowConfig {
             let mut layers = if index == 0 { self.entrance(shape, device) } else { Vec::new() };
             for block in 0..self.blocks[index] {
                 let preactivation = self.preactivation && (index, block) != (0, 0);
-                layers.push(self.block(shape, self.hidden_channels, preactivation, false).residual(rng, device));
+                layers.push(self.block(shape, preactivation).residual(rng, device));
                 if self.act_norm {
                     layers.push(FlowLayer::ActNorm(ActNorm::per_channel(shape[0], device)));
                 }
@@ -80,7 +80,7 @@ impl ResidualFlowConfig {
             let output = if last { shape } else { [4 * c, h / 2, w / 2] };
             if last {
                 for _ in 0..self.dense_blocks {
-                    layers.push(self.block(shape, self.dense_hidden, self.preactivation, true).residual(rng, device));
+                    layers.push(self.dense_block(shape).residual(rng, device));
                     if self.act_norm {
                         layers.push(FlowLayer::ActNorm(ActNorm::per_element(shape, device)));
                     }
@@ -108,15 +108,29 @@ impl ResidualFlowConfig {
         [squeeze, logit, act_norm].into_iter().flatten().collect()
     }
 
-    fn block(&self, shape: [usize; 3], hidden: usize, preactivation: bool, dense: bool) -> ContractiveNetConfig {
+    fn block(&self, shape: [usize; 3], preactivation: bool) -> ContractiveNetConfig {
         ContractiveNetConfig {
             shape,
-            hidden,
+            hidden: self.hidden_channels.clone(),
             kernels: self.kernels.clone(),
             activation: self.activation,
             preactivation,
-            dense,
+            dense: false,
             bound: self.lipschitz_bound,
+            norm_orders: self.norm_orders.clone(),
+            learn_norm_orders: self.learn_norm_orders,
+            batch_norm: self.batch_norm,
+            dropout: self.dropout,
+            last_layer_scale: self.last_layer_scale,
+        }
+    }
+
+    fn dense_block(&self, shape: [usize; 3]) -> ContractiveNetConfig {
+        ContractiveNetConfig {
+            hidden: self.dense_hidden.into(),
+            dense: true,
+            batch_norm: false,
+            ..self.block(shape, self.preactivation)
         }
     }
 }
@@ -283,6 +297,65 @@ impl ResidualFlow {
     pub fn update_lipschitz(&mut self, settings: &PowerIteration) -> f32 {
         let layers = self.scales.iter_mut().flat_map(|scale| &mut scale.layers);
         layers.filter_map(|layer| layer.update_lipschitz(settings)).fold(0.0, f32::max)
+    }
+
+    /// Adds `weight · ∂σ̄/∂t` to the gradients, with the mean `σ̄` of all norms whose orders are learned, for the parameters
+    /// `t` of those orders. The loss itself has no gradient by them.
+    ///
+    /// Descending it looks for the orders in which layers are smallest, so that the constraint costs least (Chen et al. 2019,
+    /// appendix).
+    pub fn add_norm_order_gradients(&self, weight: f64, gradients: &mut Gradients) {
+        let layers = || self.scales.iter().flat_map(|scale| &scale.layers);
+        let learned: usize = layers().filter_map(FlowLayer::net).map(ContractiveNet::learned_layers).sum();
+        layers().for_each(|layer| layer.add_norm_order_gradients(weight / learned as f64, gradients));
+    }
+
+    /// Draws dropout's masks for a batch of this size; they hold until [`clear_dropout`](Self::clear_dropout).
+    ///
+    /// All passes of a training step see the same masks.
+    pub fn draw_dropout(&mut self, batch: usize, noise: NoiseKey) {
+        const AFTER_ALL_LAYERS: u64 = 1 << 32;
+        let nets = self.scales.iter_mut().flat_map(|scale| &mut scale.layers).map(FlowLayer::net_mut).enumerate();
+        for (index, net) in nets {
+            if let Some(net) = net {
+                net.draw_dropout(batch, &mut noise.stream(AFTER_ALL_LAYERS + index as u64));
+            }
+        }
+    }
+
+    /// Ends dropout: the model is as in evaluation again.
+    pub fn clear_dropout(&mut self) {
+        self.scales
+            .iter_mut()
+            .flat_map(|scale| &mut scale.layers)
+            .filter_map(FlowLayer::net_mut)
+            .for_each(|net| net.clear_dropout());
+    }
+
+    /// Moves the means of all moving batch norms towards those of a batch of images, each found at the means as they are.
+    ///
+    /// To be called once for each batch that is trained on. Costs a forward pass, and nothing in models without batch norm.
+    ///
+    /// # Errors
+    /// If the images have another shape.
+    pub fn update_batch_norm(&mut self, x: Tensor<4>) -> Result<()> {
+        self.check_images(&x)?;
+        if !self.scales.iter().flat_map(|scale| &scale.layers).any(FlowLayer::has_batch_norm) {
+            return Ok(());
+        }
+        let mut x = x;
+        let n_scales = self.scales.len();
+        for (index, scale) in self.scales.iter_mut().enumerate() {
+            for layer in &mut scale.layers {
+                let z = layer.forward(x.clone());
+                layer.update_batch_norm(x);
+                x = z;
+            }
+            if self.factor_out && index + 1 < n_scales {
+                x = halves(x).0;
+            }
+        }
+        Ok(())
     }
 
     /// Floating-point operations in the matrix products of one pass through all residual branches: an evaluation, a

@@ -24,13 +24,10 @@ fn block() -> (FlowLayer, Tensor<4>) {
     let device = Device::flex();
     let mut rng = NoiseKey::new(2, [0, 0]).stream(0);
     let config = ContractiveNetConfig {
-        shape: [1, 4, 3],
-        hidden: 24,
-        kernels: vec![3, 1, 3],
         activation: ActivationKind::Elu,
         preactivation: false,
-        dense: false,
         bound: 0.95,
+        ..ContractiveNetConfig::new([1, 4, 3], 24)
     };
     let mut layer = FlowLayer::Residual(ResidualBlock::new(config.init(&mut rng, &device)));
     let state = residual_flows::state::named_tensors(&layer).into_iter().map(|mut tensor| {

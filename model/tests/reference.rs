@@ -14,8 +14,8 @@ fn values<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
     tensor.try_into_vec_as().unwrap()
 }
 
-fn cases() -> [Golden; 2] {
-    [Golden::rgb_swish(), Golden::celeba_elu()]
+fn cases() -> [Golden; 3] {
+    [Golden::rgb_swish(), Golden::celeba_elu(), Golden::mixed_norms()]
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! The fused CPU kernels behind tensors: narrow tensors cross over, hidden activations never exist as tensors.
 
 use super::{BranchGradients, BranchParts, Convolution};
-use crate::activation::Activation;
+use crate::activation::{Activation, ActivationKind};
 use crate::kernels::{FusedGradients, FusedLayer, FusedNet, Grid, Phi, Slopes};
 use crate::tensor::{from_vec, to_vec};
 use burn::tensor::{Device, Tensor};
@@ -15,12 +15,16 @@ pub(crate) struct FusedBranch {
 }
 
 impl FusedBranch {
-    /// `None` where the kernels do not apply: another device, a larger kernel inside, fewer than two convolutions.
+    /// `None` where the kernels do not apply: another device, a larger kernel inside, fewer than two convolutions, an
+    /// activation that they do not know, dropout.
     pub fn new(parts: &BranchParts) -> Option<Self> {
         let device = parts.biases.first()?.device();
         let (first, last) = (parts.convolutions.first()?, parts.convolutions.last()?);
         let inner = parts.convolutions.get(1..parts.convolutions.len() - 1)?;
         if device != Device::flex() || parts.convolutions.len() < 2 || inner.iter().any(|c| c.kernel != 1) {
+            return None;
+        }
+        if parts.last_mask.is_some() {
             return None;
         }
         let layer = |(convolution, bias): (&Convolution, &Tensor<1>)| FusedLayer {
@@ -30,9 +34,12 @@ impl FusedBranch {
         let all_activations = || parts.preactivation.iter().chain(&parts.activations);
         let net = FusedNet {
             channels: parts.biases.last()?.dims()[0],
-            preactivation: parts.preactivation.map(phi),
+            preactivation: match parts.preactivation {
+                Some(activation) => Some(phi(activation)?),
+                None => None,
+            },
             layers: parts.convolutions.iter().zip(&parts.biases).map(layer).collect(),
-            activations: parts.activations.iter().map(|a| phi(a)).collect(),
+            activations: parts.activations.iter().map(|a| phi(a)).collect::<Option<_>>()?,
             first_kernel: first.kernel,
             last_kernel: last.kernel,
         };
@@ -74,6 +81,7 @@ impl FusedBranch {
             weights: weights.into_iter().zip(&self.weight_shapes).map(|(w, shape)| from_vec(w, *shape, device)).collect(),
             biases: biases.into_iter().map(bias).collect(),
             betas: betas.map(|(beta, _)| from_vec(vec![beta as f32], [1], device)).collect(),
+            shift: None,
         };
         (from_vec(input, dims, device), gradients)
     }
@@ -83,9 +91,11 @@ fn grid([batch, height, width, _]: [usize; 4]) -> Grid {
     Grid { batch, height, width }
 }
 
-fn phi(activation: &Activation) -> Phi {
-    match &activation.beta {
-        Some(beta) => Phi::lip_swish(to_vec(beta.val())[0]),
-        None => Phi::Elu,
+/// The kernels' version of an activation, if they have one.
+fn phi(activation: &Activation) -> Option<Phi> {
+    match (activation.kind(), &activation.beta) {
+        (ActivationKind::LipSwish, Some(beta)) => Some(Phi::lip_swish(to_vec(beta.val())[0])),
+        (ActivationKind::Elu, _) => Some(Phi::Elu),
+        _ => None,
     }
 }

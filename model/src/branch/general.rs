@@ -1,7 +1,7 @@
-//! The branch in ordinary tensor operations: any kernel sizes, any backend.
+//! The branch in ordinary tensor operations: any kernel sizes, any activation, any backend.
 
 use super::{BranchGradients, BranchParts, Convolution};
-use crate::activation::Activation;
+use crate::activation::{Activation, Slope};
 use burn::tensor::Tensor;
 
 /// See the [module](super) for what it computes.
@@ -9,14 +9,17 @@ pub(crate) struct GeneralBranch<'a> {
     layers: Vec<Layer<'a>>,
 }
 
+/// `W m ⊙ φ(h) + b`
 struct Layer<'a> {
     activation: Option<&'a Activation>,
+    /// Dropout's factors, `[batch, 1, 1, channels]`.
+    mask: Option<Tensor<4>>,
     convolution: Convolution,
     bias: Tensor<4>,
 }
 
-/// `φ'` before each convolution, where there is an activation.
-pub(crate) struct Slopes(Vec<Option<Tensor<4>>>);
+/// The derivative of the activation before each convolution, where there is one.
+pub(crate) struct Slopes(Vec<Option<Slope>>);
 
 /// One layer's primal and tangent: before (`a`, `ȧ`) and after (`z`, `ż`) the activation.
 struct Passed {
@@ -24,14 +27,26 @@ struct Passed {
     after: (Tensor<4>, Tensor<4>),
 }
 
+impl Layer<'_> {
+    fn masked(&self, x: Tensor<4>) -> Tensor<4> {
+        match &self.mask {
+            Some(mask) => x * mask.clone(),
+            None => x,
+        }
+    }
+}
+
 impl<'a> GeneralBranch<'a> {
     pub fn new(parts: BranchParts<'a>) -> Self {
         let activations = std::iter::once(parts.preactivation).chain(parts.activations.into_iter().map(Some));
-        let layers = activations
-            .zip(parts.convolutions)
-            .zip(parts.biases)
-            .map(|((activation, convolution), bias)| Layer { activation, convolution, bias: bias.reshape([1, 1, 1, -1]) })
-            .collect();
+        let layer = |((activation, convolution), bias): ((_, _), Tensor<1>)| {
+            let bias = bias.reshape([1, 1, 1, -1]);
+            Layer { activation, mask: None, convolution, bias }
+        };
+        let mut layers: Vec<Layer> = activations.zip(parts.convolutions).zip(parts.biases).map(layer).collect();
+        if let Some(last) = layers.last_mut() {
+            last.mask = parts.last_mask;
+        }
         Self { layers }
     }
 
@@ -49,16 +64,29 @@ impl<'a> GeneralBranch<'a> {
                 slope
             });
             slopes.push(slope);
-            h = layer.convolution.apply(h) + layer.bias.clone();
+            h = layer.convolution.apply(layer.masked(h)) + layer.bias.clone();
         }
         (h, Slopes(slopes))
     }
 
+    /// The mean of every convolution's output over batch and pixels, each `[channels]`.
+    pub fn output_means(&self, x: Tensor<4>) -> Vec<Tensor<1>> {
+        let mut h = x;
+        let mean_of = |layer: &Layer| {
+            if let Some(activation) = layer.activation {
+                h = activation.value_and_slope(h.clone()).0;
+            }
+            h = layer.convolution.apply(layer.masked(h.clone())) + layer.bias.clone();
+            channel_means(h.clone())
+        };
+        self.layers.iter().map(mean_of).collect()
+    }
+
     pub fn vjp(&self, at: &Slopes, u: Tensor<4>) -> Tensor<4> {
         self.layers.iter().zip(&at.0).rev().fold(u, |u, (layer, slope)| {
-            let u = layer.convolution.apply_transposed(u);
+            let u = layer.masked(layer.convolution.apply_transposed(u));
             match slope {
-                Some(slope) => u * slope.clone(),
+                Some(slope) => slope.pull(u),
                 None => u,
             }
         })
@@ -67,10 +95,10 @@ impl<'a> GeneralBranch<'a> {
     pub fn jvp(&self, at: &Slopes, v: Tensor<4>) -> Tensor<4> {
         self.layers.iter().zip(&at.0).fold(v, |v, (layer, slope)| {
             let v = match slope {
-                Some(slope) => v * slope.clone(),
+                Some(slope) => slope.push(v),
                 None => v,
             };
-            layer.convolution.apply(v)
+            layer.convolution.apply(layer.masked(v))
         })
     }
 
@@ -84,24 +112,24 @@ impl<'a> GeneralBranch<'a> {
             let cotangents = Tensor::cat(vec![h_bar.clone(), tau], 0);
             weights.push(layer.convolution.weight_gradient(Tensor::cat(vec![z, dz], 0), cotangents.clone()));
             biases.push(h_bar.sum_dims_squeeze(&[0, 1, 2]));
-            let pulled = layer.convolution.apply_transposed(cotangents);
-            let batch = pulled.dims()[0] / 2;
-            let mut halves = pulled.split(batch, 0).into_iter();
-            (h_bar, tau) = (halves.next().expect("two halves"), halves.next().expect("two halves"));
+            (h_bar, tau) = halves(layer.convolution.apply_transposed(cotangents));
+            (h_bar, tau) = (layer.masked(h_bar), layer.masked(tau));
             if let (Some(activation), Some((a, da))) = (layer.activation, passed.before) {
                 let jet = activation.jet(a);
-                let tangent = tau.clone() * da;
                 if let Some((value, slope)) = jet.by_beta {
-                    betas.push((h_bar.clone() * value + tangent.clone() * slope).sum());
+                    betas.push((h_bar.clone() * value + tau.clone() * da.clone() * slope).sum());
                 }
-                h_bar = h_bar * jet.slope.clone() + tangent * jet.curvature;
-                tau = tau * jet.slope;
+                h_bar = jet.slope.pull(h_bar);
+                if let Some(curvature) = jet.curvature {
+                    h_bar = h_bar + tau.clone() * da * curvature;
+                }
+                tau = jet.slope.pull(tau);
             }
         }
         weights.reverse();
         biases.reverse();
         betas.reverse();
-        (h_bar, BranchGradients { weights, biases, betas })
+        (h_bar, BranchGradients { weights, biases, betas, shift: None })
     }
 
     /// The primal and the tangent pass.
@@ -112,17 +140,27 @@ impl<'a> GeneralBranch<'a> {
             let before = layer.activation.map(|_| (h.clone(), dh.clone()));
             if let Some(activation) = layer.activation {
                 let (value, slope) = activation.value_and_slope(h);
-                (h, dh) = (value, dh * slope);
+                (h, dh) = (value, slope.push(dh));
             }
+            (h, dh) = (layer.masked(h), layer.masked(dh));
             passed.push(Passed { before, after: (h.clone(), dh.clone()) });
             if index + 1 < self.layers.len() {
-                let batch = h.dims()[0];
-                let out = layer.convolution.apply(Tensor::cat(vec![h, dh], 0));
-                let mut halves = out.split(batch, 0).into_iter();
-                h = halves.next().expect("two halves") + layer.bias.clone();
-                dh = halves.next().expect("two halves");
+                (h, dh) = halves(layer.convolution.apply(Tensor::cat(vec![h, dh], 0)));
+                h = h + layer.bias.clone();
             }
         }
         passed
     }
+}
+
+/// The mean over batch and pixels, `[channels]`.
+pub(crate) fn channel_means(x: Tensor<4>) -> Tensor<1> {
+    let [b, h, w, _] = x.dims();
+    x.sum_dims_squeeze(&[0, 1, 2]) / (b * h * w) as f64
+}
+
+/// The primal and the tangent, of a stacked batch.
+fn halves(stacked: Tensor<4>) -> (Tensor<4>, Tensor<4>) {
+    let batch = stacked.dims()[0] / 2;
+    (stacked.clone().narrow(0, 0, batch), stacked.narrow(0, batch, batch))
 }

@@ -1,19 +1,19 @@
 //! A residual branch `g` with its weights made contractive, ready to be evaluated and differentiated.
 //!
-//! Two paths compute the same: [`FusedBranch`] on the CPU, for networks whose inner kernels are 1×1, and
-//! [`GeneralBranch`] in tensor operations, for every network on every backend. Images are channels-last here,
-//! `[batch, height, width, channels]`.
+//! Two paths compute the same: [`FusedBranch`] on the CPU, for networks whose inner kernels are 1×1 and whose activations
+//! the kernels know, and [`GeneralBranch`] in tensor operations, for every network on every backend. Images are
+//! channels-last here, `[batch, height, width, channels]`.
 
 mod convolution;
 mod fused;
 mod general;
 
 pub(crate) use convolution::{Convolution, Form};
-use fused::FusedBranch;
-use general::GeneralBranch;
+pub(crate) use general::{GeneralBranch, channel_means};
 
 use crate::activation::Activation;
 use burn::tensor::Tensor;
+use fused::FusedBranch;
 
 /// What a branch is made of.
 pub(crate) struct BranchParts<'a> {
@@ -25,14 +25,20 @@ pub(crate) struct BranchParts<'a> {
     pub preactivation: Option<&'a Activation>,
     /// Between convolutions.
     pub activations: Vec<&'a Activation>,
+    /// Added to the input before all else, `[channels]`.
+    pub input_shift: Option<Tensor<1>>,
+    /// Multiplies the last convolution's input: dropout, `[batch, 1, 1, channels]`.
+    pub last_mask: Option<Tensor<4>>,
 }
 
-/// Gradients by the constrained weights (in [`Convolution`]'s layout), biases and `β`s.
+/// Gradients by the constrained weights (in [`Convolution`]'s layout), biases, `β`s and the shift of the input.
 pub(crate) struct BranchGradients {
     pub weights: Vec<Tensor<2>>,
     pub biases: Vec<Tensor<1>>,
     /// Of the preactivation, if there is one with a `β`, then of the others in order.
     pub betas: Vec<Tensor<1>>,
+    /// Where the branch has a shift.
+    pub shift: Option<Tensor<1>>,
 }
 
 impl BranchGradients {
@@ -45,12 +51,18 @@ impl BranchGradients {
             weights: sums(self.weights, other.weights),
             biases: sums(self.biases, other.biases),
             betas: sums(self.betas, other.betas),
+            shift: self.shift.zip(other.shift).map(|(a, b)| a + b),
         }
     }
 }
 
 /// A branch, on one of the two paths.
-pub(crate) enum Branch<'a> {
+pub(crate) struct Branch<'a> {
+    input_shift: Option<Tensor<4>>,
+    path: Path<'a>,
+}
+
+enum Path<'a> {
     Fused(Box<FusedBranch>),
     General(GeneralBranch<'a>),
 }
@@ -65,32 +77,39 @@ impl<'a> Branch<'a> {
     /// The fused path where it applies, else the general one.
     pub fn new(parts: BranchParts<'a>) -> Self {
         match FusedBranch::new(&parts) {
-            Some(fused) => Branch::Fused(Box::new(fused)),
+            Some(fused) => Self { input_shift: shift(&parts), path: Path::Fused(Box::new(fused)) },
             None => Self::general(parts),
         }
     }
 
     /// The path in tensor operations.
     pub fn general(parts: BranchParts<'a>) -> Self {
-        Branch::General(GeneralBranch::new(parts))
+        Self { input_shift: shift(&parts), path: Path::General(GeneralBranch::new(parts)) }
+    }
+
+    #[cfg(test)]
+    pub fn is_fused(&self) -> bool {
+        matches!(self.path, Path::Fused(_))
     }
 
     /// `g(x)`.
     pub fn forward(&self, x: Tensor<4>) -> Tensor<4> {
-        match self {
-            Branch::Fused(branch) => branch.forward(x),
-            Branch::General(branch) => branch.forward(x),
+        let x = self.shifted(x);
+        match &self.path {
+            Path::Fused(branch) => branch.forward(x),
+            Path::General(branch) => branch.forward(x),
         }
     }
 
     /// `g(x)` and the derivatives at `x`.
     pub fn linearize(&self, x: Tensor<4>) -> (Tensor<4>, Linearization) {
-        match self {
-            Branch::Fused(branch) => {
+        let x = self.shifted(x);
+        match &self.path {
+            Path::Fused(branch) => {
                 let (g, slopes) = branch.linearize(x);
                 (g, Linearization::Fused(slopes))
             }
-            Branch::General(branch) => {
+            Path::General(branch) => {
                 let (g, slopes) = branch.linearize(x);
                 (g, Linearization::General(slopes))
             }
@@ -102,9 +121,9 @@ impl<'a> Branch<'a> {
     /// # Panics
     /// If the linearization comes from the other path.
     pub fn vjp(&self, at: &Linearization, u: Tensor<4>) -> Tensor<4> {
-        match (self, at) {
-            (Branch::Fused(branch), Linearization::Fused(slopes)) => branch.vjp(slopes, u),
-            (Branch::General(branch), Linearization::General(slopes)) => branch.vjp(slopes, u),
+        match (&self.path, at) {
+            (Path::Fused(branch), Linearization::Fused(slopes)) => branch.vjp(slopes, u),
+            (Path::General(branch), Linearization::General(slopes)) => branch.vjp(slopes, u),
             _ => panic!("a linearization belongs to the branch that made it"),
         }
     }
@@ -114,8 +133,8 @@ impl<'a> Branch<'a> {
     /// # Panics
     /// If the linearization or the branch is fused.
     pub fn jvp(&self, at: &Linearization, v: Tensor<4>) -> Tensor<4> {
-        match (self, at) {
-            (Branch::General(branch), Linearization::General(slopes)) => branch.jvp(slopes, v),
+        match (&self.path, at) {
+            (Path::General(branch), Linearization::General(slopes)) => branch.jvp(slopes, v),
             _ => panic!("the fused path has no products J v"),
         }
     }
@@ -123,9 +142,23 @@ impl<'a> Branch<'a> {
     /// The gradient of `⟨ȳ, g(x)⟩ + ⟨τ, J(x) v⟩` by `x` and by the parameters: the pullback through the primal and the
     /// tangent pass at once.
     pub fn pullback(&self, x: Tensor<4>, v: Tensor<4>, y_bar: Tensor<4>, tau: Tensor<4>) -> (Tensor<4>, BranchGradients) {
-        match self {
-            Branch::Fused(branch) => branch.pullback(x, v, y_bar, tau),
-            Branch::General(branch) => branch.pullback(x, v, y_bar, tau),
+        let x = self.shifted(x);
+        let (x_bar, mut gradients) = match &self.path {
+            Path::Fused(branch) => branch.pullback(x, v, y_bar, tau),
+            Path::General(branch) => branch.pullback(x, v, y_bar, tau),
+        };
+        gradients.shift = self.input_shift.as_ref().map(|_| x_bar.clone().sum_dims_squeeze(&[0, 1, 2]));
+        (x_bar, gradients)
+    }
+
+    fn shifted(&self, x: Tensor<4>) -> Tensor<4> {
+        match &self.input_shift {
+            Some(shift) => x + shift.clone(),
+            None => x,
         }
     }
+}
+
+fn shift(parts: &BranchParts) -> Option<Tensor<4>> {
+    parts.input_shift.clone().map(|shift| shift.reshape([1, 1, 1, -1]))
 }

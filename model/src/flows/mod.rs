@@ -15,6 +15,7 @@ use crate::fixed_point::{FixedPoint, InversionReport};
 use crate::gradients::Gradients;
 use crate::lipschitz::PowerIteration;
 use crate::log_det::{LogDetConfig, LogDetDraw};
+use crate::net::ContractiveNet;
 use crate::randomness::NoiseKey;
 use burn::module::Module;
 use burn::tensor::Tensor;
@@ -138,6 +139,41 @@ impl FlowLayer {
         match self {
             FlowLayer::Residual(layer) => Some(layer.net.update_lipschitz(settings)),
             FlowLayer::Logit(_) | FlowLayer::ActNorm(_) | FlowLayer::Squeeze(_) => None,
+        }
+    }
+
+    /// The network of a residual layer.
+    pub fn net(&self) -> Option<&ContractiveNet> {
+        match self {
+            FlowLayer::Residual(layer) => Some(&layer.net),
+            FlowLayer::Logit(_) | FlowLayer::ActNorm(_) | FlowLayer::Squeeze(_) => None,
+        }
+    }
+
+    /// The network of a residual layer, to be changed.
+    pub fn net_mut(&mut self) -> Option<&mut ContractiveNet> {
+        match self {
+            FlowLayer::Residual(layer) => Some(&mut layer.net),
+            FlowLayer::Logit(_) | FlowLayer::ActNorm(_) | FlowLayer::Squeeze(_) => None,
+        }
+    }
+
+    /// Adds the gradients of `weight · Σ σ` by the parameters of learned norm orders.
+    pub fn add_norm_order_gradients(&self, weight: f64, gradients: &mut Gradients) {
+        if let Some(net) = self.net() {
+            net.add_order_gradients(weight, gradients);
+        }
+    }
+
+    /// Whether [`update_batch_norm`](Self::update_batch_norm) does anything.
+    pub(crate) fn has_batch_norm(&self) -> bool {
+        self.net().is_some_and(|net| !net.batch_norms.is_empty())
+    }
+
+    /// Moves the means of moving batch norms, at the layer's input `x`.
+    pub(crate) fn update_batch_norm(&mut self, x: Tensor<4>) {
+        if let Some(net) = self.net_mut() {
+            net.update_batch_norm(x);
         }
     }
 }

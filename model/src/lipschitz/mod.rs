@@ -1,10 +1,27 @@
-//! Keeping a network's Lipschitz constant below 1: every affine layer is divided by its own spectral norm where that
+//! Keeping a network's Lipschitz constant below 1: every affine layer is divided by its own induced norm where that
 //! exceeds the bound.
+//!
+//! | file | idea |
+//! | --- | --- |
+//! | `norm_order` | orders `p` and pairs `p → q` |
+//! | `closed_form` | norms from 1 and to ∞ |
+//! | `induced_norm`, `power_iteration` | all other norms, from one vector that persists |
+//! | `spectral_map` | the products with that vector |
+//! | `learned_order` | orders that are trained |
+//! | `contractive_convolution` | the layer |
 
+mod closed_form;
+mod contractive_convolution;
+mod induced_norm;
+mod learned_order;
+mod norm_order;
 mod power_iteration;
-mod spectral_convolution;
 mod spectral_map;
+mod vector_norm;
 
-pub use power_iteration::{PowerIteration, SpectralNorm};
-pub use spectral_convolution::SpectralConvolution;
-pub(crate) use spectral_convolution::SpectralConvolutionConfig;
+pub use contractive_convolution::ContractiveConvolution;
+pub(crate) use contractive_convolution::ContractiveConvolutionConfig;
+pub use learned_order::NormLearning;
+pub(crate) use learned_order::{order_of, parameter};
+pub use norm_order::{NormOrder, NormPair};
+pub use power_iteration::{NormEstimate, PowerIteration};

@@ -1,4 +1,4 @@
-//! Power iteration for the largest singular value of a linear map.
+//! When iterations for an induced norm stop.
 
 use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
@@ -7,56 +7,60 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct PowerIteration {
-    /// Relative change of `σ` in one iteration below which it stops. (The research code's tolerance is one for the
-    /// elements of `u` and `v`, which long vectors meet at once.)
+    /// Relative change of `σ` in one iteration below which it stops; with 0 it makes `max_iters` iterations. (The
+    /// research code's tolerance is one for the elements of `u` and `v`, which long vectors meet at once.)
     pub tol: f64,
     /// Iterations at the most.
     pub max_iters: usize,
+    /// Random vectors from which it is started beside the kept one, the best being kept. Only for norms other than the
+    /// spectral one, which may have local maxima.
+    pub random_starts: usize,
 }
 
 impl Default for PowerIteration {
     fn default() -> Self {
-        Self { tol: 1e-3, max_iters: 200 }
+        Self { tol: 1e-3, max_iters: 200, random_starts: 0 }
     }
 }
 
 impl PowerIteration {
     /// Settings under which the estimate is converged for use: evaluation, sampling, weights that have just changed.
-    pub const CONVERGED: Self = Self { tol: 1e-4, max_iters: 100 };
+    pub const CONVERGED: Self = Self { tol: 1e-4, max_iters: 100, random_starts: 10 };
 }
 
-/// An estimate of the spectral norm, which bounds it from below.
-pub struct SpectralNorm {
-    /// The unit vector whose image has length `σ`.
-    pub vector: Tensor<4>,
+/// An estimate of an induced norm, which bounds it from below.
+pub struct NormEstimate {
     /// The estimate.
     pub sigma: f32,
-    /// Iterations made.
+    /// Iterations made; none for norms in closed form.
     pub iterations: usize,
 }
 
 impl PowerIteration {
-    /// `x ← Aᵀ A x / ‖Aᵀ A x‖`, `σ = ‖A x‖`, repeated from the given vector, which need not have length 1.
-    ///
-    /// `gram` yields `Aᵀ A x` and `‖A x‖`.
-    pub(crate) fn run(&self, vector: Tensor<4>, gram: impl Fn(Tensor<4>) -> (Tensor<4>, f32)) -> SpectralNorm {
-        let (mut next, mut sigma) = gram(normalized(vector));
+    /// `x ← aligned(z)` with `(z, σ) = step(x)`, repeated from a unit vector; returns the last `x` with its estimate.
+    pub(super) fn run(
+        &self,
+        start: Tensor<4>,
+        aligned: impl Fn(Tensor<4>) -> Tensor<4>,
+        step: impl Fn(Tensor<4>) -> (Tensor<4>, f32),
+    ) -> (Tensor<4>, NormEstimate) {
+        let (mut next, mut sigma) = step(start);
         let mut iterations = 0;
         loop {
-            let vector = normalized(next);
+            let vector = aligned(next);
             let before = sigma;
-            (next, sigma) = gram(vector.clone());
+            (next, sigma) = step(vector.clone());
             iterations += 1;
-            let settled = f64::from((sigma - before).abs()) <= self.tol * f64::from(sigma);
+            let settled = self.tol > 0.0 && f64::from((sigma - before).abs()) <= self.tol * f64::from(sigma);
             if settled || iterations >= self.max_iters {
-                return SpectralNorm { vector, sigma, iterations };
+                return (vector, NormEstimate { sigma, iterations });
             }
         }
     }
 }
 
 /// `x / ‖x‖₂`; zero stays zero.
-pub(crate) fn normalized(x: Tensor<4>) -> Tensor<4> {
+pub(super) fn normalized(x: Tensor<4>) -> Tensor<4> {
     let norm = x.clone().square().sum().sqrt().clamp_min(1e-12).reshape([1, 1, 1, 1]);
     x / norm
 }

@@ -38,6 +38,14 @@ impl SpectralMap {
         }
     }
 
+    /// `Aᵀ y`.
+    pub fn apply_transposed(&self, y: Tensor<4>) -> Tensor<4> {
+        match self.convolution.form {
+            Form::Unfold => self.convolution.apply_transposed(y),
+            Form::Fold => self.convolution.apply(y),
+        }
+    }
+
     /// `‖A x‖`, `[1]`.
     pub fn length(&self, x: Tensor<4>) -> Tensor<1> {
         match &self.fused {
@@ -60,11 +68,7 @@ impl SpectralMap {
             None => {
                 let image = self.apply(x);
                 let length = to_vec(image.clone().square().sum())[0].sqrt();
-                let back = match self.convolution.form {
-                    Form::Unfold => self.convolution.apply_transposed(image),
-                    Form::Fold => self.convolution.apply(image),
-                };
-                (back, length)
+                (self.apply_transposed(image), length)
             }
         }
     }

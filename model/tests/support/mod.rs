@@ -1,15 +1,55 @@
 //! The research code's numbers, and where its tensors belong in this crate's model.
+#![allow(dead_code, reason = "each test uses a part of this")]
 
-use burn::module::Param;
 use burn::tensor::{Device, Tensor, TensorData};
 use residual_flows::state::{NamedTensor, named_tensors, with_tensors};
-use residual_flows::{ActivationKind, FixedPoint, FlowLayer, NoiseKey, ResidualFlow, ResidualFlowConfig};
+use residual_flows::{ActivationKind, FixedPoint, FlowLayer, NoiseKey, NormOrder, ResidualFlow, ResidualFlowConfig};
 use safetensors::SafeTensors;
 use std::path::Path;
 
+/// Tensors of the research code by name.
+pub struct GoldenFile {
+    bytes: Vec<u8>,
+}
+
+impl GoldenFile {
+    pub fn read(name: &str) -> Self {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/fixtures/{name}.safetensors"));
+        Self { bytes: std::fs::read(path).unwrap() }
+    }
+
+    fn file(&self) -> SafeTensors<'_> {
+        SafeTensors::deserialize(&self.bytes).unwrap()
+    }
+
+    pub fn has(&self, name: &str) -> bool {
+        self.file().tensor(name).is_ok()
+    }
+
+    pub fn shape(&self, name: &str) -> Vec<usize> {
+        self.file().tensor(name).unwrap_or_else(|_| panic!("no {name}")).shape().to_vec()
+    }
+
+    pub fn values(&self, name: &str) -> Vec<f32> {
+        let file = self.file();
+        let tensor = file.tensor(name).unwrap_or_else(|_| panic!("no {name}"));
+        tensor.data().chunks_exact(4).map(|bytes| f32::from_le_bytes(bytes.try_into().unwrap())).collect()
+    }
+
+    pub fn tensor<const D: usize>(&self, name: &str) -> Tensor<D> {
+        let shape: [usize; D] = self.shape(name).try_into().unwrap_or_else(|shape| panic!("{name} has shape {shape:?}"));
+        self.tensor_of(name, shape)
+    }
+
+    /// In another shape, with the same elements.
+    pub fn tensor_of<const D: usize>(&self, name: &str, shape: [usize; D]) -> Tensor<D> {
+        Tensor::from_data(TensorData::new(self.values(name), shape), &Device::flex())
+    }
+}
+
 /// One packed test case; see `fixtures/README.md`.
 pub struct Golden {
-    bytes: Vec<u8>,
+    file: GoldenFile,
     /// The configuration that the research code's arguments amount to.
     pub config: ResidualFlowConfig,
     /// Shape of the images.
@@ -23,7 +63,7 @@ impl Golden {
     pub fn rgb_swish() -> Self {
         let config = ResidualFlowConfig {
             blocks: vec![2, 2],
-            hidden_channels: 16,
+            hidden_channels: 16.into(),
             dense_hidden: 8,
             fixed_point: FixedPoint { tol: 1e-6, ..Default::default() },
             ..Default::default()
@@ -35,7 +75,7 @@ impl Golden {
     pub fn celeba_elu() -> Self {
         let config = ResidualFlowConfig {
             blocks: vec![2, 2],
-            hidden_channels: 16,
+            hidden_channels: 16.into(),
             activation: ActivationKind::Elu,
             dense_blocks: 0,
             factor_out: true,
@@ -46,28 +86,28 @@ impl Golden {
         Self::read("celeba_elu", config, [3, 16, 16], 32)
     }
 
-    fn read(case: &str, config: ResidualFlowConfig, image: [usize; 3], levels: u32) -> Self {
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/fixtures/{case}.safetensors"));
-        Self { bytes: std::fs::read(path).unwrap(), config, image, levels }
+    /// LipSwish with norms 1→2, 2→2, 2→∞, otherwise as the first.
+    pub fn mixed_norms() -> Self {
+        let order = |p: f64| NormOrder::new(p).unwrap();
+        let norm_orders = [1.0, 2.0, 2.0, f64::INFINITY].map(order).to_vec();
+        let config = ResidualFlowConfig { norm_orders, ..Self::rgb_swish().config };
+        Self::read("mixed_norms", config, [3, 8, 8], 256)
     }
 
-    fn file(&self) -> SafeTensors<'_> {
-        SafeTensors::deserialize(&self.bytes).unwrap()
+    fn read(case: &str, config: ResidualFlowConfig, image: [usize; 3], levels: u32) -> Self {
+        Self { file: GoldenFile::read(case), config, image, levels }
     }
 
     pub fn has(&self, name: &str) -> bool {
-        self.file().tensor(name).is_ok()
+        self.file.has(name)
     }
 
     pub fn values(&self, name: &str) -> Vec<f32> {
-        let file = self.file();
-        let tensor = file.tensor(name).unwrap_or_else(|_| panic!("no {name}"));
-        tensor.data().chunks_exact(4).map(|bytes| f32::from_le_bytes(bytes.try_into().unwrap())).collect()
+        self.file.values(name)
     }
 
     pub fn tensor<const D: usize>(&self, name: &str) -> Tensor<D> {
-        let shape = self.file().tensor(name).unwrap_or_else(|_| panic!("no {name}")).shape().to_vec();
-        Tensor::from_data(TensorData::new(self.values(name), shape), &Device::flex())
+        self.file.tensor(name)
     }
 
     /// The model with the research code's weights and singular vectors.
@@ -84,14 +124,14 @@ impl Golden {
         let ids = model.layer_ids();
         for (layer, id) in model.scales.iter_mut().flat_map(|scale| &mut scale.layers).zip(ids) {
             if let FlowLayer::Residual(block) = layer {
-                let last = block.net.convolutions.len() - 1;
                 for (index, convolution) in block.net.convolutions.iter_mut().enumerate() {
                     let [u, v] = ["u", "v"].map(|field| {
                         let name = format!("{}.Residual.net.convolutions.{index}.{field}", id.path);
-                        Param::from_tensor(self.tensor(&format!("model.{}", self.reference_name(&name).unwrap())))
+                        Some(self.tensor(&format!("model.{}", self.reference_name(&name)?)))
                     });
-                    let (vector, opposite) = if index == last { (u, v) } else { (v, u) };
-                    (convolution.vector, convolution.opposite) = (vector, Some(opposite));
+                    if let (Some(u), Some(v)) = (u, v) {
+                        convolution.set_vectors(u, v);
+                    }
                 }
             }
         }

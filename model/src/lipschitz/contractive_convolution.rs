@@ -1,0 +1,239 @@
+//! A convolution whose induced norm is kept at or below a bound.
+
+use super::closed_form::ClosedForm;
+use super::induced_norm::InducedNorm;
+use super::learned_order::sigma_by_orders;
+use super::norm_order::NormPair;
+use super::power_iteration::{NormEstimate, PowerIteration};
+use super::spectral_map::SpectralMap;
+use crate::branch::{Convolution, Form};
+use crate::randomness::{gaussian, uniform};
+use crate::tensor::{from_vec, to_vec};
+use burn::module::{Module, Param};
+use burn::tensor::{Device, Tensor};
+use rand::Rng;
+
+/// `Ŵ = W / max(1, σ / c)` with an induced norm `σ = ‖W‖_{p→q}` of `W`, a same-size convolution of stride 1 with odd
+/// kernels.
+///
+/// `W` is the linear map on images of the layer's real height and width (Gouk et al. 2018); for 1×1 kernels it is the
+/// channel matrix. Norms from 1 and to ∞ have a closed form, by which each channel is divided on its own. For all others
+/// a vector persists between optimiser steps: of the two at which the norm is attained, `σ = ⟨u, W v⟩`, the one on the side
+/// where the kernel's taps are unfolded, which in residual blocks is the narrow side. The vector on the other side follows
+/// from it, so that `σ = ‖W v‖_q` or `σ = ‖Wᵀ u‖_{p*}`. Both are constants in differentiation, but the gradient flows
+/// through `σ` (Behrmann et al. 2019, section 2.1; Chen et al. 2019, appendix).
+///
+/// The pair of norm orders is an argument of what depends on it, since the network may learn them.
+#[derive(Module, Debug)]
+pub struct ContractiveConvolution {
+    /// `W`, `[out, in, k, k]`
+    pub weight: Param<Tensor<4>>,
+    /// `[out]`
+    pub bias: Param<Tensor<1>>,
+    /// The vector that is kept: channels, height and width flattened, or channels for 1×1 kernels. None for norms in
+    /// closed form.
+    pub vector: Option<Param<Tensor<1>>>,
+    /// The vector on the other side, where it does not follow from `vector`: in the research code's checkpoints.
+    /// `σ = ⟨u, W v⟩` then, until the next update.
+    pub opposite: Option<Param<Tensor<1>>>,
+    height: usize,
+    width: usize,
+    bound: f64,
+    #[module(skip)]
+    form: Form,
+}
+
+/// Random weights are soon replaced: a rough estimate does.
+const INITIAL: PowerIteration = PowerIteration { tol: 1e-2, max_iters: 200, random_starts: 10 };
+
+/// What a [`ContractiveConvolution`] is built for.
+pub(crate) struct ContractiveConvolutionConfig {
+    pub channels_in: usize,
+    pub channels_out: usize,
+    pub kernel: usize,
+    /// Height and width of the images.
+    pub image: [usize; 2],
+    pub form: Form,
+    pub bound: f64,
+    pub pair: NormPair,
+    /// What the random weights are multiplied by.
+    pub weight_scale: f64,
+}
+
+impl ContractiveConvolutionConfig {
+    /// Weights (but for their scale) and biases uniform in `±1/√(fan in)`.
+    pub fn init(&self, rng: &mut impl Rng, device: &Device) -> ContractiveConvolution {
+        let &Self { channels_in, channels_out, kernel, image, form, bound, pair, weight_scale } = self;
+        let [height, width] = if kernel == 1 { [1, 1] } else { image };
+        let limit = 1.0 / ((channels_in * kernel * kernel) as f32).sqrt();
+        let weight = uniform([channels_out, channels_in, kernel, kernel], limit, rng, device) * weight_scale;
+        let mut layer = ContractiveConvolution {
+            weight: Param::from_tensor(weight),
+            bias: Param::from_tensor(uniform([channels_out], limit, rng, device)),
+            vector: None,
+            opposite: None,
+            height,
+            width,
+            bound,
+            form,
+        };
+        if ClosedForm::of(pair).is_some() {
+            return layer;
+        }
+        let channels = match form {
+            Form::Unfold => channels_in,
+            Form::Fold => channels_out,
+        };
+        layer.vector = Some(Param::from_tensor(gaussian([channels * height * width], rng, device)));
+        layer.update(pair, &INITIAL);
+        layer
+    }
+}
+
+impl ContractiveConvolution {
+    /// The bound `c`.
+    pub fn bound(&self) -> f64 {
+        self.bound
+    }
+
+    /// `σ`, or an estimate of it from below where it has no closed form.
+    pub fn sigma(&self, pair: NormPair) -> f32 {
+        match self.norm(pair) {
+            Norm::Closed(norm) => to_vec(norm.norms(self.weight.val()).max())[0],
+            Norm::Iterated(norm) => to_vec(self.sigma_tensor(&norm))[0],
+        }
+    }
+
+    /// The constrained layer's Lipschitz constant as estimated: `min(σ, c)`.
+    pub fn lipschitz_estimate(&self, pair: NormPair) -> f32 {
+        self.sigma(pair).min(self.bound as f32)
+    }
+
+    /// Improves the kept vector by power iteration and returns `σ`.
+    pub fn update(&mut self, pair: NormPair, settings: &PowerIteration) -> NormEstimate {
+        let Norm::Iterated(norm) = self.norm(pair) else {
+            return NormEstimate { sigma: self.sigma(pair), iterations: 0 };
+        };
+        let (vector, estimate) = norm.improved(settings);
+        let vector = self.flattened(vector);
+        self.vector = self.vector.take().map(|before| Param::initialized(before.id, vector));
+        self.opposite = None;
+        estimate
+    }
+
+    /// The vectors `(u, v)` with `σ = ⟨u, W v⟩`, channels first; none for norms in closed form.
+    pub fn vectors(&self, pair: NormPair) -> Option<(Tensor<1>, Tensor<1>)> {
+        let Norm::Iterated(norm) = self.norm(pair) else { return None };
+        let opposite = match &self.opposite {
+            Some(opposite) => opposite.val(),
+            None => self.flattened(norm.opposite()),
+        };
+        let kept = self.flattened(norm.vector);
+        Some(match self.form {
+            Form::Unfold => (opposite, kept),
+            Form::Fold => (kept, opposite),
+        })
+    }
+
+    /// Takes both vectors as they are, until the next update. Norms in closed form have none, and stay as they are.
+    pub fn set_vectors(&mut self, u: Tensor<1>, v: Tensor<1>) {
+        let (kept, opposite) = match self.form {
+            Form::Unfold => (v, u),
+            Form::Fold => (u, v),
+        };
+        if let Some(vector) = self.vector.take() {
+            self.vector = Some(Param::initialized(vector.id, kept));
+            self.opposite = Some(Param::from_tensor(opposite));
+        }
+    }
+
+    /// `∂σ/∂p` and `∂σ/∂q` by one step of the iteration from the kept vector; zero for norms in closed form.
+    pub(crate) fn sigma_by_orders(&self, pair: NormPair) -> [f64; 2] {
+        let Some((_, v)) = self.vectors(pair) else { return [0.0; 2] };
+        let weight = Convolution::new(self.form, self.weight.val());
+        let device = v.device();
+        let through = |values: &[f32], f: &dyn Fn(Tensor<4>) -> Tensor<4>| {
+            let image = self.image(from_vec(values.to_vec(), [values.len()], &device));
+            to_vec(self.flattened(f(image)))
+        };
+        let apply = |v: &[f32]| through(v, &|v| weight.apply(v));
+        sigma_by_orders(pair, &to_vec(v), apply, |u| through(u, &|u| weight.apply_transposed(u)))
+    }
+
+    /// `Ŵ`.
+    pub(crate) fn constrained(&self, pair: NormPair) -> Convolution {
+        match self.norm(pair) {
+            Norm::Closed(norm) => Convolution::new(self.form, norm.constrained(self.weight.val(), self.bound)),
+            Norm::Iterated(norm) => {
+                let factor = self.factor(self.sigma_tensor(&norm)).reshape([1, 1]);
+                let convolution = &norm.map.convolution;
+                convolution.with_weight(convolution.weight.clone() / factor)
+            }
+        }
+    }
+
+    /// From the gradient by `Ŵ` (as a matrix) the one by `W`:
+    /// `W̄ = Ŵ̄ / f - [σ > c] ⟨Ŵ̄, W⟩ / (f² c) · ∂σ/∂W` with `f = max(1, σ/c)`.
+    pub(crate) fn pull_constraint(&self, pair: NormPair, gradient: Tensor<2>) -> Tensor<4> {
+        let norm = match self.norm(pair) {
+            Norm::Iterated(norm) => norm,
+            Norm::Closed(norm) => {
+                let weight = self.weight.val();
+                let gradient = Convolution::new(self.form, weight.clone()).weight_to_image(gradient);
+                return norm.pull(weight, gradient, self.bound);
+            }
+        };
+        let map = &norm.map;
+        let (sigma, sigma_gradient) = match &self.opposite {
+            Some(opposite) => {
+                let gradient = map.product_gradient(norm.vector.clone(), self.image(opposite.val()));
+                (self.sigma_tensor(&norm), gradient)
+            }
+            None => norm.length_and_gradient(),
+        };
+        let factor = self.factor(sigma.clone()).reshape([1, 1]);
+        let active = sigma.greater_elem(self.bound).float().reshape([1, 1]);
+        let along = (gradient.clone() * map.convolution.weight.clone()).sum().reshape([1, 1]);
+        let through_sigma = along * active / (factor.clone().square() * self.bound);
+        map.convolution.weight_to_image(gradient / factor - sigma_gradient * through_sigma)
+    }
+
+    /// How the norm of the unconstrained map is found.
+    fn norm(&self, pair: NormPair) -> Norm {
+        match (&self.vector, ClosedForm::of(pair)) {
+            (None, Some(closed)) => Norm::Closed(closed),
+            (Some(vector), _) => {
+                let map = SpectralMap::new(self.form, self.weight.val(), [self.height, self.width]);
+                Norm::Iterated(Box::new(InducedNorm::new(map, pair, self.image(vector.val()))))
+            }
+            (None, None) => panic!("a layer is made for its norm orders, {pair:?} is another pair"),
+        }
+    }
+
+    fn sigma_tensor(&self, norm: &InducedNorm) -> Tensor<1> {
+        match &self.opposite {
+            Some(opposite) => (norm.map.apply(norm.vector.clone()) * self.image(opposite.val())).sum(),
+            None => norm.length(),
+        }
+    }
+
+    fn factor(&self, sigma: Tensor<1>) -> Tensor<1> {
+        (sigma / self.bound).clamp_min(1.0)
+    }
+
+    /// Stored channels first, computed with channels last.
+    fn image(&self, vector: Tensor<1>) -> Tensor<4> {
+        let channels = vector.dims()[0] / (self.height * self.width);
+        vector.reshape([1, channels, self.height, self.width]).permute([0, 2, 3, 1])
+    }
+
+    fn flattened(&self, image: Tensor<4>) -> Tensor<1> {
+        image.permute([0, 3, 1, 2]).reshape([-1])
+    }
+}
+
+/// Where `σ` comes from.
+enum Norm {
+    Closed(ClosedForm),
+    Iterated(Box<InducedNorm>),
+}
