@@ -4,8 +4,19 @@ use crate::activation::ActivationKind;
 use crate::error::{ModelError, Result};
 use crate::fixed_point::FixedPoint;
 use crate::lipschitz::{NormLearning, NormOrder, PowerIteration};
+use crate::residual_flow::PaddingNoise;
 use crate::widths::Widths;
 use serde::{Deserialize, Serialize};
+
+/// The invertible blocks that a model is made of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum BlockKind {
+    /// [`ResidualBlock`](crate::flows::ResidualBlock)s.
+    Residual,
+    /// [`Coupling`](crate::flows::Coupling)s: the RealNVP baseline.
+    Coupling,
+}
 
 /// Architecture and numerical settings of a [`ResidualFlow`](crate::ResidualFlow).
 ///
@@ -16,19 +27,36 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct ResidualFlowConfig {
-    /// Residual blocks of each scale. Scales on which an image would be smaller than 4 pixels are left out.
+    /// What the blocks are.
+    pub block: BlockKind,
+    /// Blocks of each scale. Scales on which an image would be smaller than 4 pixels are left out.
     pub blocks: Vec<usize>,
-    /// Channels of the hidden layers in residual blocks: one number, or a list of one for each hidden layer.
+    /// Channels of the hidden layers in blocks: one number, or a list of one for each hidden layer.
     pub hidden_channels: Widths,
-    /// Kernel sizes of a residual block's convolutions, odd, and as many as there are layers.
+    /// Kernel sizes of a block's convolutions, odd, and as many as there are layers, in fully connected blocks too.
     pub kernels: Vec<usize>,
-    /// Activation of all residual blocks.
+    /// Activation of all blocks.
     pub activation: ActivationKind,
-    /// Whether an activation stands before each block's first convolution too; the model's first block never has one.
+    /// Whether an activation stands before each block's first convolution too.
     pub preactivation: bool,
-    /// Whether ActNorm stands at the beginning and after every block.
+    /// Whether the model begins with the ActNorm that otherwise follows blocks, and its first block has no
+    /// preactivation. As in the research code, a model of a single scale keeps this preactivation, and so do fully
+    /// connected blocks.
+    pub plain_first_block: bool,
+    /// Whether all blocks are fully connected, instead of convolutional.
+    pub dense: bool,
+    /// Whether ActNorm follows every block: with a scale for each channel, after fully connected blocks for each element.
     pub act_norm: bool,
-    /// Fully connected residual blocks at the end of the last scale.
+    /// Whether ActNorm with a scale for each element follows every block (after the other, if there are both).
+    pub dense_act_norm: bool,
+    /// Whether moving batch normalisation, a layer of the flow, follows every block (and its ActNorm).
+    pub flow_batch_norm: bool,
+    /// Whether an invertible matrix stands before every block: an invertible 1×1 convolution, or one of all elements
+    /// where blocks are fully connected.
+    pub invertible_convolutions: bool,
+    /// Whether coupling blocks of the first scale split pixels like a checkerboard, instead of channels.
+    pub checkerboard: bool,
+    /// Fully connected blocks at the end of the last scale.
     pub dense_blocks: usize,
     /// Hidden width of the fully connected blocks.
     pub dense_hidden: usize,
@@ -36,8 +64,25 @@ pub struct ResidualFlowConfig {
     pub factor_out: bool,
     /// Whether the image is squeezed once before anything else.
     pub squeeze_first: bool,
-    /// `α` of the logit transform; with 0 the data enters as it is.
+    /// `α` of the logit transform; with 0 there is none.
     pub logit_alpha: f64,
+    /// Mean of each channel, to be subtracted in place of the logit transform. Empty: no such transform.
+    pub input_mean: Vec<f64>,
+    /// Standard deviation of each channel, to divide by.
+    pub input_std: Vec<f64>,
+    /// Channels of noise that the model adds to images.
+    pub padding_channels: usize,
+    /// Distribution of this noise.
+    pub padding: PaddingNoise,
+    /// Uniform noise is as wide as one of so many levels.
+    pub padding_levels: u32,
+    /// Number of classes; 0: the model has no classifier.
+    pub classes: usize,
+    /// Features that the classifier computes from each scale.
+    pub classifier_channels: usize,
+    /// Whether with factor-out the classifier sees for the last scale what the scale before factored out, again, as in
+    /// the research code; else it sees the last scale's own output.
+    pub last_head_sees_factored: bool,
     /// The bound `c` of every layer's induced norm.
     pub lipschitz_bound: f64,
     /// Orders `p_0, …, p_n` of the norms between which the layers of a block are bounded, `‖W_i‖_{p_{i-1} → p_i} ≤ c`: one
@@ -61,17 +106,32 @@ pub struct ResidualFlowConfig {
 impl Default for ResidualFlowConfig {
     fn default() -> Self {
         Self {
+            block: BlockKind::Residual,
             blocks: vec![16, 16, 16],
             hidden_channels: 512.into(),
             kernels: vec![3, 1, 3],
             activation: ActivationKind::LipSwish,
             preactivation: true,
+            plain_first_block: true,
+            dense: false,
             act_norm: true,
+            dense_act_norm: false,
+            flow_batch_norm: false,
+            invertible_convolutions: false,
+            checkerboard: true,
             dense_blocks: 4,
             dense_hidden: 128,
             factor_out: false,
             squeeze_first: false,
             logit_alpha: 0.05,
+            input_mean: Vec::new(),
+            input_std: Vec::new(),
+            padding_channels: 0,
+            padding: PaddingNoise::Uniform,
+            padding_levels: 256,
+            classes: 0,
+            classifier_channels: 256,
+            last_head_sees_factored: false,
             lipschitz_bound: 0.98,
             norm_orders: vec![NormOrder::TWO],
             learn_norm_orders: NormLearning::Off,
@@ -90,9 +150,6 @@ impl ResidualFlowConfig {
     /// # Errors
     /// Names the setting, what it is and what it could be.
     pub fn validate(&self, image: [usize; 3]) -> Result<()> {
-        let require = |holds: bool, key: &'static str, expected: &str, got: String| {
-            if holds { Ok(()) } else { Err(ModelError::Config { key, expected: expected.into(), got }) }
-        };
         let positive = |key, value: usize| require(value > 0, key, "at least 1", value.to_string());
         require(!self.blocks.is_empty(), "blocks", "at least one scale", "[]".into())?;
         positive("dense_hidden", self.dense_hidden)?;
@@ -117,6 +174,12 @@ impl ResidualFlowConfig {
         positive("power_iteration.max_iters", self.power_iteration.max_iters)?;
         let tol = self.power_iteration.tol;
         require(tol >= 0.0, "power_iteration.tol", "0 or a positive number", tol.to_string())?;
+        require(self.classes != 1, "classes", "0 or at least 2", self.classes.to_string())?;
+        positive("classifier_channels", self.classifier_channels)?;
+        positive("padding_levels", self.padding_levels as usize)?;
+
+        self.validate_input(image)?;
+        self.validate_coupling(image)?;
         self.validate_pairs_of_channels(image)?;
 
         let [_, height, width] = image;
@@ -142,14 +205,57 @@ impl ResidualFlowConfig {
         }
         let mut shape = self.first_shape(image);
         for scale in 0..self.scales(image) {
-            // The model's first block has no activation before its first layer.
-            let activated = self.blocks[scale] > usize::from(scale == 0);
-            if self.preactivation && activated && !even(shape[0]) {
-                return error("preactivation", format!("true, with {} channels on scale {scale}", shape[0]));
+            let last = scale + 1 == self.scales(image);
+            let activated = (0..self.blocks[scale]).any(|block| self.preactivates(scale, block, last));
+            let channels = if self.dense { shape.iter().product() } else { shape[0] };
+            if activated && !even(channels) {
+                return error("preactivation", format!("true, with {channels} channels on scale {scale}"));
             }
             shape = self.next_shape(shape);
         }
         Ok(())
+    }
+
+    fn validate_input(&self, [channels, ..]: [usize; 3]) -> Result<()> {
+        let (mean, std) = (&self.input_mean, &self.input_std);
+        if mean.is_empty() && std.is_empty() {
+            return Ok(());
+        }
+        let alpha = self.logit_alpha;
+        require(alpha == 0.0, "logit_alpha", "0 beside `input_mean`: there is one transform of the input", alpha.to_string())?;
+        // One for each channel that a squeeze makes is possible too.
+        let fits = mean.len() == channels || self.squeeze_first && mean.len() == 4 * channels;
+        require(fits, "input_mean", &format!("one number for each of {channels} channels"), format!("{mean:?}"))?;
+        let positive = std.len() == mean.len() && std.iter().all(|std| std.is_finite() && *std > 0.0);
+        require(positive, "input_std", "as many positive numbers as `input_mean` has", format!("{std:?}"))
+    }
+
+    /// Every coupling block needs two parts.
+    fn validate_coupling(&self, image: [usize; 3]) -> Result<()> {
+        if self.block == BlockKind::Residual {
+            return Ok(());
+        }
+        let [channels, height, width] = self.first_shape(image);
+        let checkerboard = self.splits_pixels([channels, height, width], 0);
+        let last_is_dense = self.scales(image) == 1 && self.dense_blocks > 0;
+        let fits = channels >= 2 || checkerboard && !last_is_dense;
+        require(fits, "block", "\"residual\" for images of one channel", "\"coupling\"".into())?;
+        let single = !self.activation.pairs_channels();
+        require(single, "activation", "one without pairs of channels in coupling blocks", format!("{:?}", self.activation))?;
+        require(!self.batch_norm, "batch_norm", "false with coupling blocks (`flow_batch_norm` fits them)", "true".into())?;
+        require(self.dropout == 0.0, "dropout", "0 with coupling blocks", self.dropout.to_string())
+    }
+
+    /// Whether a block (of those before the dense end) has an activation before its first layer. The plain first block
+    /// has none, where a squeeze ends its scale: the research code's rule.
+    pub(crate) fn preactivates(&self, scale: usize, block: usize, last_scale: bool) -> bool {
+        let plain = self.plain_first_block && (scale, block) == (0, 0) && !last_scale && !self.dense;
+        self.preactivation && !plain
+    }
+
+    /// Whether convolutional coupling blocks of this scale split pixels instead of channels.
+    pub(crate) fn splits_pixels(&self, [_, height, width]: [usize; 3], scale: usize) -> bool {
+        self.checkerboard && !self.dense && scale == 0 && height * width > 1
     }
 
     /// Number of scales for images `[channels, height, width]`: no more than leave at least 4 pixels a side.
@@ -159,8 +265,9 @@ impl ResidualFlowConfig {
         self.blocks.len().min(possible.max(1))
     }
 
-    /// The image's shape on the first scale.
+    /// The shape of images with their padding on the first scale.
     pub(crate) fn first_shape(&self, [c, h, w]: [usize; 3]) -> [usize; 3] {
+        let c = c + self.padding_channels;
         if self.squeeze_first { [4 * c, h / 2, w / 2] } else { [c, h, w] }
     }
 
@@ -169,4 +276,8 @@ impl ResidualFlowConfig {
         let channels = if self.factor_out { 2 * c } else { 4 * c };
         [channels, h / 2, w / 2]
     }
+}
+
+fn require(holds: bool, key: &'static str, expected: &str, got: String) -> Result<()> {
+    if holds { Ok(()) } else { Err(ModelError::Config { key, expected: expected.into(), got }) }
 }

@@ -40,6 +40,7 @@
 mod activation;
 mod branch;
 mod config;
+mod convolution;
 mod distribution;
 mod error;
 mod fixed_point;
@@ -58,7 +59,8 @@ mod tensor;
 mod widths;
 
 pub use activation::{Activation, ActivationKind};
-pub use config::ResidualFlowConfig;
+pub use config::{BlockKind, ResidualFlowConfig};
+pub use convolution::PlainConvolution;
 pub use distribution::{bits_per_dim, standard_normal_log_prob};
 pub use error::{ModelError, Result};
 pub use fixed_point::{FixedPoint, InversionReport};
@@ -69,5 +71,7 @@ pub use log_det::{LogDetConfig, LogDetDraw};
 pub use moving_batch_norm::MovingBatchNorm;
 pub use net::{ContractiveNet, ContractiveNetConfig};
 pub use randomness::{NoiseKey, gaussian};
-pub use residual_flow::{LogProb, ResidualFlow, Scale};
+pub use residual_flow::{
+    Classifier, DensityWeights, Head, LogProb, Objective, Outputs, Padded, PaddingNoise, ResidualFlow, Scale,
+};
 pub use widths::Widths;

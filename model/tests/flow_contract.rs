@@ -2,7 +2,9 @@
 //! differences, state saved and loaded.
 
 use burn::tensor::{Device, Tensor, TensorData};
-use residual_flows::flows::{ActNorm, Logit, ResidualBlock, Squeeze};
+use residual_flows::flows::{
+    ActNorm, Coupling, CouplingNetConfig, InvertibleLinear, Logit, MovingBatchNorm, Normalize, ResidualBlock, Split, Squeeze,
+};
 use residual_flows::state::{named_tensors, with_tensors};
 use residual_flows::{
     ActivationKind, ContractiveNetConfig, FixedPoint, FlowLayer, Gradients, LayerId, LogDetConfig, LogDetContext, LogDetDraw,
@@ -97,6 +99,59 @@ fn residual_cases() -> Vec<Case> {
     ]
 }
 
+/// The layer with Gaussian noise on its whole state: what starts as the identity or a permutation is not any more.
+fn shaken(layer: FlowLayer) -> FlowLayer {
+    let mut rng = NoiseKey::new(12, [0, 0]).stream(0);
+    let state = named_tensors(&layer).into_iter().map(|mut tensor| {
+        let noise = values(gaussian([tensor.values.len()], &mut rng, &device()) * 0.3);
+        tensor.values.iter_mut().zip(noise).for_each(|(value, noise)| *value += noise);
+        tensor
+    });
+    with_tensors(layer.clone(), state.collect()).unwrap()
+}
+
+fn coupling(name: &'static str, shape: [usize; 3], split: Split, swapped: bool, dense: bool) -> Case {
+    let [c, h, w] = shape;
+    let [channels, channels_out] = split.net_channels(c, swapped);
+    let net = CouplingNetConfig {
+        input: [channels, h, w],
+        channels_out,
+        hidden: 5.into(),
+        kernels: vec![3, 1, 3],
+        activation: ActivationKind::LipSwish,
+        preactivation: swapped,
+        dense,
+    };
+    let mut rng = NoiseKey::new(13, [0, 0]).stream(0);
+    let layer = Coupling::new(net.init(&mut rng, &device()), split, swapped);
+    Case { name, layer: shaken(FlowLayer::Coupling(layer)), x: gaussian([BATCH, c, h, w], &mut rng, &device()) }
+}
+
+/// Elementwise layers, matrices and couplings.
+fn other_cases() -> Vec<Case> {
+    let mut rng = NoiseKey::new(14, [0, 0]).stream(0);
+    let images = gaussian([BATCH, 2, 2, 4], &mut rng, &device());
+    let points = gaussian([BATCH, 3, 1, 1], &mut rng, &device());
+    let per_pixel = InvertibleLinear::per_pixel(2, &mut rng, &device());
+    let of_all = InvertibleLinear::dense([2, 2, 4], &mut rng, &device());
+    let batch_norm = |channels| shaken(FlowLayer::MovingBatchNorm(MovingBatchNorm::new(channels, &device())));
+    let normalize = |mean, std| FlowLayer::Normalize(Normalize::new(mean, std));
+    vec![
+        Case { name: "normalize", layer: normalize(vec![0.3, -1.0], vec![0.5, 3.0]), x: images.clone() },
+        Case { name: "normalize, padded", layer: normalize(vec![0.3], vec![0.2]), x: images.clone() },
+        Case { name: "moving_batch_norm", layer: batch_norm(2), x: images.clone() },
+        Case { name: "moving_batch_norm of points", layer: batch_norm(3), x: points },
+        Case { name: "invertible_linear per pixel", layer: shaken(FlowLayer::InvertibleLinear(per_pixel)), x: images.clone() },
+        Case { name: "invertible_linear dense", layer: shaken(FlowLayer::InvertibleLinear(of_all)), x: images },
+        coupling("coupling of channels", [2, 3, 2], Split::Channels, false, false),
+        coupling("coupling of channels, swapped, odd", [3, 2, 2], Split::Channels, true, false),
+        coupling("coupling of pixels", [2, 3, 3], Split::Checkerboard, false, false),
+        coupling("coupling of pixels, swapped", [1, 4, 3], Split::Checkerboard, true, false),
+        coupling("coupling, dense", [4, 2, 1], Split::Channels, false, true),
+        coupling("coupling of points", [3, 1, 1], Split::Channels, true, true),
+    ]
+}
+
 fn cases() -> Vec<Case> {
     let mut rng = NoiseKey::new(5, [0, 0]).stream(0);
     let images = gaussian([BATCH, 2, 2, 4], &mut rng, &device());
@@ -112,6 +167,7 @@ fn cases() -> Vec<Case> {
         Case { name: "squeeze", layer: FlowLayer::Squeeze(Squeeze {}), x: images },
     ];
     cases.extend(residual_cases());
+    cases.extend(other_cases());
     cases
 }
 
@@ -305,4 +361,40 @@ fn squeeze_orders_channels_as_documented() {
     assert_eq!(values(FlowLayer::Squeeze(Squeeze {}).forward(x)), [1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0]);
     let wide = Tensor::<4>::from_floats([[[[1.0, 2.0, 3.0, 4.0], [5.0, 6.0, 7.0, 8.0]]]], &device());
     assert_eq!(values(Squeeze {}.forward(wide)), [1.0, 3.0, 2.0, 4.0, 5.0, 7.0, 6.0, 8.0]);
+}
+
+#[test]
+fn invertible_matrices_start_as_permutations() {
+    let layer = InvertibleLinear::per_pixel(6, &mut NoiseKey::new(1, [0, 0]).stream(0), &device());
+    let x: Vec<f32> = (0..6).map(|value| value as f32).collect();
+    let z = values(layer.forward(Tensor::<1>::from_floats(x.as_slice(), &device()).reshape([1, 6, 1, 1])));
+    let mut sorted = z.clone();
+    sorted.sort_by(f32::total_cmp);
+    assert_eq!(sorted, x);
+    assert_ne!(z, x);
+}
+
+/// The determinant of a large matrix does not overflow, nor does it lose the precision of its logarithm.
+#[test]
+fn log_determinants_of_large_matrices_are_exact() {
+    let layer = FlowLayer::InvertibleLinear(InvertibleLinear::per_pixel(96, &mut NoiseKey::new(2, [0, 0]).stream(0), &device()));
+    let mut state = named_tensors(&layer);
+    state[0].values.iter_mut().for_each(|w| *w *= 10.0);
+    let layer = with_tensors(layer.clone(), state).unwrap();
+    let (_, log_det) = exact_log_det(&layer, Tensor::zeros([1, 96, 2, 3], &device()));
+    assert!((f64::from(log_det[0]) - 6.0 * 96.0 * 10f64.ln()).abs() < 1e-3, "{log_det:?}");
+}
+
+#[test]
+fn a_singular_matrix_is_an_error() {
+    let layer = FlowLayer::InvertibleLinear(InvertibleLinear::per_pixel(2, &mut NoiseKey::new(2, [0, 0]).stream(0), &device()));
+    let mut state = named_tensors(&layer);
+    state[0].values = vec![1.0, 2.0, 2.0, 4.0];
+    let layer = with_tensors(layer.clone(), state).unwrap();
+    let config = LogDetConfig::exact();
+    let context = LogDetContext { config: &config, noise: NoiseKey::new(0, [0, 0]) };
+    let x = Tensor::ones([1, 2, 1, 1], &device());
+    let forward = layer.forward_log_det(x.clone(), &context, &id()).unwrap_err().to_string();
+    assert!(forward.contains("`layer`") && forward.contains("singular"), "{forward}");
+    assert!(layer.inverse(x, &FixedPoint::default(), &id(), &mut Default::default()).is_err());
 }

@@ -7,7 +7,7 @@ use burn::tensor::{Device, Tensor};
 use residual_flows::flows::ResidualBlock;
 use residual_flows::{
     ActivationKind, ContractiveNet, ContractiveNetConfig, FlowLayer, Gradients, NoiseKey, NormLearning, NormOrder,
-    PowerIteration, SeriesDraw,
+    LogDetDraw, PowerIteration,
 };
 use support::{GoldenFile, assert_close};
 
@@ -152,7 +152,7 @@ fn networks_agree() {
         let g = layer.forward(x.clone()) - x.clone();
         assert_close(&case.key("g"), &values(g), &file.values(&case.key("g")), 1e-4);
 
-        let mut draw = |_| SeriesDraw { probe: case.image(&file, "v"), coefficients: vec![1.0] };
+        let mut draw = |_| LogDetDraw::neumann(case.image(&file, "v"), vec![1.0]);
         let mut gradients = Gradients::new();
         let one = Tensor::ones([batch], &Device::flex());
         let (x_bar, trace) = layer.backward(x, case.image(&file, "z_bar"), one, &mut draw, &mut gradients);

@@ -4,18 +4,13 @@
 
 mod support;
 
-use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::{Device, Tensor};
 use residual_flows::log_det::GradientForm;
-use residual_flows::{Gradients, LayerId, LogDetConfig, LogDetContext, LogDetDraw, NoiseKey, bits_per_dim};
-use support::{Golden, assert_close};
+use residual_flows::{Gradients, LayerId, LogDetConfig, LogDetContext, LogDetDraw, NoiseKey, Objective, bits_per_dim};
+use support::{Golden, assert_close, compare, cross_entropy_gradient, values};
 
-fn values<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
-    tensor.try_into_vec_as().unwrap()
-}
-
-fn cases() -> [Golden; 3] {
-    [Golden::rgb_swish(), Golden::celeba_elu(), Golden::mixed_norms()]
+fn cases() -> [Golden; 5] {
+    [Golden::rgb_swish(), Golden::celeba_elu(), Golden::mixed_norms(), Golden::hybrid(), Golden::toy2d()]
 }
 
 #[test]
@@ -51,9 +46,10 @@ fn exact_log_determinants_agree() {
 /// Value and gradient of one block's estimator, for the probes and the number of terms that the research code drew.
 #[test]
 fn unit_estimators_and_gradients_agree() {
-    for case in cases() {
+    // The blocks of the hybrid model are built like the first case's.
+    for case in cases().into_iter().filter(|case| !case.has("logits")) {
         let model = case.model();
-        let block = "transforms.0.chain.4";
+        let block = if case.image == [2, 1, 1] { "chain.3" } else { "transforms.0.chain.4" };
         let layer = case.layer(&model, block);
         let x = case.tensor::<4>("unit.x");
         let dims = x.dims();
@@ -92,7 +88,10 @@ fn unit_estimators_and_gradients_agree() {
 #[test]
 fn training_gradients_agree() {
     for case in cases() {
-        training_gradient_agrees(&case, GradientForm::Neumann, "step.grads.", "step.grad_norm");
+        // The script for points trains by the value's own gradient.
+        if case.image != [2, 1, 1] {
+            training_gradient_agrees(&case, GradientForm::Neumann, "step.grads.", "step.grad_norm");
+        }
         training_gradient_agrees(&case, GradientForm::Basic, "step.grads_basic.", "step.grad_norm_basic");
     }
 }
@@ -102,7 +101,7 @@ fn training_gradient_agrees(case: &Golden, gradient: GradientForm, expected: &st
     let x = case.tensor::<4>("x");
     let batch = x.dims()[0];
     let dimensions = model.dimensions();
-    let weight = Tensor::full([batch], -1.0 / (batch as f64 * dimensions as f64 * std::f64::consts::LN_2), &Device::flex());
+    let weight = Tensor::full([batch], -case.loss_weight / batch as f64, &Device::flex());
     let mut gradients = Gradients::new();
     let draw = |id: &LayerId, shape: [usize; 4]| {
         let block = case.reference_layer(&id.path);
@@ -110,7 +109,13 @@ fn training_gradient_agrees(case: &Golden, gradient: GradientForm, expected: &st
         let probe = case.tensor::<4>(&format!("step.{block}.vareps")).reshape(shape);
         LogDetDraw::Hutchinson { probe, coefficients, gradient }
     };
-    let log_prob = model.log_prob_gradients(x, weight, draw, &mut gradients).unwrap().total();
+    let mut by_logits = |logits: &Tensor<2>| cross_entropy_gradient(case, logits) / std::f64::consts::LN_2;
+    let mut objective = Objective::log_prob(weight);
+    if case.has("logits") {
+        objective.logits = Some(&mut by_logits);
+    }
+    let outputs = model.gradients_with_draws(x, objective, draw, &mut gradients).unwrap();
+    let log_prob = outputs.log_prob.unwrap().total();
     let mean = f64::from(values(log_prob.mean())[0]);
     let bits = f64::from(case.values("step.bits_per_dim")[0]);
     let got = bits_per_dim(mean, dimensions, case.levels);
@@ -121,44 +126,18 @@ fn training_gradient_agrees(case: &Golden, gradient: GradientForm, expected: &st
     assert!(compared > 30, "only {compared} parameters were compared");
 }
 
-/// Compares every gradient that the fixture has under `expected` with ours, of parameters below `within`.
-fn compare<M: Module>(case: &Golden, model: &M, gradients: &Gradients, within: &str, expected: &str) -> usize {
-    let mut visitor = Compare { case, gradients, within, expected, path: Vec::new(), compared: 0 };
-    model.visit(&mut visitor);
-    visitor.compared
-}
-
-struct Compare<'a> {
-    case: &'a Golden,
-    gradients: &'a Gradients,
-    within: &'a str,
-    expected: &'a str,
-    path: Vec<String>,
-    compared: usize,
-}
-
-impl ModuleVisitor for Compare<'_> {
-    fn enter_module(&mut self, name: &str, _container: &str) {
-        self.path.push(name.into());
+#[test]
+fn logits_agree() {
+    let case = Golden::hybrid();
+    let model = case.model();
+    let exact = LogDetConfig::exact();
+    let context = LogDetContext { config: &exact, noise: NoiseKey::new(0, [0, 0]) };
+    let (log_prob, logits) = model.log_prob_and_logits(case.tensor("x"), &context).unwrap();
+    for (got, want) in values(logits.clone()).iter().zip(case.values("logits")) {
+        assert!((got - want).abs() < 1e-4, "{got} for {want}");
     }
-
-    fn exit_module(&mut self, _name: &str, _container: &str) {
-        self.path.pop();
+    for (got, want) in values(log_prob.log_det).iter().zip(case.values("logdet_exact")) {
+        assert!((got - want).abs() < 1e-3, "{got} for {want}");
     }
-
-    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        let Some(name) = self.case.reference_name(&self.path.join(".")) else { return };
-        let Some(name) = name.strip_prefix(self.within) else { return };
-        let key = format!("{}{name}", self.expected);
-        match (self.case.has(&key), self.gradients.get(param)) {
-            (true, Some(got)) => {
-                let want = self.case.values(&key);
-                // The research code's 3x3 and 1x1 weights and ours have the same order of elements.
-                assert_close(&key, &values(got), &want, 1e-3);
-                self.compared += 1;
-            }
-            (true, None) => panic!("no gradient for {key}"),
-            (false, _) => {}
-        }
-    }
+    assert_eq!(values(model.logits(case.tensor("x")).unwrap()), values(logits));
 }

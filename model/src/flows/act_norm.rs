@@ -1,5 +1,6 @@
 //! Activation normalisation.
 
+use super::scope::Scope;
 use crate::gradients::Gradients;
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Tensor};
@@ -22,33 +23,34 @@ pub struct ActNorm {
     pub bias: Param<Tensor<1>>,
     /// As `bias`.
     pub log_scale: Param<Tensor<1>>,
-    per_element: bool,
+    #[module(skip)]
+    scope: Scope,
 }
 
 impl ActNorm {
     /// The identity, with one bias and scale a channel.
     pub fn per_channel(channels: usize, device: &Device) -> Self {
-        Self::identity(channels, false, device)
+        Self::identity(channels, Scope::Pixel, device)
     }
 
     /// The identity, with one bias and scale an element of an image `[channels, height, width]`.
     pub fn per_element(shape: [usize; 3], device: &Device) -> Self {
-        Self::identity(shape.iter().product(), true, device)
+        Self::identity(shape.iter().product(), Scope::Image, device)
     }
 
-    fn identity(size: usize, per_element: bool, device: &Device) -> Self {
+    fn identity(size: usize, scope: Scope, device: &Device) -> Self {
         let zeros = || Param::from_tensor(Tensor::zeros([size], device));
-        Self { bias: zeros(), log_scale: zeros(), per_element }
+        Self { bias: zeros(), log_scale: zeros(), scope }
     }
 
     /// Sets bias and scale so that this batch is mapped to mean 0 and variance 1 (variances below 0.2 count as 0.2).
     ///
     /// A batch of a single value per channel has variance 0.
     pub fn initialize(&mut self, x: Tensor<4>) {
-        let columns = self.columns(x);
-        let n = columns.dims()[0];
-        let mean = columns.clone().mean_dim(0);
-        let squares = (columns - mean.clone()).square().sum_dim(0);
+        let rows = self.scope.rows(x);
+        let n = rows.dims()[0];
+        let mean = rows.clone().mean_dim(0);
+        let squares = (rows - mean.clone()).square().sum_dim(0);
         let variance = squares / (n.max(2) - 1) as f64;
         let size = self.bias.val().dims()[0];
         self.bias = Param::initialized(self.bias.id, mean.neg().reshape([size]));
@@ -56,32 +58,21 @@ impl ActNorm {
         self.log_scale = Param::initialized(self.log_scale.id, log_scale.reshape([size]));
     }
 
-    /// One column for each bias.
-    fn columns(&self, x: Tensor<4>) -> Tensor<2> {
-        let [b, c, h, w] = x.dims();
-        if self.per_element { x.reshape([b, c * h * w]) } else { x.permute([0, 2, 3, 1]).reshape([b * h * w, c]) }
-    }
-
-    /// A bias or scale in a shape that broadcasts over images.
-    fn broadcast(&self, values: Tensor<1>, [_, c, h, w]: [usize; 4]) -> Tensor<4> {
-        if self.per_element { values.reshape([1, c, h, w]) } else { values.reshape([1, c, 1, 1]) }
-    }
-
     /// Data to latent.
     pub fn forward(&self, x: Tensor<4>) -> Tensor<4> {
         let dims = x.dims();
-        (x + self.broadcast(self.bias.val(), dims)) * self.broadcast(self.log_scale.val().exp(), dims)
+        (x + self.scope.broadcast(self.bias.val(), dims)) * self.scope.broadcast(self.log_scale.val().exp(), dims)
     }
 
     /// Of a batch of these dimensions, `[batch]`, nats.
     pub fn log_det(&self, dims: [usize; 4]) -> Tensor<1> {
-        (self.log_scale.val().sum() * self.repeats(dims)).expand([dims[0]])
+        (self.log_scale.val().sum() * self.scope.repeats(dims)).expand([dims[0]])
     }
 
     /// Latent to data.
     pub fn inverse(&self, z: Tensor<4>) -> Tensor<4> {
         let dims = z.dims();
-        z * self.broadcast(self.log_scale.val().neg().exp(), dims) - self.broadcast(self.bias.val(), dims)
+        z * self.scope.broadcast(self.log_scale.val().neg().exp(), dims) - self.scope.broadcast(self.bias.val(), dims)
     }
 
     /// `x̄ = z̄ exp(log_scale)`, and the gradients of bias and scale.
@@ -95,15 +86,10 @@ impl ActNorm {
         let dims = x.dims();
         let size = self.bias.val().dims()[0];
         let z = self.forward(x);
-        let x_bar = z_bar.clone() * self.broadcast(self.log_scale.val().exp(), dims);
-        gradients.add(&self.bias, self.columns(x_bar.clone()).sum_dim(0).reshape([size]));
-        let by_scale = self.columns(z * z_bar).sum_dim(0).reshape([size]);
-        gradients.add(&self.log_scale, by_scale + log_det_bar.sum() * self.repeats(dims));
+        let x_bar = z_bar.clone() * self.scope.broadcast(self.log_scale.val().exp(), dims);
+        gradients.add(&self.bias, self.scope.rows(x_bar.clone()).sum_dim(0).reshape([size]));
+        let by_scale = self.scope.rows(z * z_bar).sum_dim(0).reshape([size]);
+        gradients.add(&self.log_scale, by_scale + log_det_bar.sum() * self.scope.repeats(dims));
         x_bar
-    }
-
-    /// How many elements of a sample share a scale.
-    fn repeats(&self, [_, _, h, w]: [usize; 4]) -> f64 {
-        if self.per_element { 1.0 } else { (h * w) as f64 }
     }
 }

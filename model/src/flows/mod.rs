@@ -1,15 +1,27 @@
 //! The invertible layers. Forward is data to latent.
 
 mod act_norm;
+mod coupling;
+mod coupling_net;
+mod invertible_linear;
 mod logit;
+mod moving_batch_norm;
+mod normalize;
 mod residual;
+mod scope;
 mod squeeze;
 
+pub use crate::moving_batch_norm::MovingBatchNorm;
 pub use act_norm::ActNorm;
+pub use coupling::{Coupling, Split};
+pub use coupling_net::{CouplingNet, CouplingNetConfig};
+pub use invertible_linear::InvertibleLinear;
 pub use logit::Logit;
+pub use normalize::Normalize;
 pub use residual::ResidualBlock;
 pub use squeeze::Squeeze;
 
+use crate::branch::channel_means;
 use crate::error::Result;
 use crate::fixed_point::{FixedPoint, InversionReport};
 use crate::gradients::Gradients;
@@ -19,6 +31,7 @@ use crate::net::ContractiveNet;
 use crate::randomness::NoiseKey;
 use burn::module::Module;
 use burn::tensor::Tensor;
+use rand::Rng;
 
 /// A layer of a flow on images `[batch, channels, height, width]`.
 ///
@@ -29,10 +42,18 @@ use burn::tensor::Tensor;
 pub enum FlowLayer {
     /// See [`Logit`].
     Logit(Logit),
+    /// See [`Normalize`].
+    Normalize(Normalize),
     /// See [`ActNorm`].
     ActNorm(ActNorm),
+    /// See [`MovingBatchNorm`].
+    MovingBatchNorm(MovingBatchNorm),
+    /// See [`InvertibleLinear`].
+    InvertibleLinear(InvertibleLinear),
     /// See [`ResidualBlock`].
     Residual(ResidualBlock),
+    /// See [`Coupling`].
+    Coupling(Coupling),
     /// See [`Squeeze`].
     Squeeze(Squeeze),
 }
@@ -41,8 +62,14 @@ pub enum FlowLayer {
 pub struct LogDetContext<'a> {
     /// The estimator.
     pub config: &'a LogDetConfig,
-    /// Where its randomness comes from; each layer uses the stream of its own number.
+    /// Where its randomness comes from; each layer uses the stream of its own number, padding the last of all.
     pub noise: NoiseKey,
+}
+
+impl LogDetContext<'_> {
+    pub(crate) fn padding_stream(&self) -> impl Rng {
+        self.noise.stream(u64::MAX)
+    }
 }
 
 /// A layer's place in the model, for its random stream and for messages.
@@ -59,8 +86,12 @@ impl FlowLayer {
     pub fn forward(&self, x: Tensor<4>) -> Tensor<4> {
         match self {
             FlowLayer::Logit(layer) => layer.forward(x),
+            FlowLayer::Normalize(layer) => layer.forward(x),
             FlowLayer::ActNorm(layer) => layer.forward(x),
+            FlowLayer::MovingBatchNorm(layer) => layer.forward(x),
+            FlowLayer::InvertibleLinear(layer) => layer.forward(x),
             FlowLayer::Residual(layer) => layer.forward(x),
+            FlowLayer::Coupling(layer) => layer.forward(x),
             FlowLayer::Squeeze(layer) => layer.forward(x),
         }
     }
@@ -72,14 +103,20 @@ impl FlowLayer {
     pub fn forward_log_det(&self, x: Tensor<4>, context: &LogDetContext, id: &LayerId) -> Result<(Tensor<4>, Tensor<1>)> {
         match self {
             FlowLayer::Logit(layer) => Ok((layer.forward(x.clone()), layer.log_det(x))),
+            FlowLayer::Normalize(layer) => Ok((layer.forward(x.clone()), layer.log_det(&x))),
             FlowLayer::ActNorm(layer) => {
                 let log_det = layer.log_det(x.dims());
                 Ok((layer.forward(x), log_det))
             }
-            FlowLayer::Residual(layer) => layer.forward_log_det(x, context, id),
-            FlowLayer::Squeeze(layer) => {
-                let log_det = Tensor::zeros([x.dims()[0]], &x.device());
+            FlowLayer::InvertibleLinear(layer) => {
+                let log_det = layer.log_det(x.dims(), id)?;
                 Ok((layer.forward(x), log_det))
+            }
+            FlowLayer::Residual(layer) => layer.forward_log_det(x, context, id),
+            FlowLayer::Coupling(layer) => Ok(layer.forward_log_det(x)),
+            FlowLayer::MovingBatchNorm(_) | FlowLayer::Squeeze(_) => {
+                let log_det = Tensor::zeros([x.dims()[0]], &x.device());
+                Ok((self.forward(x), log_det))
             }
         }
     }
@@ -91,7 +128,11 @@ impl FlowLayer {
     pub fn inverse(&self, z: Tensor<4>, solver: &FixedPoint, id: &LayerId, report: &mut InversionReport) -> Result<Tensor<4>> {
         match self {
             FlowLayer::Logit(layer) => Ok(layer.inverse(z)),
+            FlowLayer::Normalize(layer) => Ok(layer.inverse(z)),
             FlowLayer::ActNorm(layer) => Ok(layer.inverse(z)),
+            FlowLayer::MovingBatchNorm(layer) => Ok(layer.inverse(z)),
+            FlowLayer::InvertibleLinear(layer) => layer.inverse(z, id),
+            FlowLayer::Coupling(layer) => Ok(layer.inverse(z)),
             FlowLayer::Residual(layer) => layer.inverse(z, solver, id, report),
             FlowLayer::Squeeze(layer) => Ok(layer.inverse(z)),
         }
@@ -111,6 +152,13 @@ impl FlowLayer {
     ) -> (Tensor<4>, Tensor<1>) {
         match self {
             FlowLayer::Logit(layer) => (layer.backward(x.clone(), z_bar, log_det_bar), layer.log_det(x)),
+            FlowLayer::Normalize(layer) => (layer.backward(z_bar), layer.log_det(&x)),
+            FlowLayer::MovingBatchNorm(layer) => {
+                let log_det = Tensor::zeros([x.dims()[0]], &x.device());
+                (layer.backward(z_bar, gradients), log_det)
+            }
+            FlowLayer::InvertibleLinear(layer) => layer.backward(x, z_bar, log_det_bar, gradients),
+            FlowLayer::Coupling(layer) => layer.backward(x, z_bar, log_det_bar, gradients),
             FlowLayer::ActNorm(layer) => {
                 let log_det = layer.log_det(x.dims());
                 (layer.backward(x, z_bar, log_det_bar, gradients), log_det)
@@ -126,6 +174,16 @@ impl FlowLayer {
         }
     }
 
+    /// [`backward`](Self::backward) for an objective without the log-determinant, which is not computed.
+    pub fn pullback(&self, x: Tensor<4>, z_bar: Tensor<4>, gradients: &mut Gradients) -> Tensor<4> {
+        if let FlowLayer::Residual(layer) = self {
+            return layer.pullback(x, z_bar, gradients);
+        }
+        let no_weight = Tensor::zeros([x.dims()[0]], &x.device());
+        let mut no_draw = |_| unreachable!("only residual layers draw");
+        self.backward(x, z_bar, no_weight, &mut no_draw, gradients).0
+    }
+
     /// Sets data-dependent initial values from a batch.
     pub fn initialize(&mut self, x: Tensor<4>) {
         if let FlowLayer::ActNorm(layer) = self {
@@ -138,7 +196,7 @@ impl FlowLayer {
     pub fn update_lipschitz(&mut self, settings: &PowerIteration) -> Option<f32> {
         match self {
             FlowLayer::Residual(layer) => Some(layer.net.update_lipschitz(settings)),
-            FlowLayer::Logit(_) | FlowLayer::ActNorm(_) | FlowLayer::Squeeze(_) => None,
+            _ => None,
         }
     }
 
@@ -146,7 +204,7 @@ impl FlowLayer {
     pub fn net(&self) -> Option<&ContractiveNet> {
         match self {
             FlowLayer::Residual(layer) => Some(&layer.net),
-            FlowLayer::Logit(_) | FlowLayer::ActNorm(_) | FlowLayer::Squeeze(_) => None,
+            _ => None,
         }
     }
 
@@ -154,7 +212,7 @@ impl FlowLayer {
     pub fn net_mut(&mut self) -> Option<&mut ContractiveNet> {
         match self {
             FlowLayer::Residual(layer) => Some(&mut layer.net),
-            FlowLayer::Logit(_) | FlowLayer::ActNorm(_) | FlowLayer::Squeeze(_) => None,
+            _ => None,
         }
     }
 
@@ -167,13 +225,18 @@ impl FlowLayer {
 
     /// Whether [`update_batch_norm`](Self::update_batch_norm) does anything.
     pub(crate) fn has_batch_norm(&self) -> bool {
-        self.net().is_some_and(|net| !net.batch_norms.is_empty())
+        match self {
+            FlowLayer::MovingBatchNorm(_) => true,
+            other => other.net().is_some_and(|net| !net.batch_norms.is_empty()),
+        }
     }
 
     /// Moves the means of moving batch norms, at the layer's input `x`.
     pub(crate) fn update_batch_norm(&mut self, x: Tensor<4>) {
-        if let Some(net) = self.net_mut() {
-            net.update_batch_norm(x);
+        match self {
+            FlowLayer::MovingBatchNorm(layer) => layer.observe(channel_means(x.permute([0, 2, 3, 1]))),
+            FlowLayer::Residual(layer) => layer.net.update_batch_norm(x),
+            _ => {}
         }
     }
 }

@@ -139,6 +139,17 @@ impl ResidualBlock {
         self.net.add_gradients(of_branch, gradients);
         (z_bar + self.net.export(input_bar, dims), log_det)
     }
+
+    /// The cotangent of `x` alone, without any log-determinant.
+    pub(crate) fn pullback(&self, x: Tensor<4>, z_bar: Tensor<4>, gradients: &mut Gradients) -> Tensor<4> {
+        let dims = x.dims();
+        let input = self.net.import(x);
+        let no_tangent = input.zeros_like();
+        let bar = self.net.import(z_bar.clone());
+        let (input_bar, of_branch) = self.net.branch().pullback(input, no_tangent.clone(), bar, no_tangent);
+        self.net.add_gradients(of_branch, gradients);
+        z_bar + self.net.export(input_bar, dims)
+    }
 }
 
 /// The log-determinant of `I + ∂g/∂x` at `x`, with its gradient's vectors.

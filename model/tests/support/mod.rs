@@ -1,6 +1,10 @@
 //! The research code's numbers, and where its tensors belong in this crate's model.
 #![allow(dead_code, reason = "each test uses a part of this")]
 
+mod compare;
+
+pub use compare::{compare, cross_entropy_gradient};
+
 use burn::tensor::{Device, Tensor, TensorData};
 use residual_flows::state::{NamedTensor, named_tensors, with_tensors};
 use residual_flows::{ActivationKind, FixedPoint, FlowLayer, NoiseKey, NormOrder, ResidualFlow, ResidualFlowConfig};
@@ -26,6 +30,10 @@ impl GoldenFile {
         self.file().tensor(name).is_ok()
     }
 
+    pub fn names(&self) -> Vec<String> {
+        self.file().names().into_iter().map(String::from).collect()
+    }
+
     pub fn shape(&self, name: &str) -> Vec<usize> {
         self.file().tensor(name).unwrap_or_else(|_| panic!("no {name}")).shape().to_vec()
     }
@@ -37,8 +45,10 @@ impl GoldenFile {
     }
 
     pub fn tensor<const D: usize>(&self, name: &str) -> Tensor<D> {
-        let shape: [usize; D] = self.shape(name).try_into().unwrap_or_else(|shape| panic!("{name} has shape {shape:?}"));
-        self.tensor_of(name, shape)
+        let mut shape = self.shape(name);
+        // Points are images of a single pixel.
+        shape.resize(D.max(shape.len()), 1);
+        self.tensor_of(name, shape.try_into().unwrap_or_else(|shape| panic!("{name} has shape {shape:?}")))
     }
 
     /// In another shape, with the same elements.
@@ -56,6 +66,8 @@ pub struct Golden {
     pub image: [usize; 3],
     /// Number of levels of the data.
     pub levels: u32,
+    /// What the training loss weights a nat of a sample's density by: bits/dim, bits, or nats.
+    pub loss_weight: f64,
 }
 
 impl Golden {
@@ -94,8 +106,43 @@ impl Golden {
         Self::read("mixed_norms", config, [3, 8, 8], 256)
     }
 
+    /// Classes and density, normalised inputs; otherwise as the first.
+    pub fn hybrid() -> Self {
+        let config = ResidualFlowConfig {
+            logit_alpha: 0.0,
+            input_mean: vec![0.4914, 0.4822, 0.4465],
+            input_std: vec![0.2023, 0.1994, 0.2010],
+            classes: 10,
+            classifier_channels: 16,
+            ..Self::rgb_swish().config
+        };
+        Self { loss_weight: 1.0 / std::f64::consts::LN_2, ..Self::read("hybrid", config, [3, 8, 8], 256) }
+    }
+
+    /// Points, by the script for 2-D densities.
+    pub fn toy2d() -> Self {
+        let config = ResidualFlowConfig {
+            blocks: vec![4],
+            hidden_channels: 16.into(),
+            dense: true,
+            dense_blocks: 0,
+            logit_alpha: 0.0,
+            lipschitz_bound: 0.9,
+            fixed_point: FixedPoint { tol: 1e-6, ..Default::default() },
+            ..Default::default()
+        };
+        Self { loss_weight: 1.0, ..Self::read("toy2d", config, [2, 1, 1], 1) }
+    }
+
+    /// Random weights in an option that the released models do not use, of data with 256 levels.
+    pub fn option(case: &str, image: [usize; 3], config: ResidualFlowConfig) -> Self {
+        Self::read(case, config, image, 256)
+    }
+
     fn read(case: &str, config: ResidualFlowConfig, image: [usize; 3], levels: u32) -> Self {
-        Self { file: GoldenFile::read(case), config, image, levels }
+        let dimensions = image.iter().product::<usize>() as f64;
+        let loss_weight = 1.0 / (dimensions * std::f64::consts::LN_2);
+        Self { file: GoldenFile::read(case), config, image, levels, loss_weight }
     }
 
     pub fn has(&self, name: &str) -> bool {
@@ -104,6 +151,10 @@ impl Golden {
 
     pub fn values(&self, name: &str) -> Vec<f32> {
         self.file.values(name)
+    }
+
+    pub fn names(&self) -> Vec<String> {
+        self.file.names()
     }
 
     pub fn tensor<const D: usize>(&self, name: &str) -> Tensor<D> {
@@ -140,42 +191,66 @@ impl Golden {
 
     /// A layer by the research code's path, such as `transforms.0.chain.4`.
     pub fn layer<'a>(&self, model: &'a ResidualFlow, path: &str) -> &'a FlowLayer {
-        let parts: Vec<&str> = path.split('.').collect();
-        let (scale, index): (usize, usize) = (parts[1].parse().unwrap(), parts[3].parse().unwrap());
-        &model.scales[scale].layers[index + self.shift(scale)]
+        let ids = model.layer_ids();
+        let index = ids.iter().position(|id| self.reference_layer(&id.path) == path);
+        model.scales.iter().flat_map(|scale| &scale.layers).nth(index.unwrap_or_else(|| panic!("no {path}"))).unwrap()
     }
 
     /// Layers that stand before the research code's chain: the squeeze that it does outside of the model.
-    fn shift(&self, scale: usize) -> usize {
-        usize::from(self.config.squeeze_first && scale == 0)
+    fn shift(&self, scale: usize) -> isize {
+        isize::from(self.config.squeeze_first && scale == 0)
     }
 
-    /// The research code's name of a layer, from `scales.0.layers.3`.
+    /// The research code's name of a layer, from `scales.0.layers.3`. Its models of points have no scales.
     pub fn reference_layer(&self, path: &str) -> String {
         let parts: Vec<&str> = path.split('.').collect();
         let (scale, layer): (usize, usize) = (parts[1].parse().unwrap(), parts[3].parse().unwrap());
-        format!("transforms.{scale}.chain.{}", layer - self.shift(scale))
+        if self.image[1..] == [1, 1] {
+            return format!("chain.{layer}");
+        }
+        format!("transforms.{scale}.chain.{}", layer as isize - self.shift(scale))
     }
 
     /// The research code's name of a parameter, or of a vector `u` or `v`; it has none for `vector`.
     pub fn reference_name(&self, name: &str) -> Option<String> {
+        let parts: Vec<&str> = name.split('.').collect();
+        if let ["classifier", rest @ ..] = &parts[..] {
+            return Some(classifier_name(rest));
+        }
         let layer = self.reference_layer(name);
-        let rest: Vec<&str> = name.split('.').skip(4).collect();
-        let known = |candidates: [String; 2]| candidates.into_iter().find(|c| self.has(&format!("model.{c}")));
-        match rest[..] {
-            ["ActNorm", field] => {
-                let field = if field == "bias" { "bias" } else { "weight" };
-                known([format!("{layer}.{field}"), format!("{layer}.fc_module.{field}")])
-            }
-            ["Residual", "net", kind, index, field] => {
+        let known = |suffix: String, wrapper: &str| {
+            let candidates = [format!("{layer}.{suffix}"), format!("{layer}.{wrapper}.{suffix}")];
+            candidates.into_iter().find(|c| self.has(&format!("model.{c}")))
+        };
+        match parts[4..] {
+            ["ActNorm", field] => known(if field == "bias" { "bias" } else { "weight" }.into(), "fc_module"),
+            ["InvertibleLinear" | "MovingBatchNorm", field] => known(field.into(), "fc_module"),
+            ["Residual" | "Coupling", "net", kind, index, field] => {
                 let index: usize = index.parse().unwrap();
-                let first_block = layer == "transforms.0.chain.2";
-                let place = 2 * index + usize::from((kind == "activations") == first_block);
-                known([format!("{layer}.nnet.{place}.{field}"), format!("{layer}.nnet.nnet.{place}.{field}")])
+                // Convolutions and activations alternate.
+                let convolution_first = known("nnet.0.weight".into(), "nnet").is_some();
+                let place = 2 * index + usize::from((kind == "activations") == convolution_first);
+                let net = if self.has(&format!("model.{layer}.nnet.nnet.{place}.{field}")) { "nnet.nnet" } else { "nnet" };
+                Some(format!("{layer}.{net}.{place}.{field}")).filter(|name| self.has(&format!("model.{name}")))
             }
             _ => panic!("unknown tensor {name}"),
         }
     }
+}
+
+/// The research code's name of a parameter of the classifier.
+fn classifier_name(parts: &[&str]) -> String {
+    match parts {
+        ["heads", index, "convolution", field] => format!("classification_heads.{index}.0.{field}"),
+        ["heads", index, "act_norm", "bias"] => format!("classification_heads.{index}.1.bias"),
+        ["heads", index, "act_norm", "log_scale"] => format!("classification_heads.{index}.1.weight"),
+        ["output", field] => format!("logit_layer.{field}"),
+        _ => panic!("unknown tensor {parts:?}"),
+    }
+}
+
+pub fn values<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
+    tensor.try_into_vec_as().unwrap()
 }
 
 /// Asserts `|got - want| <= tol · max|want|` for every element.

@@ -1,0 +1,116 @@
+//! A square matrix on the channels of every pixel, or on all elements.
+
+use super::LayerId;
+use super::scope::Scope;
+use crate::error::{ModelError, Result};
+use crate::gradients::Gradients;
+use crate::linear_algebra::Lu;
+use crate::tensor::{from_vec, to_vec};
+use burn::module::{Module, Param};
+use burn::tensor::{Device, Tensor};
+use rand::Rng;
+use rand::seq::SliceRandom;
+
+/// `z = W x` on the channels of each pixel (an invertible 1×1 convolution), or on all elements of an image.
+///
+/// `log_det = H W ln|det W|`, or `ln|det W|`, from an LU decomposition in double precision, by which the inverse is
+/// solved for as well. `W` starts as a random permutation.
+///
+/// # Shapes
+/// - `x`, `z`: `[batch, channels, height, width]`
+///
+/// # References
+/// Kingma and Dhariwal (2018), Glow, section 3.2. <https://arxiv.org/abs/1807.03039>
+#[derive(Module, Debug)]
+pub struct InvertibleLinear {
+    /// `W`, `[out, in]`
+    pub weight: Param<Tensor<2>>,
+    #[module(skip)]
+    scope: Scope,
+}
+
+impl InvertibleLinear {
+    /// Acts on the channels of each pixel.
+    pub fn per_pixel(channels: usize, rng: &mut impl Rng, device: &Device) -> Self {
+        Self::permutation(channels, Scope::Pixel, rng, device)
+    }
+
+    /// Acts on all elements of an image `[channels, height, width]`.
+    pub fn dense(shape: [usize; 3], rng: &mut impl Rng, device: &Device) -> Self {
+        Self::permutation(shape.iter().product(), Scope::Image, rng, device)
+    }
+
+    fn permutation(size: usize, scope: Scope, rng: &mut impl Rng, device: &Device) -> Self {
+        let mut columns: Vec<usize> = (0..size).collect();
+        columns.shuffle(rng);
+        let mut weight = vec![0.0; size * size];
+        columns.iter().enumerate().for_each(|(row, column)| weight[row * size + column] = 1.0);
+        Self { weight: Param::from_tensor(from_vec(weight, [size, size], device)), scope }
+    }
+
+    fn lu(&self) -> Lu {
+        let weight = self.weight.val();
+        let size = weight.dims()[0];
+        Lu::new(to_vec(weight).into_iter().map(f64::from).collect(), size)
+    }
+
+    /// Data to latent.
+    pub fn forward(&self, x: Tensor<4>) -> Tensor<4> {
+        let dims = x.dims();
+        self.scope.images(self.scope.rows(x).matmul(self.weight.val().transpose()), dims)
+    }
+
+    /// Of a batch of these dimensions, `[batch]`, nats.
+    ///
+    /// # Errors
+    /// If `W` is singular or not finite.
+    pub fn log_det(&self, dims: [usize; 4], id: &LayerId) -> Result<Tensor<1>> {
+        let log_det = self.lu().log_abs_det();
+        if !log_det.is_finite() {
+            let reason = "its matrix is singular or not finite".into();
+            return Err(ModelError::ExactLogDet { layer: id.path.clone(), reason });
+        }
+        Ok(self.constant(log_det, dims))
+    }
+
+    fn constant(&self, log_det: f64, dims: [usize; 4]) -> Tensor<1> {
+        Tensor::full([dims[0]], log_det * self.scope.repeats(dims), &self.weight.val().device())
+    }
+
+    /// Latent to data.
+    ///
+    /// # Errors
+    /// If `W` is singular or not finite.
+    pub fn inverse(&self, z: Tensor<4>, id: &LayerId) -> Result<Tensor<4>> {
+        let (dims, device) = (z.dims(), z.device());
+        let rows = self.scope.rows(z);
+        let [n, size] = rows.dims();
+        let columns: Vec<f64> = to_vec(rows.transpose()).into_iter().map(f64::from).collect();
+        let lu = self.lu();
+        if !lu.log_abs_det().is_finite() {
+            return Err(ModelError::NotFinite { what: "the inverse matrix", layer: id.path.clone() });
+        }
+        let x = lu.solve(&columns, n).into_iter().map(|value| value as f32).collect();
+        let x: Tensor<2> = from_vec(x, [size, n], &device);
+        Ok(self.scope.images(x.transpose(), dims))
+    }
+
+    /// `x̄ = Wᵀ z̄` and `log_det`; the gradient of `W` is `Σ z̄ xᵀ + (Σ_b ℓ̄_b) H W · W⁻ᵀ`. Not finite for a singular `W`.
+    pub(crate) fn backward(
+        &self,
+        x: Tensor<4>,
+        z_bar: Tensor<4>,
+        log_det_bar: Tensor<1>,
+        gradients: &mut Gradients,
+    ) -> (Tensor<4>, Tensor<1>) {
+        let (dims, device) = (x.dims(), x.device());
+        let weight = self.weight.val();
+        let lu = self.lu();
+        let inverse = lu.inverse().into_iter().map(|value| value as f32).collect();
+        let inverse: Tensor<2> = from_vec(inverse, weight.dims(), &device);
+        let z_bar = self.scope.rows(z_bar);
+        let through_log_det = inverse.transpose() * (log_det_bar.sum() * self.scope.repeats(dims)).reshape([1, 1]);
+        gradients.add(&self.weight, z_bar.clone().transpose().matmul(self.scope.rows(x)) + through_log_det);
+        (self.scope.images(z_bar.matmul(weight), dims), self.constant(lu.log_abs_det(), dims))
+    }
+}

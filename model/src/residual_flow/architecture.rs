@@ -1,0 +1,199 @@
+//! The layers that a configuration asks for.
+
+use super::classifier::Classifier;
+use super::{ResidualFlow, Scale};
+use crate::config::{BlockKind, ResidualFlowConfig};
+use crate::error::Result;
+use crate::flows::{
+    ActNorm, Coupling, CouplingNetConfig, FlowLayer, InvertibleLinear, Logit, MovingBatchNorm, Normalize, ResidualBlock, Split,
+    Squeeze,
+};
+use crate::net::ContractiveNetConfig;
+use crate::widths::Widths;
+use burn::tensor::Device;
+use rand::Rng;
+
+impl ResidualFlowConfig {
+    /// A model for images `[channels, height, width]` with random weights.
+    ///
+    /// ActNorm layers are the identity until [`ResidualFlow::initialize`].
+    ///
+    /// # Errors
+    /// If the settings do not fit the images.
+    pub fn init(&self, image: [usize; 3], rng: &mut impl Rng, device: &Device) -> Result<ResidualFlow> {
+        self.validate(image)?;
+        let n_scales = self.scales(image);
+        let mut shape = self.first_shape(image);
+        let (mut scales, mut heads) = (Vec::with_capacity(n_scales), Vec::new());
+        for index in 0..n_scales {
+            let last = index + 1 == n_scales;
+            let mut builder = Builder { config: self, shape, layers: Vec::new(), n_blocks: 0, rng: &mut *rng, device };
+            builder.scale(index, last);
+            let [c, h, w] = shape;
+            let output = if last { shape } else { [4 * c, h / 2, w / 2] };
+            scales.push(Scale { layers: builder.layers, output });
+            if !last {
+                shape = self.next_shape(shape);
+            }
+            // With factor-out, kept and factored half have as many channels.
+            heads.push(shape[0]);
+        }
+        let classifier = (self.classes > 0).then(|| Classifier::new(&heads, self.classifier_channels, self.classes, rng, device));
+        Ok(ResidualFlow {
+            scales,
+            classifier,
+            image,
+            padding_channels: self.padding_channels,
+            padding: self.padding,
+            padding_levels: self.padding_levels,
+            factor_out: self.factor_out,
+            last_head_sees_factored: self.last_head_sees_factored,
+            power_iteration: self.power_iteration,
+            fixed_point: self.fixed_point,
+        })
+    }
+}
+
+/// Gathers the layers of one scale, on images of one shape.
+struct Builder<'a, R> {
+    config: &'a ResidualFlowConfig,
+    shape: [usize; 3],
+    layers: Vec<FlowLayer>,
+    /// Blocks so far.
+    n_blocks: usize,
+    rng: &'a mut R,
+    device: &'a Device,
+}
+
+/// What distinguishes the blocks of a scale.
+struct Block {
+    dense: bool,
+    hidden: Widths,
+    preactivation: bool,
+    split: Split,
+}
+
+impl<R: Rng> Builder<'_, R> {
+    /// `[entrance] ([invertible matrix] block [ActNorm])… squeeze`, or dense blocks at the end of the last scale.
+    fn scale(&mut self, index: usize, last: bool) {
+        let config = self.config;
+        if index == 0 {
+            self.entrance();
+        }
+        for number in 0..config.blocks[index] {
+            if config.invertible_convolutions {
+                self.invertible_matrix();
+            }
+            self.block(Block {
+                dense: config.dense,
+                hidden: config.hidden_channels.clone(),
+                preactivation: config.preactivates(index, number, last),
+                split: if config.splits_pixels(self.shape, index) { Split::Checkerboard } else { Split::Channels },
+            });
+            self.act_norms();
+            if config.flow_batch_norm {
+                self.layers.push(FlowLayer::MovingBatchNorm(MovingBatchNorm::new(self.shape[0], self.device)));
+            }
+        }
+        if last {
+            self.dense_end();
+        } else {
+            self.layers.push(FlowLayer::Squeeze(Squeeze {}));
+        }
+    }
+
+    /// What comes before the first block.
+    fn entrance(&mut self) {
+        let config = self.config;
+        if config.squeeze_first {
+            self.layers.push(FlowLayer::Squeeze(Squeeze {}));
+        }
+        if config.logit_alpha > 0.0 {
+            self.layers.push(FlowLayer::Logit(Logit::new(config.logit_alpha)));
+        }
+        if !config.input_mean.is_empty() {
+            // After a squeeze every channel of the image has become four in a row.
+            let channels = self.shape[0] - config.padding_channels * if config.squeeze_first { 4 } else { 1 };
+            let copies = channels / config.input_mean.len();
+            let repeat = |values: &[f64]| values.iter().flat_map(|&value| std::iter::repeat_n(value, copies)).collect();
+            self.layers.push(FlowLayer::Normalize(Normalize::new(repeat(&config.input_mean), repeat(&config.input_std))));
+        }
+        if config.plain_first_block {
+            self.act_norms();
+        }
+    }
+
+    /// The dense blocks that end the last scale.
+    fn dense_end(&mut self) {
+        let config = self.config;
+        for _ in 0..config.dense_blocks {
+            let (hidden, preactivation) = (config.dense_hidden.into(), config.preactivation);
+            self.block(Block { dense: true, hidden, preactivation, split: Split::Channels });
+            if config.act_norm || config.dense_act_norm {
+                self.layers.push(FlowLayer::ActNorm(ActNorm::per_element(self.shape, self.device)));
+            }
+        }
+    }
+
+    /// The ActNorm layers that follow a block.
+    fn act_norms(&mut self) {
+        let per_element = || FlowLayer::ActNorm(ActNorm::per_element(self.shape, self.device));
+        let of_block =
+            if self.config.dense { per_element() } else { FlowLayer::ActNorm(ActNorm::per_channel(self.shape[0], self.device)) };
+        let layers = [self.config.act_norm.then_some(of_block), self.config.dense_act_norm.then(per_element)];
+        self.layers.extend(layers.into_iter().flatten());
+    }
+
+    fn invertible_matrix(&mut self) {
+        self.layers.push(FlowLayer::InvertibleLinear(if self.config.dense {
+            InvertibleLinear::dense(self.shape, self.rng, self.device)
+        } else {
+            InvertibleLinear::per_pixel(self.shape[0], self.rng, self.device)
+        }));
+    }
+
+    fn block(&mut self, block: Block) {
+        let layer = match self.config.block {
+            BlockKind::Residual => self.residual(block),
+            BlockKind::Coupling => self.coupling(block),
+        };
+        self.layers.push(layer);
+        self.n_blocks += 1;
+    }
+
+    fn residual(&mut self, block: Block) -> FlowLayer {
+        let config = self.config;
+        let net = ContractiveNetConfig {
+            shape: self.shape,
+            hidden: block.hidden,
+            kernels: config.kernels.clone(),
+            activation: config.activation,
+            preactivation: block.preactivation,
+            dense: block.dense,
+            bound: config.lipschitz_bound,
+            norm_orders: config.norm_orders.clone(),
+            learn_norm_orders: config.learn_norm_orders,
+            batch_norm: config.batch_norm && !block.dense,
+            dropout: config.dropout,
+            last_layer_scale: config.last_layer_scale,
+        };
+        FlowLayer::Residual(ResidualBlock::new(net.init(self.rng, self.device)))
+    }
+
+    /// Every other block of a scale is swapped, beginning with the second.
+    fn coupling(&mut self, block: Block) -> FlowLayer {
+        let swapped = self.n_blocks % 2 == 1;
+        let [c, h, w] = self.shape;
+        let [channels, channels_out] = block.split.net_channels(c, swapped);
+        let net = CouplingNetConfig {
+            input: [channels, h, w],
+            channels_out,
+            hidden: block.hidden,
+            kernels: self.config.kernels.clone(),
+            activation: self.config.activation,
+            preactivation: block.preactivation,
+            dense: block.dense,
+        };
+        FlowLayer::Coupling(Coupling::new(net.init(self.rng, self.device), block.split, swapped))
+    }
+}

@@ -1,0 +1,336 @@
+//! The multi-scale Residual Flow.
+
+mod architecture;
+mod classifier;
+mod gradients;
+mod padding;
+mod training;
+
+pub use classifier::{Classifier, Head};
+pub use gradients::{DensityWeights, Objective, Outputs};
+pub use padding::{Padded, PaddingNoise};
+
+use crate::distribution::standard_normal_log_prob;
+use crate::error::{ModelError, Result};
+use crate::fixed_point::{FixedPoint, InversionReport};
+use crate::flows::{FlowLayer, LayerId, LogDetContext};
+use crate::lipschitz::PowerIteration;
+use crate::randomness::gaussian;
+use burn::module::Module;
+use burn::tensor::{Device, Tensor};
+use rand::Rng;
+
+/// A density model of images: layers on several scales between images and a standard normal latent.
+///
+/// `ln p(x) = ln N(f(x); 0, I) + Σ ln|det ∂f_i|`. Latents are flat, `[batch, dimensions]`: first what each scale
+/// factored out, then what the last scale leaves, channels first. Points are images of a single pixel.
+///
+/// A model with padding channels is a flow on images with noise beside their channels ([`ResidualFlow::pad`]): what
+/// works on images, such as [`log_prob`](ResidualFlow::log_prob) and [`sample`](ResidualFlow::sample), adds and removes
+/// it, the maps between images and latents have it in their inputs. Without padding channels there is no difference.
+#[derive(Module, Debug)]
+pub struct ResidualFlow {
+    /// The scales, from the image's resolution down.
+    pub scales: Vec<Scale>,
+    /// What makes logits of the scales' outputs, if the model has classes.
+    pub classifier: Option<Classifier>,
+    image: [usize; 3],
+    padding_channels: usize,
+    #[module(skip)]
+    padding: PaddingNoise,
+    padding_levels: u32,
+    factor_out: bool,
+    last_head_sees_factored: bool,
+    #[module(skip)]
+    power_iteration: PowerIteration,
+    #[module(skip)]
+    fixed_point: FixedPoint,
+}
+
+/// The layers of one scale, with the squeeze that leads to the next at their end.
+#[derive(Module, Debug)]
+pub struct Scale {
+    /// In forward order.
+    pub layers: Vec<FlowLayer>,
+    /// Shape of what leaves the layers, `[channels, height, width]`.
+    output: [usize; 3],
+}
+
+/// `ln p(x)` in its parts, each `[batch]` in nats.
+pub struct LogProb {
+    /// `ln N(z; 0, I)`
+    pub log_pz: Tensor<1>,
+    /// `ln|det ∂z/∂x|`, estimated or exact.
+    pub log_det: Tensor<1>,
+    /// `ln q(u)` of the padding; 0 without padding.
+    pub log_padding: Tensor<1>,
+}
+
+impl LogProb {
+    fn new(z: Tensor<2>, log_det: Tensor<1>) -> Self {
+        Self { log_pz: standard_normal_log_prob(z), log_padding: log_det.zeros_like(), log_det }
+    }
+
+    /// `ln p(x)`, `[batch]`, nats; with padding an unbiased estimate of a lower bound, `ln p(x, u) - ln q(u)`.
+    pub fn total(&self) -> Tensor<1> {
+        self.log_pz.clone() + self.log_det.clone() - self.log_padding.clone()
+    }
+}
+
+/// What all scales leave.
+struct Passed {
+    latent: Tensor<2>,
+    /// What the classifier's heads see; empty without a classifier.
+    head_inputs: Vec<Tensor<4>>,
+}
+
+impl ResidualFlow {
+    /// Shape of the images, `[channels, height, width]`.
+    pub fn image_shape(&self) -> [usize; 3] {
+        self.image
+    }
+
+    /// Number of dimensions of images, without padding: those that bits per dimension count.
+    pub fn dimensions(&self) -> usize {
+        self.image.iter().product()
+    }
+
+    /// Shape of images with their padding, `[channels, height, width]`.
+    pub fn input_shape(&self) -> [usize; 3] {
+        let [c, h, w] = self.image;
+        [c + self.padding_channels, h, w]
+    }
+
+    /// Number of dimensions of latents: those of images with their padding.
+    pub fn latent_dimensions(&self) -> usize {
+        self.input_shape().iter().product()
+    }
+
+    /// `ln p(x)` of images in `[0, 1]`, `[batch, channels, height, width]`.
+    ///
+    /// # Errors
+    /// If the images have another shape, or an exact log-determinant cannot be computed.
+    pub fn log_prob(&self, x: Tensor<4>, context: &LogDetContext) -> Result<LogProb> {
+        let padded = self.pad(x, &mut context.padding_stream())?;
+        let (passed, log_det) = self.forward_log_det(padded.input, context)?;
+        Ok(LogProb { log_padding: padded.log_density, ..LogProb::new(passed.latent, log_det) })
+    }
+
+    /// [`log_prob`](Self::log_prob) and the logits `[batch, classes]`, in one pass.
+    ///
+    /// # Errors
+    /// As [`log_prob`](Self::log_prob), or if the model has no classes.
+    pub fn log_prob_and_logits(&self, x: Tensor<4>, context: &LogDetContext) -> Result<(LogProb, Tensor<2>)> {
+        let classifier = self.classifier()?;
+        let padded = self.pad(x, &mut context.padding_stream())?;
+        let (passed, log_det) = self.forward_log_det(padded.input, context)?;
+        let log_prob = LogProb { log_padding: padded.log_density, ..LogProb::new(passed.latent, log_det) };
+        Ok((log_prob, classifier.logits(&passed.head_inputs)))
+    }
+
+    /// Logits `[batch, classes]` of padded images, without log-determinants.
+    ///
+    /// # Errors
+    /// If the images have another shape, or the model has no classes.
+    pub fn logits(&self, x: Tensor<4>) -> Result<Tensor<2>> {
+        let classifier = self.classifier()?;
+        Ok(classifier.logits(&self.pass(x)?.head_inputs))
+    }
+
+    /// Padded images to latents `[batch, latent dimensions]`.
+    ///
+    /// # Errors
+    /// If the images have another shape.
+    pub fn encode(&self, x: Tensor<4>) -> Result<Tensor<2>> {
+        Ok(self.pass(x)?.latent)
+    }
+
+    /// Padded images to latents, with `ln|det ∂z/∂x|`, `[batch]`.
+    ///
+    /// # Errors
+    /// As [`log_prob`](Self::log_prob).
+    pub fn encode_log_det(&self, x: Tensor<4>, context: &LogDetContext) -> Result<(Tensor<2>, Tensor<1>)> {
+        let (passed, log_det) = self.forward_log_det(x, context)?;
+        Ok((passed.latent, log_det))
+    }
+
+    /// Latents `[batch, latent dimensions]` to padded images.
+    ///
+    /// # Errors
+    /// If the latents have another number of dimensions, or the inverse of a layer does not converge.
+    pub fn decode(&self, z: Tensor<2>) -> Result<Tensor<4>> {
+        Ok(self.decode_with_report(z)?.0)
+    }
+
+    /// Latents to padded images, with what the inversion took.
+    ///
+    /// # Errors
+    /// As [`decode`](Self::decode).
+    pub fn decode_with_report(&self, z: Tensor<2>) -> Result<(Tensor<4>, InversionReport)> {
+        let mut report = InversionReport::default();
+        let [batch, dimensions] = z.dims();
+        if dimensions != self.latent_dimensions() {
+            let expected = format!("[batch, {}]", self.latent_dimensions());
+            return Err(ModelError::Shape { what: "the latent", expected, got: vec![batch, dimensions] });
+        }
+        let mut parts = self.split_latent(z);
+        let mut ids = self.layer_ids();
+        let mut x = parts.pop().expect("the last scale leaves a part");
+        for (index, scale) in self.scales.iter().enumerate().rev() {
+            if self.factors_out_after(index) {
+                x = Tensor::cat(vec![x, parts.pop().expect("one part a scale")], 1);
+            }
+            for layer in scale.layers.iter().rev() {
+                let id = ids.pop().expect("one id a layer");
+                x = layer.inverse(x, &self.fixed_point, &id, &mut report)?;
+            }
+        }
+        Ok((x, report))
+    }
+
+    /// `n` images from latents of standard deviation `temperature`.
+    ///
+    /// # Errors
+    /// If the inverse of a layer does not converge.
+    pub fn sample(&self, n: usize, temperature: f64, rng: &mut impl Rng, device: &Device) -> Result<Tensor<4>> {
+        let z = gaussian([n, self.latent_dimensions()], rng, device) * temperature;
+        Ok(self.unpad(self.decode(z)?))
+    }
+
+    /// Floating-point operations in the matrix products of one pass through all residual branches: an evaluation, a
+    /// vector-Jacobian product, or a tangent of a batch of this size. A training step with `n` terms of the series needs
+    /// `n + 7` passes.
+    pub fn pass_flops(&self, batch: usize) -> f64 {
+        let last = self.scales.len() - 1;
+        let of_scale = |(index, scale): (usize, &Scale)| -> f64 {
+            // What leaves a scale that is not the last has been squeezed.
+            let pixels = scale.output[1] * scale.output[2] * if index == last { 1 } else { 4 };
+            let layers = scale.layers.iter();
+            layers.map(|layer| if let FlowLayer::Residual(block) = layer { block.net.pass_flops(pixels) } else { 0.0 }).sum()
+        };
+        batch as f64 * self.scales.iter().enumerate().map(of_scale).sum::<f64>()
+    }
+
+    /// The settings of power iteration in training.
+    pub fn power_iteration(&self) -> PowerIteration {
+        self.power_iteration
+    }
+
+    /// Names of all layers in forward order.
+    pub fn layer_ids(&self) -> Vec<LayerId> {
+        let paths = self
+            .scales
+            .iter()
+            .enumerate()
+            .flat_map(|(scale, layers)| (0..layers.layers.len()).map(move |layer| format!("scales.{scale}.layers.{layer}")));
+        paths.enumerate().map(|(index, path)| LayerId { index, path }).collect()
+    }
+
+    /// Runs all layers forward without log-determinants.
+    fn pass(&self, x: Tensor<4>) -> Result<Passed> {
+        self.check_input(&x)?;
+        self.forward_scales(x, |layer, x, _| Ok(layer.forward(x)))
+    }
+
+    fn forward_log_det(&self, x: Tensor<4>, context: &LogDetContext) -> Result<(Passed, Tensor<1>)> {
+        self.check_input(&x)?;
+        let mut total = Tensor::zeros([x.dims()[0]], &x.device());
+        let passed = self.forward_scales(x, |layer, x, id| {
+            let (z, log_det) = layer.forward_log_det(x, context, &id)?;
+            total = total.clone() + log_det;
+            Ok(z)
+        })?;
+        Ok((passed, total))
+    }
+
+    /// Runs all layers forward, splitting where a scale factors out.
+    fn forward_scales(
+        &self,
+        x: Tensor<4>,
+        mut step: impl FnMut(&FlowLayer, Tensor<4>, LayerId) -> Result<Tensor<4>>,
+    ) -> Result<Passed> {
+        let mut ids = self.layer_ids().into_iter();
+        let (mut parts, mut head_inputs) = (Vec::new(), Vec::<Tensor<4>>::new());
+        let mut x = x;
+        for (index, scale) in self.scales.iter().enumerate() {
+            for (layer, id) in scale.layers.iter().zip(&mut ids) {
+                x = step(layer, x, id)?;
+            }
+            let mut head_input = x.clone();
+            if self.factors_out_after(index) {
+                let (kept, factored) = halves(x);
+                parts.push(factored.clone().flatten::<2>(1, 3));
+                (x, head_input) = (kept, factored);
+            } else if self.last_head_sees_factored(index) {
+                head_input = head_inputs.last().expect("a scale before the last").clone();
+            }
+            if self.classifier.is_some() {
+                head_inputs.push(head_input);
+            }
+        }
+        parts.push(x.flatten::<2>(1, 3));
+        Ok(Passed { latent: Tensor::cat(parts, 1), head_inputs })
+    }
+
+    /// A latent, or its cotangent, as the parts of the scales that contribute one.
+    fn split_latent(&self, z: Tensor<2>) -> Vec<Tensor<4>> {
+        let batch = z.dims()[0];
+        let last = self.scales.len() - 1;
+        let mut start = 0;
+        let mut parts = Vec::new();
+        for (index, scale) in self.scales.iter().enumerate() {
+            let [c, h, w] = scale.output;
+            let channels = match (index == last, self.factor_out) {
+                (true, _) => c,
+                (false, true) => c / 2,
+                (false, false) => continue,
+            };
+            let size = channels * h * w;
+            parts.push(z.clone().slice([0..batch, start..start + size]).reshape([batch, channels, h, w]));
+            start += size;
+        }
+        parts
+    }
+
+    /// Whether half of this scale's output leaves the flow.
+    fn factors_out_after(&self, scale: usize) -> bool {
+        self.factor_out && scale + 1 < self.scales.len()
+    }
+
+    /// Whether this is the last scale, and its head sees what the scale before factored out.
+    fn last_head_sees_factored(&self, scale: usize) -> bool {
+        self.classifier.is_some()
+            && self.factor_out
+            && self.last_head_sees_factored
+            && scale > 0
+            && scale + 1 == self.scales.len()
+    }
+
+    fn classifier(&self) -> Result<&Classifier> {
+        let error = || ModelError::Config { key: "classes", expected: "at least 2, to have logits".into(), got: "0".into() };
+        self.classifier.as_ref().ok_or_else(error)
+    }
+
+    fn check_input(&self, x: &Tensor<4>) -> Result<()> {
+        self.check(
+            if self.padding_channels == 0 { "the image batch" } else { "the batch of padded images" },
+            x,
+            self.input_shape(),
+        )
+    }
+
+    fn check(&self, what: &'static str, x: &Tensor<4>, shape: [usize; 3]) -> Result<()> {
+        let dims = x.dims();
+        if dims[1..] == shape {
+            return Ok(());
+        }
+        let [c, h, w] = shape;
+        Err(ModelError::Shape { what, expected: format!("[batch, {c}, {h}, {w}]"), got: dims.to_vec() })
+    }
+}
+
+/// The first and the second half of the channels: what stays in the flow and what is factored out.
+fn halves(x: Tensor<4>) -> (Tensor<4>, Tensor<4>) {
+    let channels = x.dims()[1];
+    (x.clone().narrow(1, 0, channels / 2), x.narrow(1, channels / 2, channels - channels / 2))
+}
