@@ -6,8 +6,8 @@ use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::tensor::{Device, Tensor};
 use residual_flows::flows::ResidualBlock;
 use residual_flows::{
-    ActivationKind, ContractiveNet, ContractiveNetConfig, FlowLayer, Gradients, NoiseKey, NormLearning, NormOrder,
-    LogDetDraw, PowerIteration,
+    ActivationKind, ContractiveNet, ContractiveNetConfig, FlowLayer, Gradients, LogDetDraw, NoiseKey, NormLearning, NormOrder,
+    PowerIteration,
 };
 use support::{GoldenFile, assert_close};
 

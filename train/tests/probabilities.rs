@@ -65,8 +65,13 @@ fn probabilities_sum_to_at_most_one_unless_bins_overlap() {
         let config = BatchConfig { batch_size: IMAGES, dequantization, ..BatchConfig::default() };
         images(&Batcher::new(dataset.clone(), config).expect("settings"))
     };
-    let config =
-        ResidualFlowConfig { blocks: vec![2], hidden_channels: 16, dense_blocks: 1, dense_hidden: 8, ..Default::default() };
+    let config = ResidualFlowConfig {
+        blocks: vec![2],
+        hidden_channels: 16.into(),
+        dense_blocks: 1,
+        dense_hidden: 8,
+        ..Default::default()
+    };
     let model = |data: &Tensor<4>| {
         let mut rng = NoiseKey::new(4, [0, 0]).stream(0);
         let mut model = config.init([1, 1, DIMENSIONS], &mut rng, &Device::flex()).expect("a model");

@@ -1,5 +1,5 @@
 //! The research code's numbers, and where its tensors belong in this crate's model.
-#![allow(dead_code, reason = "each test uses a part of this")]
+#![allow(dead_code, unused_imports, reason = "each test uses a part of this")]
 
 mod compare;
 
