@@ -13,7 +13,8 @@
 //! | start here | for |
 //! | --- | --- |
 //! | [`ResidualFlowConfig`], [`ResidualFlow`] | the multi-scale model of images: `log_prob`, `sample`, `encode`, `decode` |
-//! | [`flows`] | the layers |
+//! | [`Objective`] | what is trained for, density or classes or both, and its gradients |
+//! | [`flows`] | the layers: residual and coupling blocks and what stands between them |
 //! | [`log_det`] | the estimators |
 //! | [`lipschitz`] | the constraint that keeps layers invertible |
 //!

@@ -1,22 +1,21 @@
 //! Whole models of every option: latents are inverted, log-determinants are those of the numerical Jacobian, and
 //! gradients those of finite differences.
 
+mod support;
+
 use burn::module::{Module, ModuleVisitor, Param};
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::{Device, Tensor};
 use residual_flows::state::{named_tensors, with_tensors};
 use residual_flows::{
     ActivationKind, BlockKind, DensityWeights, FixedPoint, Gradients, LayerId, LogDetConfig, LogDetContext, LogDetDraw, NoiseKey,
     Objective, PaddingNoise, PowerIteration, ResidualFlow, ResidualFlowConfig, gaussian, standard_normal_log_prob,
 };
+use support::{numerical_log_dets, values};
 
 const BATCH: usize = 2;
 
 fn device() -> Device {
     Device::flex()
-}
-
-fn values<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
-    tensor.try_into_vec_as().unwrap()
 }
 
 /// Small, and with a small Lipschitz bound, so that inverses converge fast.
@@ -114,12 +113,6 @@ fn exact<'a>(config: &'a LogDetConfig) -> LogDetContext<'a> {
     LogDetContext { config, noise: NoiseKey::new(3, [0, 0]) }
 }
 
-fn with_values(x: &Tensor<4>, change: impl Fn(&mut [f32])) -> Tensor<4> {
-    let mut numbers = values(x.clone());
-    change(&mut numbers);
-    Tensor::from_data(TensorData::new(numbers, x.dims()), &device())
-}
-
 #[test]
 fn latents_are_inverted() {
     for Case { name, model, x } in cases() {
@@ -135,23 +128,6 @@ fn latents_are_inverted() {
     }
 }
 
-/// `ln|det A|` by Gaussian elimination; independent of the crate's.
-fn log_abs_det(mut a: Vec<Vec<f64>>) -> f64 {
-    let n = a.len();
-    let mut sum = 0.0;
-    for i in 0..n {
-        let pivot = (i..n).max_by(|&p, &q| a[p][i].abs().total_cmp(&a[q][i].abs())).unwrap();
-        a.swap(i, pivot);
-        sum += a[i][i].abs().ln();
-        for j in i + 1..n {
-            let factor = a[j][i] / a[i][i];
-            let head = a[i].clone();
-            a[j].iter_mut().zip(&head).for_each(|(value, head)| *value -= factor * head);
-        }
-    }
-    sum
-}
-
 #[test]
 fn log_determinants_are_those_of_the_numerical_jacobian() {
     const STEP: f32 = 2e-3;
@@ -159,19 +135,8 @@ fn log_determinants_are_those_of_the_numerical_jacobian() {
     for Case { name, model, x } in cases() {
         let (z, log_det) = model.encode_log_det(x.clone(), &exact(&config)).unwrap();
         assert_eq!(values(z), values(model.encode(x.clone()).unwrap()), "{name}");
-        let size = model.latent_dimensions();
-        let moved = |column: usize, by: f32| {
-            let nudge = |numbers: &mut [f32]| numbers.iter_mut().skip(column).step_by(size).for_each(|value| *value += by);
-            values(model.encode(with_values(&x, nudge)).unwrap())
-        };
-        let mut jacobians = vec![Vec::new(); BATCH];
-        for column in 0..size {
-            let slopes = moved(column, STEP).into_iter().zip(moved(column, -STEP));
-            let slopes: Vec<f64> = slopes.map(|(up, down)| f64::from(up - down) / f64::from(2.0 * STEP)).collect();
-            jacobians.iter_mut().zip(slopes.chunks_exact(size)).for_each(|(jacobian, slopes)| jacobian.push(slopes.to_vec()));
-        }
-        for (jacobian, got) in jacobians.into_iter().zip(values(log_det)) {
-            let want = log_abs_det(jacobian);
+        let encode = |x| values(model.encode(x).unwrap());
+        for (want, got) in numerical_log_dets(&x, STEP, encode).into_iter().zip(values(log_det)) {
             assert!((f64::from(got) - want).abs() < 2e-2, "{name}: {got} for {want}");
         }
     }

@@ -1,6 +1,8 @@
 //! The contract of every layer: inverse, log-determinant against a numerical Jacobian, gradients against finite
 //! differences, state saved and loaded.
 
+mod support;
+
 use burn::tensor::{Device, Tensor, TensorData};
 use residual_flows::flows::{
     ActNorm, Coupling, CouplingNetConfig, InvertibleLinear, Logit, MovingBatchNorm, Normalize, ResidualBlock, Split, Squeeze,
@@ -10,6 +12,7 @@ use residual_flows::{
     ActivationKind, ContractiveNetConfig, FixedPoint, FlowLayer, Gradients, LayerId, LogDetConfig, LogDetContext, LogDetDraw,
     NoiseKey, NormLearning, NormOrder, PowerIteration, gaussian,
 };
+use support::{numerical_log_dets, values};
 
 const BATCH: usize = 2;
 
@@ -171,10 +174,6 @@ fn cases() -> Vec<Case> {
     cases
 }
 
-fn values<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
-    tensor.try_into_vec_as().unwrap()
-}
-
 fn id() -> LayerId {
     LayerId { index: 0, path: "layer".into() }
 }
@@ -184,34 +183,6 @@ fn exact_log_det(layer: &FlowLayer, x: Tensor<4>) -> (Tensor<4>, Vec<f32>) {
     let context = LogDetContext { config: &config, noise: NoiseKey::new(0, [0, 0]) };
     let (z, log_det) = layer.forward_log_det(x, &context, &id()).unwrap();
     (z, values(log_det))
-}
-
-/// `x` with one number added to element `index` of every sample.
-fn nudged(x: &Tensor<4>, index: usize, by: f32) -> Tensor<4> {
-    let dims = x.dims();
-    let size = dims[1..].iter().product::<usize>();
-    let mut numbers = values(x.clone());
-    numbers.iter_mut().skip(index).step_by(size).for_each(|value| *value += by);
-    Tensor::from_data(TensorData::new(numbers, dims), &device())
-}
-
-/// `ln|det A|` by Gaussian elimination; independent of the crate's.
-fn log_abs_det(mut a: Vec<Vec<f64>>) -> f64 {
-    let n = a.len();
-    let mut sum = 0.0;
-    for i in 0..n {
-        let pivot = (i..n).max_by(|&p, &q| a[p][i].abs().total_cmp(&a[q][i].abs())).unwrap();
-        a.swap(i, pivot);
-        sum += a[i][i].abs().ln();
-        for j in i + 1..n {
-            let factor = a[j][i] / a[i][i];
-            let head = a[i].clone();
-            for (value, head) in a[j].iter_mut().zip(&head) {
-                *value -= factor * head;
-            }
-        }
-    }
-    sum
 }
 
 #[test]
@@ -232,17 +203,8 @@ fn log_determinant_is_that_of_the_numerical_jacobian() {
     for case in cases() {
         let (z, log_det) = exact_log_det(&case.layer, case.x.clone());
         assert_eq!(values(z), values(case.layer.forward(case.x.clone())), "{}", case.name);
-        let size = case.x.dims()[1..].iter().product::<usize>();
-        let moved = |column, by| values(case.layer.forward(nudged(&case.x, column, by)));
-        // By columns: the transpose has the same determinant.
-        let mut jacobians = vec![Vec::new(); BATCH];
-        for column in 0..size {
-            let slopes = moved(column, STEP).into_iter().zip(moved(column, -STEP));
-            let slopes: Vec<f64> = slopes.map(|(up, down)| f64::from(up - down) / f64::from(2.0 * STEP)).collect();
-            jacobians.iter_mut().zip(slopes.chunks_exact(size)).for_each(|(jacobian, slopes)| jacobian.push(slopes.to_vec()));
-        }
-        for (jacobian, got) in jacobians.into_iter().zip(log_det) {
-            let want = log_abs_det(jacobian);
+        let forward = |x| values(case.layer.forward(x));
+        for (want, got) in numerical_log_dets(&case.x, STEP, forward).into_iter().zip(log_det) {
             assert!((f64::from(got) - want).abs() < 5e-3, "{}: {got} for {want}", case.name);
         }
     }

@@ -2,8 +2,10 @@
 #![allow(dead_code, unused_imports, reason = "each test uses a part of this")]
 
 mod compare;
+mod numerical;
 
 pub use compare::{compare, cross_entropy_gradient};
+pub use numerical::numerical_log_dets;
 
 use burn::tensor::{Device, Tensor, TensorData};
 use residual_flows::state::{NamedTensor, named_tensors, with_tensors};
