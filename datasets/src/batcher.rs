@@ -1,11 +1,11 @@
 //! Batches of dequantized images, every one a pure function of the data set, the settings and its number.
 
-use crate::order::{self, Purpose};
-use crate::{DatasetError, Dequantization, ImageDataset, ImageShape, RandomCrop};
+use crate::order::{self, EpochOrder, Purpose};
+use crate::{BatchSource, DatasetError, Dequantization, ImageDataset, ImageShape, RandomCrop};
 use rand::RngCore;
 use serde::{Deserialize, Serialize};
 use std::ops::Range;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 /// How images become batches.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -55,10 +55,10 @@ pub struct Batch {
     pub indices: Vec<usize>,
 }
 
-/// An epoch and the order of its images.
-type EpochOrder = (u64, Arc<Vec<usize>>);
-
 /// Draws training and evaluation batches from a split.
+///
+/// Training batches are shuffled, cropped and flipped if so configured, and have fresh noise in each epoch; with `drop_last` there are
+/// full ones only. Evaluation batches are the images in stored order, never flipped, the noise the same every time.
 ///
 /// The crop, the flip and the noise of an image depend on the seed, the epoch and the image's index only: not on the batch size,
 /// its place in the batch, or the order in which batches are asked for. So a run can be continued at any batch.
@@ -66,8 +66,7 @@ type EpochOrder = (u64, Arc<Vec<usize>>);
 pub struct Batcher {
     dataset: Arc<ImageDataset>,
     config: BatchConfig,
-    /// The order of the epoch asked for last; a cache without influence on results.
-    order: Arc<Mutex<Option<EpochOrder>>>,
+    order: EpochOrder,
 }
 
 impl Batcher {
@@ -94,21 +93,8 @@ impl Batcher {
                 let expected = format!("2 to {}, the data set's levels", dataset.levels());
                 setting("levels", expected, &levels)
             }
-            _ => Ok(Batcher { dataset, config, order: Arc::default() }),
+            _ => Ok(Batcher { dataset, config, order: EpochOrder::default() }),
         }
-    }
-
-    /// Training batches in an epoch; with `drop_last` full ones only, which may be none.
-    pub fn batches_per_epoch(&self) -> usize {
-        match self.config.drop_last {
-            true => self.dataset.len() / self.config.batch_size,
-            false => self.eval_batches(),
-        }
-    }
-
-    /// Evaluation batches: enough for every image, whatever `drop_last` says.
-    pub fn eval_batches(&self) -> usize {
-        self.dataset.len().div_ceil(self.config.batch_size)
     }
 
     /// Number of levels of the pixels in the batches.
@@ -131,25 +117,6 @@ impl Batcher {
         &self.config
     }
 
-    /// Batch `index` of training epoch `epoch`: shuffled, flipped if so configured, fresh noise in each epoch.
-    ///
-    /// # Errors
-    /// [`DatasetError::BatchIndex`] beyond the epoch's end, or the error of a damaged image.
-    pub fn train_batch(&self, epoch: u64, index: usize) -> Result<Batch, DatasetError> {
-        let range = self.range(index, self.batches_per_epoch())?;
-        let order = self.epoch_order(epoch);
-        self.batch(order[range].to_vec(), Purpose::TrainImage, epoch)
-    }
-
-    /// Evaluation batch `index`: images in stored order, never flipped, the noise the same every time.
-    ///
-    /// # Errors
-    /// [`DatasetError::BatchIndex`] beyond the last image, or the error of a damaged image.
-    pub fn eval_batch(&self, index: usize) -> Result<Batch, DatasetError> {
-        let range = self.range(index, self.eval_batches())?;
-        self.batch(range.collect(), Purpose::EvalImage, 0)
-    }
-
     fn range(&self, index: usize, batches: usize) -> Result<Range<usize>, DatasetError> {
         let (len, batch_size) = (self.dataset.len(), self.config.batch_size);
         if index >= batches {
@@ -157,19 +124,6 @@ impl Batcher {
         }
         let start = index * batch_size;
         Ok(start..len.min(start.saturating_add(batch_size)))
-    }
-
-    fn epoch_order(&self, epoch: u64) -> Arc<Vec<usize>> {
-        let mut cache = self.order.lock().unwrap_or_else(PoisonError::into_inner);
-        match &*cache {
-            Some((cached, order)) if *cached == epoch => order.clone(),
-            _ => {
-                let order = order::permutation(self.dataset.len(), self.config.seed, epoch);
-                let order = Arc::new(order);
-                *cache = Some((epoch, order.clone()));
-                order
-            }
-        }
     }
 
     fn batch(&self, indices: Vec<usize>, purpose: Purpose, epoch: u64) -> Result<Batch, DatasetError> {
@@ -203,5 +157,38 @@ impl Batcher {
         if from != to {
             image.iter_mut().for_each(|k| *k = (u32::from(*k) * to / from) as u8);
         }
+    }
+}
+
+impl BatchSource for Batcher {
+    fn sample_shape(&self) -> [usize; 3] {
+        let ImageShape { channels, height, width } = self.shape();
+        [channels, height, width]
+    }
+
+    fn len(&self) -> usize {
+        self.dataset.len()
+    }
+
+    fn batches_per_epoch(&self) -> usize {
+        match self.config.drop_last {
+            true => self.dataset.len() / self.config.batch_size,
+            false => self.eval_batches(),
+        }
+    }
+
+    fn eval_batches(&self) -> usize {
+        self.dataset.len().div_ceil(self.config.batch_size)
+    }
+
+    fn train_batch(&self, epoch: u64, index: usize) -> Result<Batch, DatasetError> {
+        let range = self.range(index, self.batches_per_epoch())?;
+        let order = self.order.get(self.dataset.len(), self.config.seed, epoch);
+        self.batch(order[range].to_vec(), Purpose::TrainImage, epoch)
+    }
+
+    fn eval_batch(&self, index: usize) -> Result<Batch, DatasetError> {
+        let range = self.range(index, self.eval_batches())?;
+        self.batch(range.collect(), Purpose::EvalImage, 0)
     }
 }

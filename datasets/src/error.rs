@@ -193,6 +193,16 @@ pub enum DatasetError {
         /// Images in a batch.
         batch_size: usize,
     },
+    /// A file of points that does not hold a table of numbers.
+    #[error("{path}, {place}: {reason}", path = path.display())]
+    Points {
+        /// The file.
+        path: PathBuf,
+        /// Line and column, as far as known.
+        place: String,
+        /// What is wrong, and what to do.
+        reason: String,
+    },
     /// A setting outside its range.
     #[error("`{key}` must be {expected}, not {got}")]
     Setting {

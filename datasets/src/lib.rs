@@ -1,4 +1,4 @@
-//! Images in tensor shards, and the batches that training and evaluation draw from them.
+//! Images in tensor shards, points in the plane and in files, and the batches that training and evaluation draw from them.
 //!
 //! A data set is a directory: safetensors files ("shards") with one independently readable image per entry, and a
 //! manifest for each split that names the shards, their sizes and their checksums. `FORMAT.md` beside this crate
@@ -9,7 +9,8 @@
 //! | --- | --- |
 //! | [`writer`], [`reader`], [`manifest`], [`codec`] | the files: [`ShardWriter`] makes them, [`ImageDataset`] reads them |
 //! | [`build`], [`staging`] | whole data sets, made in parallel, that survive interruption |
-//! | [`order`], [`dequantization`], [`batcher`], [`prefetch`] | from images to batches, every random choice a pure function of a seed |
+//! | [`order`], [`dequantization`], [`batcher`], [`source`], [`prefetch`] | from images to batches, every random choice a pure function of a seed |
+//! | [`points`] | two-dimensional distributions, files of points, and batches of either |
 //! | [`pickle`] | Python's pickles as inert data, for the files of others |
 //! | [`synthetic`] | images that carry their own index, for tests |
 //!
@@ -18,7 +19,7 @@
 //!
 //! # Examples
 //! ```
-//! use datasets::{synthetic, BatchConfig, Batcher, CodecKind, ImageDataset, ImageShape, Split};
+//! use datasets::{synthetic, BatchConfig, BatchSource, Batcher, CodecKind, ImageDataset, ImageShape, Split};
 //! use std::sync::Arc;
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -48,9 +49,11 @@ pub mod format;
 pub mod manifest;
 pub mod order;
 pub mod pickle;
+pub mod points;
 pub mod prefetch;
 pub mod reader;
 pub mod shape;
+pub mod source;
 pub mod staging;
 pub mod synthetic;
 pub mod writer;
@@ -69,4 +72,5 @@ pub use manifest::{Manifest, Provenance, ShardEntry};
 pub use order::permutation;
 pub use prefetch::Prefetch;
 pub use shape::{ImageShape, Split};
+pub use source::BatchSource;
 pub use writer::{ShardWriter, ShardWriterConfig};

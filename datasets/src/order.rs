@@ -1,7 +1,8 @@
-//! The order in which an epoch visits the images, and the random streams of single images.
+//! The order in which an epoch visits the images, and the random streams of single images and batches of points.
 
 use rand::{RngCore, SeedableRng};
 use rand_chacha::ChaCha8Rng;
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// What a random stream is for; streams of different purposes never coincide.
 #[derive(Clone, Copy)]
@@ -10,6 +11,9 @@ pub(crate) enum Purpose {
     Order = 1,
     TrainImage = 2,
     EvalImage = 3,
+    FreshPoints = 4,
+    FixedPoints = 5,
+    SplitPoints = 6,
 }
 
 /// An independent ChaCha8 stream for each `(purpose, seed, epoch, index)`.
@@ -34,12 +38,39 @@ pub(crate) fn stream(purpose: Purpose, seed: u64, epoch: u64, index: u64) -> Cha
 /// assert!(order.into_iter().eq(0..1000));
 /// ```
 pub fn permutation(len: usize, seed: u64, epoch: u64) -> Vec<usize> {
-    let mut rng = stream(Purpose::Order, seed, epoch, 0);
+    permutation_of(Purpose::Order, len, seed, epoch)
+}
+
+/// The same for another purpose.
+pub(crate) fn permutation_of(purpose: Purpose, len: usize, seed: u64, epoch: u64) -> Vec<usize> {
+    let mut rng = stream(purpose, seed, epoch, 0);
     let mut order: Vec<usize> = (0..len).collect();
     for i in (1..len).rev() {
         order.swap(i, below(&mut rng, i as u64 + 1) as usize);
     }
     order
+}
+
+/// Remembers the order of the epoch asked for last, without influence on results.
+#[derive(Clone, Default)]
+pub(crate) struct EpochOrder(Arc<Mutex<Option<Cached>>>);
+
+/// An epoch and its order.
+type Cached = (u64, Arc<Vec<usize>>);
+
+impl EpochOrder {
+    /// [`permutation`], always with the same length and seed.
+    pub fn get(&self, len: usize, seed: u64, epoch: u64) -> Arc<Vec<usize>> {
+        let mut cache = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        match &*cache {
+            Some((cached, order)) if *cached == epoch => order.clone(),
+            _ => {
+                let order = Arc::new(permutation(len, seed, epoch));
+                *cache = Some((epoch, order.clone()));
+                order
+            }
+        }
+    }
 }
 
 /// A whole number in `0..n` without bias: the high half of a 128-bit product, redrawing the few values that would

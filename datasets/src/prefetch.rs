@@ -1,6 +1,6 @@
 //! Batches made ready by a background thread while the model works on earlier ones.
 
-use crate::{Batch, Batcher, DatasetError};
+use crate::{Batch, BatchSource, DatasetError};
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread::JoinHandle;
 
@@ -8,12 +8,12 @@ type Item = Result<Batch, DatasetError>;
 
 /// An iterator over batches that a background thread prepares, at most `depth` of them ahead.
 ///
-/// The batches are exactly those of [`Batcher::train_batch`] or [`Batcher::eval_batch`], in order. After an error the
+/// The batches are exactly those of [`BatchSource::train_batch`] or [`BatchSource::eval_batch`], in order. After an error the
 /// iterator ends. Dropping it stops the thread.
 ///
 /// # Examples
 /// ```
-/// use datasets::{synthetic, BatchConfig, Batcher, CodecKind, ImageDataset, ImageShape, Prefetch, Split};
+/// use datasets::{synthetic, BatchConfig, BatchSource, Batcher, CodecKind, ImageDataset, ImageShape, Prefetch, Split};
 /// use std::sync::Arc;
 ///
 /// # fn main() -> Result<(), datasets::DatasetError> {
@@ -40,7 +40,7 @@ impl Prefetch {
     /// Training batches from batch `start_batch` of epoch `start_epoch` on, epoch after epoch without end.
     ///
     /// A `start_batch` equal to the number of batches means the beginning of the next epoch.
-    pub fn train(batcher: Batcher, start_epoch: u64, start_batch: usize, depth: usize) -> Self {
+    pub fn train(batcher: impl BatchSource, start_epoch: u64, start_batch: usize, depth: usize) -> Self {
         let per_epoch = batcher.batches_per_epoch();
         let (mut epoch, mut index) = (start_epoch, start_batch);
         Self::spawn(depth, move || {
@@ -53,7 +53,7 @@ impl Prefetch {
     }
 
     /// All evaluation batches once.
-    pub fn eval(batcher: Batcher, depth: usize) -> Self {
+    pub fn eval(batcher: impl BatchSource, depth: usize) -> Self {
         let mut indices = 0..batcher.eval_batches();
         Self::spawn(depth, move || indices.next().map(|i| batcher.eval_batch(i)))
     }

@@ -1,8 +1,8 @@
 //! Batches are pure functions of data set, settings and number, image by image.
 
 use datasets::{
-    Batch, BatchConfig, Batcher, CodecKind, DatasetError, Dequantization, ImageDataset, ImageShape, Outside, Prefetch,
-    RandomCrop, Split, permutation, synthetic,
+    Batch, BatchConfig, BatchSource, Batcher, CodecKind, DatasetError, Dequantization, ImageDataset, ImageShape, Outside,
+    Prefetch, RandomCrop, Split, permutation, synthetic,
 };
 use std::collections::HashMap;
 use std::sync::Arc;

@@ -4,9 +4,11 @@
 //! the resolved configuration, and what was known about the model when it was saved.
 
 use crate::config::{Config, Source};
+use crate::data_kind::DataKind;
 use crate::noise;
 use anyhow::{Context, Result, anyhow, bail};
 use burn::tensor::Device;
+use datasets::points::Standardization;
 use residual_flows::ResidualFlow;
 use residual_flows::state::{NamedTensor, named_tensors, with_tensors};
 use safetensors::tensor::{Metadata, TensorView};
@@ -24,16 +26,16 @@ const VERSION: &str = "1";
 pub struct Description {
     /// The settings of the run.
     pub config: Config,
-    /// Shape of the images, `[channels, height, width]`.
+    /// Shape of the samples, `[channels, height, width]`.
     pub shape: [usize; 3],
-    /// Number of levels of the images that the model was trained on.
-    pub levels: u32,
+    /// What the model is a density of.
+    pub kind: DataKind,
     /// Optimiser steps made.
     pub step: u64,
     /// Epochs completed.
     pub epoch: u64,
-    /// Test bits/dim of the averaged weights, if they were evaluated.
-    pub test_bits_per_dim: Option<f64>,
+    /// Test loss of the averaged weights, if they were evaluated.
+    pub test_loss: Option<f64>,
 }
 
 /// A checkpoint that has been read.
@@ -141,12 +143,17 @@ impl Description {
             ("version".into(), VERSION.into()),
             ("config".into(), self.config.to_toml()?),
             ("shape".into(), format!("{channels}x{height}x{width}")),
-            ("levels".into(), self.levels.to_string()),
             ("step".into(), self.step.to_string()),
             ("epoch".into(), self.epoch.to_string()),
         ]);
-        if let Some(bits) = self.test_bits_per_dim {
-            metadata.insert("test_bits_per_dim".into(), bits.to_string());
+        match &self.kind {
+            DataKind::Images { levels } => metadata.insert("levels".into(), levels.to_string()),
+            DataKind::Points { standardization } => {
+                metadata.insert("standardization".into(), serde_json::to_string(standardization)?)
+            }
+        };
+        if let Some(loss) = self.test_loss {
+            metadata.insert(self.kind.key("test_"), loss.to_string());
         }
         Ok(metadata)
     }
@@ -169,14 +176,10 @@ impl Description {
         let shape = shape.ok().and_then(|shape| <[usize; 3]>::try_from(shape).ok());
         let shape = shape.ok_or_else(|| anyhow!("its `shape` is not channels x height x width"))?;
         config.validate_architecture(shape, &source)?;
-        Ok(Self {
-            config,
-            shape,
-            levels: fields.number("levels")?,
-            step: fields.number("step")?,
-            epoch: fields.number("epoch")?,
-            test_bits_per_dim: metadata.get("test_bits_per_dim").map(|_| fields.number("test_bits_per_dim")).transpose()?,
-        })
+        let kind = fields.kind(shape)?;
+        let test_loss = kind.key("test_");
+        let test_loss = metadata.contains_key(&test_loss).then(|| fields.number(&test_loss)).transpose()?;
+        Ok(Self { config, shape, kind, step: fields.number("step")?, epoch: fields.number("epoch")?, test_loss })
     }
 }
 
@@ -185,6 +188,18 @@ struct Fields<'a>(&'a HashMap<String, String>);
 impl Fields<'_> {
     fn get(&self, key: &str) -> Result<&str> {
         self.0.get(key).map(String::as_str).ok_or_else(|| anyhow!("its metadata lack `{key}`"))
+    }
+
+    fn kind(&self, shape: [usize; 3]) -> Result<DataKind> {
+        let Some(text) = self.0.get("standardization") else {
+            return Ok(DataKind::Images { levels: self.number("levels")? });
+        };
+        let standardization: Standardization = serde_json::from_str(text).context("its `standardization`")?;
+        let lengths = [standardization.mean.len(), standardization.std.len(), shape.iter().product()];
+        if lengths != [shape[0]; 3] || standardization.std.iter().any(|std| !(std.is_finite() && *std > 0.0)) {
+            bail!("its `standardization` does not fit points of {} dimensions", shape[0]);
+        }
+        Ok(DataKind::Points { standardization })
     }
 
     fn number<T: std::str::FromStr>(&self, key: &str) -> Result<T> {

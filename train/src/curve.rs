@@ -1,4 +1,4 @@
-//! The course of a run as a drawing: bits per dimension over steps.
+//! The course of a run as a drawing: the loss over steps.
 
 use anyhow::{Result, anyhow};
 use plotters::prelude::*;
@@ -7,23 +7,29 @@ use std::path::Path;
 /// Decay of the running mean that is drawn of training.
 const SMOOTHING: f64 = 0.9;
 
-/// Bits/dim by step.
-#[derive(Default)]
+/// The loss by step.
 pub struct Curve {
+    /// Label of the vertical axis.
+    axis: &'static str,
     training: Vec<(f64, f64)>,
     test: Vec<(f64, f64)>,
 }
 
 impl Curve {
+    /// Nothing yet, with this label for the vertical axis.
+    pub fn new(axis: &'static str) -> Self {
+        Self { axis, training: Vec::new(), test: Vec::new() }
+    }
+
     /// A logged training step.
-    pub fn add_training(&mut self, step: u64, bits_per_dim: f64) {
-        let before = self.training.last().map_or(bits_per_dim, |&(_, mean)| mean);
-        self.training.push((step as f64, SMOOTHING * before + (1.0 - SMOOTHING) * bits_per_dim));
+    pub fn add_training(&mut self, step: u64, loss: f64) {
+        let before = self.training.last().map_or(loss, |&(_, mean)| mean);
+        self.training.push((step as f64, SMOOTHING * before + (1.0 - SMOOTHING) * loss));
     }
 
     /// An evaluation.
-    pub fn add_test(&mut self, step: u64, bits_per_dim: f64) {
-        self.test.push((step as f64, bits_per_dim));
+    pub fn add_test(&mut self, step: u64, loss: f64) {
+        self.test.push((step as f64, loss));
     }
 
     /// Writes an SVG file: the running mean of training as a line, evaluations as dots.
@@ -44,9 +50,9 @@ impl Curve {
             .x_label_area_size(44)
             .y_label_area_size(64)
             .build_cartesian_2d(0.0..last, low..high)?;
-        chart.configure_mesh().max_light_lines(1).x_desc("optimiser steps").y_desc("bits per dimension").draw()?;
+        chart.configure_mesh().max_light_lines(1).x_desc("optimiser steps").y_desc(self.axis).draw()?;
         let inside = |points: &[(f64, f64)]| -> Vec<(f64, f64)> {
-            points.iter().map(|&(step, bits)| (step, bits.clamp(low, high))).collect()
+            points.iter().map(|&(step, loss)| (step, loss.clamp(low, high))).collect()
         };
         chart
             .draw_series(LineSeries::new(inside(&self.training), &BLUE))?
@@ -80,7 +86,7 @@ mod tests {
     fn axes_are_labelled_and_points_drawn() -> Result<()> {
         let dir = tempfile::tempdir()?;
         let path = dir.path().join("curve.svg");
-        let mut curve = Curve::default();
+        let mut curve = Curve::new("bits per dimension");
         for step in 1..50 {
             curve.add_training(step, 3.0 + 5.0 / step as f64);
         }

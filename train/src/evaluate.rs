@@ -1,46 +1,46 @@
-//! Bits per dimension of the test images.
+//! The loss on the test data: bits per dimension of images, nats of points.
 
-use crate::data::{PREFETCH_DEPTH, tensor};
+use crate::data::{DataSet, PREFETCH_DEPTH, tensor};
 use crate::noise;
 use anyhow::{Context, Result, bail};
 use burn::tensor::Device;
-use datasets::{Batcher, Prefetch};
-use residual_flows::{LogDetConfig, LogDetContext, ResidualFlow, bits_per_dim};
+use datasets::{BatchSource, Prefetch};
+use residual_flows::{LogDetConfig, LogDetContext, ResidualFlow};
 use serde::Serialize;
 
 /// What is evaluated, and how.
 pub struct Evaluation<'a> {
-    /// Draws the test batches; their dequantisation noise is the same every time.
-    pub batcher: &'a Batcher,
+    /// The test data; dequantisation noise is the same every time.
+    pub data: &'a DataSet,
     /// How log-determinants are computed.
     pub log_det: &'a LogDetConfig,
     /// Decides the estimators' noise.
     pub seed: u64,
-    /// Only so many images, the first ones.
+    /// Only so many samples, the first ones.
     pub limit: Option<usize>,
 }
 
 /// The result.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
-pub struct TestBits {
-    /// Mean over the images.
-    pub bits_per_dim: f64,
-    /// Standard deviation over the images, divided by the square root of their number.
+pub struct TestLoss {
+    /// Mean over the samples; see [`DataKind::loss`](crate::data_kind::DataKind::loss).
+    pub mean: f64,
+    /// Standard deviation over the samples, divided by the square root of their number.
     pub standard_error: f64,
-    /// Images evaluated.
-    pub n_images: usize,
+    /// Samples evaluated.
+    pub n_samples: usize,
 }
 
 impl Evaluation<'_> {
-    /// Images that will be evaluated.
-    pub fn n_images(&self) -> usize {
-        let all = self.batcher.dataset().len();
+    /// Samples that will be evaluated.
+    pub fn n_samples(&self) -> usize {
+        let all = self.data.batches.len();
         self.limit.map_or(all, |limit| limit.min(all))
     }
 
     /// Evaluates a model whose Lipschitz constraint has converged.
     ///
-    /// `go_on` is told how many images are done and their mean bits/dim so far; if it says no, the result is `None`.
+    /// `go_on` is told how many samples are done and their mean loss so far; if it says no, the result is `None`.
     ///
     /// # Errors
     /// If a batch cannot be read, a log-determinant cannot be computed, or a density is not finite.
@@ -49,41 +49,40 @@ impl Evaluation<'_> {
         model: &ResidualFlow,
         device: &Device,
         mut go_on: impl FnMut(usize, f64) -> bool,
-    ) -> Result<Option<TestBits>> {
-        let n_images = self.n_images();
-        let mut bits = Vec::with_capacity(n_images);
-        for (index, batch) in Prefetch::eval(self.batcher.clone(), PREFETCH_DEPTH).enumerate() {
-            let left = n_images - bits.len();
+    ) -> Result<Option<TestLoss>> {
+        let n_samples = self.n_samples();
+        let mut losses = Vec::with_capacity(n_samples);
+        for (index, batch) in Prefetch::eval(self.data.batches.clone(), PREFETCH_DEPTH).enumerate() {
+            let left = n_samples - losses.len();
             if left == 0 {
                 break;
             }
-            let mut images = tensor(batch?, device);
-            if images.dims()[0] > left {
-                images = images.narrow(0, 0, left);
+            let mut samples = tensor(batch?, device);
+            if samples.dims()[0] > left {
+                samples = samples.narrow(0, 0, left);
             }
             let context = LogDetContext { config: self.log_det, noise: noise::evaluation(self.seed, index) };
-            let log_prob = model.log_prob(images, &context)?.total();
+            let log_prob = model.log_prob(samples, &context)?.total();
             let log_prob = log_prob.try_into_vec_as::<f32>().context("cannot read a result from the device")?;
             if let Some(position) = log_prob.iter().position(|value| !value.is_finite()) {
-                let image = bits.len() + position;
-                bail!("test image {image}: its log-density is {}; the model is numerically broken", log_prob[position]);
+                let sample = losses.len() + position;
+                bail!("test sample {sample}: its log-density is {}; the model is numerically broken", log_prob[position]);
             }
-            let levels = self.batcher.levels();
-            bits.extend(log_prob.iter().map(|&value| bits_per_dim(value.into(), model.dimensions(), levels)));
-            if !go_on(bits.len(), bits.iter().sum::<f64>() / bits.len() as f64) {
+            losses.extend(log_prob.iter().map(|&value| self.data.kind.loss(value.into(), model.dimensions())));
+            if !go_on(losses.len(), losses.iter().sum::<f64>() / losses.len() as f64) {
                 return Ok(None);
             }
         }
-        Ok(Some(TestBits::of(&bits)))
+        Ok(Some(TestLoss::of(&losses)))
     }
 }
 
-impl TestBits {
-    fn of(bits: &[f64]) -> Self {
-        let n = bits.len() as f64;
-        let mean = bits.iter().sum::<f64>() / n;
-        let variance = bits.iter().map(|b| (b - mean).powi(2)).sum::<f64>() / (n - 1.0).max(1.0);
-        Self { bits_per_dim: mean, standard_error: (variance / n).sqrt(), n_images: bits.len() }
+impl TestLoss {
+    fn of(losses: &[f64]) -> Self {
+        let n = losses.len() as f64;
+        let mean = losses.iter().sum::<f64>() / n;
+        let variance = losses.iter().map(|loss| (loss - mean).powi(2)).sum::<f64>() / (n - 1.0).max(1.0);
+        Self { mean, standard_error: (variance / n).sqrt(), n_samples: losses.len() }
     }
 }
 
@@ -93,8 +92,8 @@ mod tests {
 
     #[test]
     fn mean_and_standard_error() {
-        let bits = TestBits::of(&[1.0, 2.0, 3.0, 4.0]);
-        assert_eq!((bits.bits_per_dim, bits.n_images), (2.5, 4));
-        assert!((bits.standard_error - (5.0f64 / 3.0 / 4.0).sqrt()).abs() < 1e-12);
+        let loss = TestLoss::of(&[1.0, 2.0, 3.0, 4.0]);
+        assert_eq!((loss.mean, loss.n_samples), (2.5, 4));
+        assert!((loss.standard_error - (5.0f64 / 3.0 / 4.0).sqrt()).abs() < 1e-12);
     }
 }

@@ -3,9 +3,10 @@
 use crate::checkpoint::Description;
 use crate::config::{Config, Source};
 use crate::curve::Curve;
-use crate::data::{self, PREFETCH_DEPTH, image_shape, tensor};
+use crate::data::{DataSet, PREFETCH_DEPTH, tensor};
+use crate::data_kind::Named;
 use crate::device::device;
-use crate::evaluate::{Evaluation, TestBits};
+use crate::evaluate::{Evaluation, TestLoss};
 use crate::metrics::{EvaluationRecord, JsonLines, TimingRecord, TrainingRecord};
 use crate::progress::Progress;
 use crate::retention::Checkpoints;
@@ -16,7 +17,7 @@ use crate::step::{StepStats, Stepper};
 use crate::{noise, system};
 use anyhow::{Context, Result};
 use burn::tensor::{Device, Tensor};
-use datasets::{Batcher, Prefetch, Split};
+use datasets::{BatchSource, Prefetch};
 use residual_flows::ResidualFlow;
 use serde::Serialize;
 use std::path::PathBuf;
@@ -28,12 +29,15 @@ use std::time::Instant;
 pub struct Summary {
     /// Whether the run reached its end, with its last evaluation, rather than being interrupted.
     pub finished: bool,
-    /// Of the averaged weights in the last checkpoint; `null` if they were not evaluated.
-    pub test_bits_per_dim: Option<f64>,
-    /// Of the mean over the test images.
+    /// Of the averaged weights in the last checkpoint, `test_bits_per_dim` or `test_nll_nats`; `null` if they were not
+    /// evaluated.
+    #[serde(flatten)]
+    pub test_loss: Named<Option<f64>>,
+    /// Of the mean over the test samples.
     pub test_standard_error: Option<f64>,
     /// The lowest of all evaluations.
-    pub best_test_bits_per_dim: Option<f64>,
+    #[serde(flatten)]
+    pub best_test_loss: Named<Option<f64>>,
     /// Optimiser steps.
     pub steps: u64,
     /// Epochs completed.
@@ -57,7 +61,7 @@ struct Fit<'a> {
     config: &'a Config,
     dir: &'a RunDir,
     device: Device,
-    test: Batcher,
+    test: DataSet,
     batches_per_epoch: u64,
     total_steps: u64,
     stepper: Stepper,
@@ -75,7 +79,7 @@ struct Clock {
     training_seconds: f64,
     logged_seconds: f64,
     logged_steps: u64,
-    running_bits: Option<f64>,
+    running_loss: Option<f64>,
 }
 
 /// Trains as configured, and writes everything into the run's directory.
@@ -85,15 +89,15 @@ struct Clock {
 /// # Errors
 /// If data cannot be read, does not fit the configuration, training breaks down numerically, or a file cannot be
 /// written.
-pub fn fit(config: &Config, source: &Source, dir: &RunDir, data: [Batcher; 2], interrupted: &AtomicBool) -> Result<Summary> {
+pub fn fit(config: &Config, source: &Source, dir: &RunDir, data: [DataSet; 2], interrupted: &AtomicBool) -> Result<Summary> {
     let device = device();
     let [train, test] = data;
-    let first = tensor(train.train_batch(0, 0)?, &device);
+    let first = tensor(train.batches.train_batch(0, 0)?, &device);
     let mut model = initial_model(config, &train, first, &device).with_context(|| source.place("model"))?;
     let mut fit = Fit::new(config, dir, &train, test, device)?;
     fit.draw(&model, "start")?;
 
-    let mut batches = Prefetch::train(train, 0, 0, PREFETCH_DEPTH);
+    let mut batches = Prefetch::train(train.batches, 0, 0, PREFETCH_DEPTH);
     let mut progress = Progress::new("steps", fit.total_steps);
     let mut evaluated = None;
     while fit.goes_on() && !interrupted.load(Ordering::Relaxed) {
@@ -126,28 +130,10 @@ pub fn fit(config: &Config, source: &Source, dir: &RunDir, data: [Batcher; 2], i
     fit.summary(finished, &model, evaluated)
 }
 
-/// Both splits of the configured data set, training images first.
-///
-/// # Errors
-/// If they cannot be read, or do not fit the configuration or each other.
-pub fn open_data(config: &Config, source: &Source) -> Result<[Batcher; 2]> {
-    let [train, test] = Split::ALL.map(|split| data::open(config, source, split));
-    let (train, test) = (train?, test?);
-    let facts = |batcher: &Batcher| (image_shape(batcher.shape()), batcher.levels());
-    anyhow::ensure!(
-        facts(&train) == facts(&test),
-        "{}: training images have shape and levels {:?}, test images {:?}; make the data set again",
-        config.data.path.display(),
-        facts(&train),
-        facts(&test)
-    );
-    Ok([train, test])
-}
-
 /// A model with random weights, ActNorm initialised from the first batch.
-fn initial_model(config: &Config, train: &Batcher, first: Tensor<4>, device: &Device) -> Result<ResidualFlow> {
+fn initial_model(config: &Config, train: &DataSet, first: Tensor<4>, device: &Device) -> Result<ResidualFlow> {
     let mut rng = noise::initial_weights(config.run.seed).stream(0);
-    let mut model = config.model.init(image_shape(train.shape()), &mut rng, device)?;
+    let mut model = config.model.init(train.shape(), &mut rng, device)?;
     model.initialize(first)?;
     Ok(model)
 }
@@ -157,27 +143,25 @@ fn due(epoch: u64, every: u64) -> bool {
 }
 
 impl<'a> Fit<'a> {
-    fn new(config: &'a Config, dir: &'a RunDir, train: &Batcher, test: Batcher, device: Device) -> Result<Self> {
-        let batches_per_epoch = train.batches_per_epoch() as u64;
+    fn new(config: &'a Config, dir: &'a RunDir, train: &DataSet, test: DataSet, device: Device) -> Result<Self> {
+        let batches_per_epoch = train.batches.batches_per_epoch() as u64;
         let steps = (config.run.epochs.saturating_mul(batches_per_epoch) / config.optim.accumulate as u64).max(1);
         let total_steps = config.run.max_steps.map_or(steps, |most| most.min(steps));
         let steps_per_epoch = batches_per_epoch as f64 / config.optim.accumulate as f64;
         let timeline = Timeline { total_steps, steps_per_epoch };
-        let shown = tensor(test.eval_batch(0)?, &device);
-        let n = config.run.n_samples.min(shown.dims()[0]);
         Ok(Self {
-            stepper: Stepper::new(config, train.levels(), timeline),
-            showcase: Showcase::new(shown.narrow(0, 0, n), config.run.seed, &device),
+            stepper: Stepper::new(config, train.kind.clone(), timeline),
+            showcase: Showcase::new(config, &test, &device)?,
             checkpoints: Checkpoints::new(dir.file("checkpoints"), config.run.keep_best),
             metrics: JsonLines::create(dir, "metrics.jsonl")?,
             timings: JsonLines::create(dir, "timings.jsonl")?,
-            curve: Curve::default(),
+            curve: Curve::new(test.kind.axis()),
             clock: Clock {
                 start: Instant::now(),
                 training_seconds: 0.0,
                 logged_seconds: 0.0,
                 logged_steps: 0,
-                running_bits: None,
+                running_loss: None,
             },
             config,
             dir,
@@ -204,42 +188,53 @@ impl<'a> Fit<'a> {
     }
 
     fn log(&mut self, epoch: u64, stats: &StepStats, progress: &mut Progress) -> Result<()> {
-        let &StepStats { bits_per_dim, log_pz, log_det, gradient_norm, max_lipschitz, learning_rate } = stats;
+        let &StepStats { loss, log_pz, log_det, gradient_norm, max_lipschitz, learning_rate } = stats;
         let step = self.stepper.steps();
         let clock = &mut self.clock;
-        let running = clock.running_bits.map_or(bits_per_dim, |mean| 0.97 * mean + 0.03 * bits_per_dim);
-        clock.running_bits = Some(running);
-        let images = (self.config.optim.batch_size * self.config.optim.accumulate) as f64;
-        let images_per_second = images * (step - clock.logged_steps) as f64 / (clock.training_seconds - clock.logged_seconds);
-        progress.set(step, &format!("epoch {epoch}, {images_per_second:.0} images/s, {running:.4} bits/dim"));
+        let running = clock.running_loss.map_or(loss, |mean| 0.97 * mean + 0.03 * loss);
+        clock.running_loss = Some(running);
+        let kind = &self.test.kind;
+        let samples = (self.config.optim.batch_size * self.config.optim.accumulate) as f64;
+        let per_second = samples * (step - clock.logged_steps) as f64 / (clock.training_seconds - clock.logged_seconds);
+        progress.set(step, &format!("epoch {epoch}, {per_second:.0} {}/s, {running:.4} {}", kind.noun(), kind.unit()));
         if step.is_multiple_of(self.config.run.log_every_steps) || step == 1 || step == self.total_steps {
-            let record =
-                TrainingRecord { step, epoch, bits_per_dim, log_pz, log_det, gradient_norm, max_lipschitz, learning_rate };
-            self.metrics.write(&record)?;
-            self.timings.write(&TimingRecord { step, elapsed_seconds: clock.training_seconds, images_per_second })?;
-            self.curve.add_training(step, bits_per_dim);
+            self.metrics.write(&TrainingRecord {
+                step,
+                epoch,
+                loss: kind.named("", loss),
+                log_pz,
+                log_det,
+                gradient_norm,
+                max_lipschitz,
+                learning_rate,
+            })?;
+            let speed = kind.named_speed(per_second);
+            self.timings.write(&TimingRecord { step, elapsed_seconds: clock.training_seconds, speed })?;
+            self.curve.add_training(step, loss);
             (clock.logged_seconds, clock.logged_steps) = (clock.training_seconds, step);
         }
         Ok(())
     }
 
     /// Evaluates the averaged weights; `None` if interrupted.
-    fn evaluate(&mut self, model: &ResidualFlow, progress: &mut Progress, interrupted: &AtomicBool) -> Result<Option<TestBits>> {
+    fn evaluate(&mut self, model: &ResidualFlow, progress: &mut Progress, interrupted: &AtomicBool) -> Result<Option<TestLoss>> {
         let run = &self.config.run;
-        let evaluation = Evaluation { batcher: &self.test, log_det: &self.config.log_det.eval, seed: run.seed, limit: None };
-        let n = evaluation.n_images();
-        let bits = evaluation.run(&self.stepper.averaged_model(model), &self.device, |done, mean| {
-            progress.note(&format!("evaluating: {done}/{n} images, {mean:.4} bits/dim"));
+        let evaluation = Evaluation { data: &self.test, log_det: &self.config.log_det.eval, seed: run.seed, limit: None };
+        let n = evaluation.n_samples();
+        let (noun, unit) = (self.test.kind.noun(), self.test.kind.unit());
+        let loss = evaluation.run(&self.stepper.averaged_model(model), &self.device, |done, mean| {
+            progress.note(&format!("evaluating: {done}/{n} {noun}, {mean:.4} {unit}"));
             !interrupted.load(Ordering::Relaxed)
         })?;
-        let Some(bits) = bits else { return Ok(None) };
+        let Some(loss) = loss else { return Ok(None) };
         let (step, epoch) = (self.stepper.steps(), self.epoch());
-        let TestBits { bits_per_dim: test_bits_per_dim, standard_error, .. } = bits;
-        progress.line(&format!("epoch {epoch}, step {step}: test {test_bits_per_dim:.4} ± {standard_error:.4} bits/dim"));
-        self.metrics.write(&EvaluationRecord { step, epoch, test_bits_per_dim, standard_error })?;
-        self.curve.add_test(step, test_bits_per_dim);
+        let TestLoss { mean, standard_error, .. } = loss;
+        progress.line(&format!("epoch {epoch}, step {step}: test {mean:.4} ± {standard_error:.4} {unit}"));
+        let test_loss = self.test.kind.named("test_", mean);
+        self.metrics.write(&EvaluationRecord { step, epoch, test_loss, standard_error })?;
+        self.curve.add_test(step, mean);
         self.curve.write(&self.dir.file("curve.svg"))?;
-        Ok(Some(bits))
+        Ok(Some(loss))
     }
 
     /// Draws a picture; an inverse that does not converge is a warning only.
@@ -251,24 +246,25 @@ impl<'a> Fit<'a> {
         Ok(())
     }
 
-    fn save(&mut self, model: &ResidualFlow, evaluated: Option<TestBits>) -> Result<()> {
+    fn save(&mut self, model: &ResidualFlow, evaluated: Option<TestLoss>) -> Result<()> {
         let description = Description {
             config: self.config.clone(),
             shape: model.image_shape(),
-            levels: self.test.levels(),
+            kind: self.test.kind.clone(),
             step: self.stepper.steps(),
             epoch: self.epoch(),
-            test_bits_per_dim: evaluated.map(|bits| bits.bits_per_dim),
+            test_loss: evaluated.map(|loss| loss.mean),
         };
         self.checkpoints.save(model, self.stepper.average(model), &description)
     }
 
-    fn summary(&self, finished: bool, model: &ResidualFlow, evaluated: Option<TestBits>) -> Result<Summary> {
+    fn summary(&self, finished: bool, model: &ResidualFlow, evaluated: Option<TestLoss>) -> Result<Summary> {
+        let kind = &self.test.kind;
         let summary = Summary {
             finished,
-            test_bits_per_dim: evaluated.map(|bits| bits.bits_per_dim),
-            test_standard_error: evaluated.map(|bits| bits.standard_error),
-            best_test_bits_per_dim: self.checkpoints.best_bits_per_dim(),
+            test_loss: kind.named("test_", evaluated.map(|loss| loss.mean)),
+            test_standard_error: evaluated.map(|loss| loss.standard_error),
+            best_test_loss: kind.named("best_test_", self.checkpoints.best_loss()),
             steps: self.stepper.steps(),
             epochs: self.epoch(),
             parameters: self.stepper.n_parameters(model),

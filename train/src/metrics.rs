@@ -1,5 +1,6 @@
 //! What a run measures: a file of JSON lines that is the same whenever the seed is, and one of timings that is not.
 
+use crate::data_kind::Named;
 use crate::run_dir::RunDir;
 use anyhow::{Context, Result};
 use serde::Serialize;
@@ -8,14 +9,15 @@ use std::io::Write;
 use std::path::PathBuf;
 
 /// A training step, in `metrics.jsonl`.
-#[derive(Clone, Copy, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize)]
 pub struct TrainingRecord {
     /// Steps made.
     pub step: u64,
     /// Epochs begun, counted from 0.
     pub epoch: u64,
-    /// Unbiased estimate for the step's images.
-    pub bits_per_dim: f64,
+    /// Unbiased estimate for the step's samples: `bits_per_dim` or `nll_nats`.
+    #[serde(flatten)]
+    pub loss: Named<f64>,
     /// Mean `ln N(z; 0, I)`, nats.
     pub log_pz: f64,
     /// Mean estimate of `ln|det ∂z/∂x|`, nats.
@@ -29,27 +31,29 @@ pub struct TrainingRecord {
 }
 
 /// An evaluation, in `metrics.jsonl`.
-#[derive(Clone, Copy, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize)]
 pub struct EvaluationRecord {
     /// Steps made.
     pub step: u64,
     /// Epochs completed.
     pub epoch: u64,
-    /// Of the averaged weights.
-    pub test_bits_per_dim: f64,
-    /// Of the mean over the test images.
+    /// Of the averaged weights: `test_bits_per_dim` or `test_nll_nats`.
+    #[serde(flatten)]
+    pub test_loss: Named<f64>,
+    /// Of the mean over the test samples.
     pub standard_error: f64,
 }
 
 /// Speed at a step, in `timings.jsonl`.
-#[derive(Clone, Copy, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize)]
 pub struct TimingRecord {
     /// Steps made.
     pub step: u64,
     /// Since training began.
     pub elapsed_seconds: f64,
-    /// Since the last record.
-    pub images_per_second: f64,
+    /// Since the last record: `images_per_second` or `points_per_second`.
+    #[serde(flatten)]
+    pub speed: Named<f64>,
 }
 
 /// A file to which records are appended, one JSON object a line.

@@ -10,6 +10,7 @@ enum Purpose {
     Evaluation = 0x83,
     Samples = 0x84,
     Benchmark = 0x85,
+    EstimatorStudy = 0x8e,
 }
 
 fn key(purpose: Purpose, seed: u64, number: u64, part: u64) -> NoiseKey {
@@ -34,6 +35,11 @@ pub fn evaluation(seed: u64, batch: usize) -> NoiseKey {
 /// For the latents of samples.
 pub fn samples(seed: u64) -> NoiseKey {
     key(Purpose::Samples, seed, 0, 0)
+}
+
+/// For one repeat of the estimator study; repeat 0 is the exact value's, which needs none.
+pub fn estimator_study(seed: u64, repeat: usize) -> NoiseKey {
+    key(Purpose::EstimatorStudy, seed, repeat as u64, 0)
 }
 
 /// For the random images of the benchmark.

@@ -1,6 +1,7 @@
 //! One optimiser step: from images to new weights, without input and output.
 
 use crate::config::Config;
+use crate::data_kind::DataKind;
 use crate::ema::WeightAverage;
 use crate::noise;
 use crate::optimizer::Optimizer;
@@ -8,7 +9,7 @@ use crate::schedule::{Schedule, Timeline};
 use anyhow::{Context, Result, bail};
 use burn::module::{Module, ModuleVisitor, Param, ParamId};
 use burn::tensor::Tensor;
-use residual_flows::{Gradients, LogDetConfig, PowerIteration, ResidualFlow, bits_per_dim};
+use residual_flows::{Gradients, LogDetConfig, PowerIteration, ResidualFlow};
 use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
@@ -20,7 +21,7 @@ pub struct Stepper {
     log_det: LogDetConfig,
     clip_norm: f64,
     seed: u64,
-    levels: u32,
+    kind: DataKind,
     step: u64,
     trained: HashSet<ParamId>,
     times: StepTimes,
@@ -29,8 +30,8 @@ pub struct Stepper {
 /// What one step measured, all before the update of the weights except `max_lipschitz`.
 #[derive(Clone, Copy, Debug)]
 pub struct StepStats {
-    /// An unbiased estimate for the step's images.
-    pub bits_per_dim: f64,
+    /// An unbiased estimate of the loss for the step's samples: see [`DataKind::loss`].
+    pub loss: f64,
     /// Mean `ln N(z; 0, I)`, nats.
     pub log_pz: f64,
     /// Mean estimate of `ln|det ∂z/∂x|`, nats.
@@ -74,8 +75,8 @@ impl Clock {
 }
 
 impl Stepper {
-    /// For a run of this length, on images with so many levels.
-    pub fn new(config: &Config, levels: u32, timeline: Timeline) -> Self {
+    /// For a run of this length, on data of this kind.
+    pub fn new(config: &Config, kind: DataKind, timeline: Timeline) -> Self {
         let optim = &config.optim;
         Self {
             optimizer: Optimizer::new(optim),
@@ -84,7 +85,7 @@ impl Stepper {
             log_det: config.log_det.train.clone(),
             clip_norm: optim.clip_norm,
             seed: config.run.seed,
-            levels,
+            kind,
             step: 0,
             trained: HashSet::new(),
             times: StepTimes::default(),
@@ -117,12 +118,13 @@ impl Stepper {
         let (mut gradients, mut stats) = self.gradients(&model, micro_batches)?;
         let gradient_time = clock.lap();
         stats.gradient_norm = gradients.norm(&model);
-        if !stats.bits_per_dim.is_finite() || !stats.gradient_norm.is_finite() {
+        if !stats.loss.is_finite() || !stats.gradient_norm.is_finite() {
             bail!(
-                "step {}: bits/dim is {} and the gradient's norm {}, but both must be finite; lower \
+                "step {}: the loss ({}) is {} and the gradient's norm {}, but both must be finite; lower \
                  optim.learning_rate (here {:e}) or raise optim.warmup_steps",
                 self.step,
-                stats.bits_per_dim,
+                self.kind.unit(),
+                stats.loss,
                 stats.gradient_norm,
                 stats.learning_rate
             );
@@ -143,7 +145,7 @@ impl Stepper {
         Ok((model, stats))
     }
 
-    /// The gradient of the mean bits/dim, and what was measured on the way.
+    /// The gradient of the mean loss, and what was measured on the way.
     fn gradients(&self, model: &ResidualFlow, micro_batches: Vec<Tensor<4>>) -> Result<(Gradients, StepStats)> {
         let dimensions = model.dimensions();
         let n_micro = micro_batches.len() as f64;
@@ -151,7 +153,7 @@ impl Stepper {
         let (mut log_pz, mut log_det) = (0.0, 0.0);
         for (index, images) in micro_batches.into_iter().enumerate() {
             let (batch, device) = (images.dims()[0], images.device());
-            let per_sample = -1.0 / (batch as f64 * dimensions as f64 * std::f64::consts::LN_2 * n_micro);
+            let per_sample = self.kind.loss_slope(dimensions) / (batch as f64 * n_micro);
             let weight = Tensor::<1>::full([batch], per_sample, &device);
             let noise = noise::training(self.seed, self.step, index);
             let draws = ResidualFlow::seeded_draws(&self.log_det, noise, &device);
@@ -160,7 +162,7 @@ impl Stepper {
             log_det += mean(log_prob.log_det)? / n_micro;
         }
         let stats = StepStats {
-            bits_per_dim: bits_per_dim(log_pz + log_det, dimensions, self.levels),
+            loss: self.kind.loss(log_pz + log_det, dimensions),
             log_pz,
             log_det,
             gradient_norm: 0.0,

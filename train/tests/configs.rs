@@ -7,7 +7,8 @@ use std::path::PathBuf;
 use train::config::{Config, OptimConfig};
 
 fn shipped() -> Vec<PathBuf> {
-    let entries = std::fs::read_dir(common::repository().join("configs")).expect("the folder of configurations");
+    let folders = ["configs", "configs/toy"].map(|folder| common::repository().join(folder));
+    let entries = folders.into_iter().flat_map(|folder| std::fs::read_dir(folder).expect("a folder of configurations"));
     let paths = entries.map(|entry| entry.expect("an entry").path());
     paths.filter(|path| path.extension().is_some_and(|extension| extension == "toml")).collect()
 }
@@ -19,11 +20,12 @@ fn load(name: &str) -> Config {
 #[test]
 fn all_are_valid_and_say_what_they_are() {
     let paths = shipped();
-    assert!(paths.len() >= 9);
+    assert!(paths.len() >= 25);
     for path in paths {
-        let name = path.file_name().expect("a file").to_string_lossy();
+        let folder = common::repository().join("configs");
+        let name = path.strip_prefix(folder).expect("a shipped file").display();
         let (config, source) = Config::load(&path, &[]).unwrap_or_else(|error| panic!("{error:#}"));
-        let shape = config.data.shape.unwrap_or_else(|| panic!("{name} has no data.shape"));
+        let shape = config.data.known_shape().unwrap_or_else(|| panic!("{name} has no data.shape"));
         config.validate_architecture(shape, &source).unwrap_or_else(|error| panic!("{error:#}"));
         let text = std::fs::read_to_string(&path).expect("readable");
         assert!(text.starts_with("# "), "{name} does not begin with a comment");
@@ -47,4 +49,16 @@ fn the_paper_s_models_have_its_settings() {
     assert_eq!(celeba.model.scales([3, 256, 256]), 6);
     assert_eq!(celeba.log_det.train.n_exact_terms, 8);
     assert_eq!(celeba.log_det.eval, LogDetConfig::evaluation());
+}
+
+#[test]
+fn every_distribution_has_a_quick_model_and_the_paper_s() {
+    for distribution in datasets::points::Distribution::ALL {
+        let quick = load(&format!("toy/{distribution}.toml"));
+        let paper = load(&format!("toy/{distribution}_paper.toml"));
+        assert_eq!((quick.data.points, paper.data.points), (Some(distribution), Some(distribution)));
+        assert_eq!((paper.model.blocks.as_slice(), paper.model.hidden_channels), (&[100][..], 128.into()));
+        assert_eq!((paper.model.kernels.as_slice(), paper.model.lipschitz_bound), (&[1; 5][..], 0.9));
+        assert_eq!((paper.optim.batch_size, paper.optim.learning_rate), (500, 1e-3));
+    }
 }

@@ -3,7 +3,8 @@
 
 use burn::tensor::{Device, Tensor, TensorData};
 use datasets::{
-    BatchConfig, Batcher, CodecKind, Dequantization, ImageDataset, ImageShape, Provenance, ShardWriter, ShardWriterConfig, Split,
+    BatchConfig, BatchSource, Batcher, CodecKind, Dequantization, ImageDataset, ImageShape, Provenance, ShardWriter,
+    ShardWriterConfig, Split,
 };
 use residual_flows::{LogDetConfig, LogDetContext, NoiseKey, ResidualFlow, ResidualFlowConfig, bits_per_dim};
 use std::path::Path;

@@ -1,6 +1,7 @@
 //! The `bench` program: how long a configuration takes per step, evaluation, encoding and sample, on random images.
 
 use ::train::config::Config;
+use ::train::data_kind::DataKind;
 use ::train::device::device;
 use ::train::schedule::Timeline;
 use ::train::step::{Stepper, ready};
@@ -8,6 +9,7 @@ use ::train::{noise, system};
 use anyhow::{Context, Result};
 use burn::tensor::{Device, Tensor};
 use clap::{Parser, ValueEnum};
+use datasets::points::Standardization;
 use rand::Rng;
 use residual_flows::{LogDetContext, ResidualFlow, gaussian};
 use serde::Serialize;
@@ -109,7 +111,7 @@ fn run(arguments: &Arguments) -> Result<()> {
 
 fn measure(arguments: &Arguments) -> Result<Outcome> {
     let (config, source) = Config::load(&arguments.config, &arguments.set)?;
-    let shape = config.data.shape.with_context(|| {
+    let shape = config.data.known_shape().with_context(|| {
         format!(
             "{}: `data.shape` is missing; set it to [channels, height, width], which random images need",
             source.place("data")
@@ -137,8 +139,12 @@ fn measure(arguments: &Arguments) -> Result<Outcome> {
     };
     let measures = |part: Part| !arguments.skip.contains(&part);
     if measures(Part::Step) {
-        let levels = config.data.levels.unwrap_or(256);
-        let mut stepper = Stepper::new(&config, levels, Timeline { total_steps: 1 + repeats as u64, steps_per_epoch: 1.0 });
+        let kind = match shape {
+            [dimensions, 1, 1] => DataKind::Points { standardization: Standardization::identity(dimensions) },
+            _ => DataKind::Images { levels: config.data.levels.unwrap_or(256) },
+        };
+        let timeline = Timeline { total_steps: 1 + repeats as u64, steps_per_epoch: 1.0 };
+        let mut stepper = Stepper::new(&config, kind, timeline);
         let (trained, seconds, shares) = steps(model, &mut stepper, &images, repeats)?;
         let passes = config.log_det.train.expected_terms() + 7.0;
         outcome.step_gflops = Some(passes * trained.pass_flops(batch) / seconds / 1e9);

@@ -1,7 +1,8 @@
-//! `train evaluate CHECKPOINT`: test bits/dim of a checkpoint's averaged weights.
+//! `train evaluate CHECKPOINT`: test loss of a checkpoint's averaged weights.
 
 use super::report;
 use ::train::config::Source;
+use ::train::data_kind::Named;
 use ::train::device::device;
 use ::train::evaluate::Evaluation;
 use ::train::progress::{Progress, duration};
@@ -15,24 +16,24 @@ use serde::Serialize;
 use std::path::PathBuf;
 use std::time::Instant;
 
-/// Measures the test bits/dim of a checkpoint's averaged weights
+/// Measures the test bits/dim (of images) or nats (of points) of a checkpoint's averaged weights
 #[derive(Args)]
 pub struct Evaluate {
     /// The checkpoint, a .safetensors file
     checkpoint: PathBuf,
-    /// Directory of the data set, if it is not where it was in training
-    #[arg(long, value_name = "DIR")]
+    /// Directory of the data set, or file of points, if it is not where it was in training
+    #[arg(long, value_name = "PATH")]
     data: Option<PathBuf>,
-    /// Images of a batch [default: run.eval_batch_size of the training]
+    /// Samples of a batch [default: run.eval_batch_size of the training]
     #[arg(long, value_name = "N", value_parser = super::at_least_one)]
     batch: Option<usize>,
-    /// Only the first N images
+    /// Only the first N samples
     #[arg(long, value_name = "N", value_parser = super::at_least_one)]
     limit: Option<usize>,
     /// Decides dequantisation and estimator noise [default: that of the training]
     #[arg(long)]
     seed: Option<u64>,
-    /// Exact log-determinants, for small images
+    /// Exact log-determinants, for few dimensions
     #[arg(long)]
     exact: bool,
     /// Prints the result as one JSON object
@@ -45,9 +46,11 @@ pub struct Evaluate {
 
 #[derive(Serialize)]
 struct Outcome {
-    bits_per_dim: f64,
+    #[serde(flatten)]
+    loss: Named<f64>,
     standard_error: f64,
-    images: usize,
+    #[serde(flatten)]
+    samples: Named<usize>,
     log_det: Method,
     step: u64,
     seconds: f64,
@@ -65,36 +68,37 @@ impl Evaluate {
         let device = device();
         let checkpoint = checkpoint::load(&self.checkpoint, &device)?;
         let mut config = checkpoint.description.config;
-        config.data.path = self.data.unwrap_or(config.data.path);
+        config.data.relocate(self.data);
         config.run.eval_batch_size = self.batch.unwrap_or(config.run.eval_batch_size);
         config.run.seed = self.seed.unwrap_or(config.run.seed);
         if self.exact {
             config.log_det.eval = LogDetConfig::exact();
         }
         let source = Source::new(self.checkpoint.display().to_string(), String::new(), Vec::new());
-        let batcher = data::open(&config, &source, Split::Test).context("the data set (--data DIR says where it is)")?;
-        let found = (data::image_shape(batcher.shape()), batcher.levels());
-        let expected = (checkpoint.description.shape, checkpoint.description.levels);
+        let data = data::open(&config, &source, Split::Test).context("the data set (--data PATH says where it is)")?;
+        let found = (data.shape(), &data.kind);
+        let expected = (checkpoint.description.shape, &checkpoint.description.kind);
         ensure!(
             found == expected,
-            "{} holds images of shape and levels {found:?}, {} was trained on {expected:?}; use the same data set",
-            config.data.path.display(),
+            "{} has shape and kind {found:?}, {} was trained on {expected:?}; use the same data set",
+            config.data.source()?,
             self.checkpoint.display()
         );
         let model = step::ready(checkpoint.average);
         let log_det = &config.log_det.eval;
-        let evaluation = Evaluation { batcher: &batcher, log_det, seed: config.run.seed, limit: self.limit };
-        let mut progress = Progress::new("images", evaluation.n_images() as u64);
-        let bits = evaluation.run(&model, &device, |done, mean| {
-            progress.set(done as u64, &format!("{mean:.4} bits/dim"));
+        let evaluation = Evaluation { data: &data, log_det, seed: config.run.seed, limit: self.limit };
+        let (noun, unit) = (data.kind.noun(), data.kind.unit());
+        let mut progress = Progress::new(noun, evaluation.n_samples() as u64);
+        let loss = evaluation.run(&model, &device, |done, mean| {
+            progress.set(done as u64, &format!("{mean:.4} {unit}"));
             true
         })?;
-        let bits = bits.context("the evaluation was stopped")?;
+        let loss = loss.context("the evaluation was stopped")?;
         drop(progress);
         let result = Outcome {
-            bits_per_dim: bits.bits_per_dim,
-            standard_error: bits.standard_error,
-            images: bits.n_images,
+            loss: data.kind.named("", loss.mean),
+            standard_error: loss.standard_error,
+            samples: data.kind.named_count(loss.n_samples),
             log_det: log_det.method,
             step: checkpoint.description.step,
             seconds: start.elapsed().as_secs_f64(),
@@ -108,9 +112,9 @@ impl Evaluate {
             write().with_context(|| format!("cannot write {}", path.display()))?;
         }
         report(self.json, &result, || {
-            let Outcome { bits_per_dim, standard_error, images, seconds, .. } = &result;
+            let Outcome { loss, standard_error, samples, seconds, .. } = &result;
             let time = duration(*seconds);
-            format!("test bits/dim {bits_per_dim:.4} ± {standard_error:.4} ({images} images, {time})")
+            format!("test {unit} {:.4} ± {standard_error:.4} ({} {noun}, {time})", loss.value, samples.value)
         })
     }
 }

@@ -1,5 +1,7 @@
 //! The command line.
 
+mod animate;
+mod density;
 mod evaluate;
 mod sample;
 mod train;
@@ -20,6 +22,8 @@ pub struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
+    Animate(animate::Animate),
+    Density(density::DensityOf),
     Evaluate(evaluate::Evaluate),
     Sample(sample::Sample),
 }
@@ -31,10 +35,12 @@ impl Arguments {
     /// Those of the command.
     pub fn run(self) -> Result<()> {
         match (self.command, self.train) {
+            (Some(Command::Animate(animate)), _) => animate.run(),
+            (Some(Command::Density(density)), _) => density.run(),
             (Some(Command::Evaluate(evaluate)), _) => evaluate.run(),
             (Some(Command::Sample(sample)), _) => sample.run(),
             (None, Some(train)) => train.run(),
-            (None, None) => anyhow::bail!("nothing to do: expected --config FILE, or the subcommand evaluate or sample"),
+            (None, None) => anyhow::bail!("nothing to do: expected --config FILE, or a subcommand (see --help)"),
         }
     }
 }

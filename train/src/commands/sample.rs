@@ -1,21 +1,24 @@
-//! `train sample CHECKPOINT`: images from a checkpoint's averaged weights.
+//! `train sample CHECKPOINT`: images or points from a checkpoint's averaged weights.
 
 use super::report;
+use ::train::data_kind::{DataKind, Named};
 use ::train::device::device;
 use ::train::progress::duration;
 use ::train::{checkpoint, noise, picture, step, system};
 use anyhow::{Context, Result};
-use clap::Args;
+use burn::tensor::Tensor;
+use clap::{Args, ValueEnum};
+use datasets::points::Points;
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-/// Samples images from a checkpoint's averaged weights
+/// Samples images (a picture) or points (a table) from a checkpoint's averaged weights
 #[derive(Args)]
 pub struct Sample {
     /// The checkpoint, a .safetensors file
     checkpoint: PathBuf,
-    /// How many images
+    /// How many
     #[arg(long, value_name = "N", default_value_t = 64, value_parser = super::at_least_one)]
     n: usize,
     /// Standard deviation of the latents
@@ -24,18 +27,31 @@ pub struct Sample {
     /// Decides the latents
     #[arg(long, default_value_t = 0)]
     seed: u64,
-    /// Directory of the picture [default: that of the checkpoint]
+    /// Directory of the picture or table [default: that of the checkpoint]
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
+    /// How points are written
+    #[arg(long, value_enum, default_value_t = TableFormat::Csv)]
+    format: TableFormat,
     /// Prints the result as one JSON object
     #[arg(long)]
     json: bool,
 }
 
+#[derive(Clone, Copy, ValueEnum)]
+enum TableFormat {
+    Csv,
+    Npy,
+}
+
 #[derive(Serialize)]
 struct Outcome {
-    picture: PathBuf,
-    images: usize,
+    /// `picture` or `table`.
+    #[serde(flatten)]
+    output: Named<PathBuf>,
+    /// `images` or `points`.
+    #[serde(flatten)]
+    n: Named<usize>,
     temperature: f64,
     seed: u64,
     seconds: f64,
@@ -51,26 +67,49 @@ impl Sample {
     pub fn run(self) -> Result<()> {
         let start = Instant::now();
         let device = device();
-        let model = step::ready(checkpoint::load(&self.checkpoint, &device)?.average);
+        let checkpoint = checkpoint::load(&self.checkpoint, &device)?;
+        let (model, kind) = (step::ready(checkpoint.average), checkpoint.description.kind);
         let &Self { n, temperature, seed, .. } = &self;
-        let images = model.sample(n, temperature, &mut noise::samples(seed).stream(0), &device)?;
+        let samples = model.sample(n, temperature, &mut noise::samples(seed).stream(0), &device)?;
         let beside = self.checkpoint.parent().unwrap_or(Path::new(""));
         let dir = self.out.as_deref().unwrap_or(beside);
         if self.out.is_some() {
             std::fs::create_dir_all(dir).with_context(|| format!("cannot make the directory {}", dir.display()))?;
         }
-        let path = dir.join(format!("samples-n{n}-temperature{temperature}-seed{seed}.png"));
-        picture::write(&path, vec![images])?;
+        let output = self.write(samples, &kind, &dir.join(format!("samples-n{n}-temperature{temperature}-seed{seed}")))?;
         let outcome = Outcome {
-            picture: path,
-            images: n,
+            n: kind.named_count(n),
+            output,
             temperature,
             seed,
             seconds: start.elapsed().as_secs_f64(),
             peak_memory_bytes: system::peak_memory_bytes(),
             checkpoint: self.checkpoint,
         };
-        report(self.json, &outcome, || format!("{n} samples in {} ({})", outcome.picture.display(), duration(outcome.seconds)))
+        report(self.json, &outcome, || {
+            format!("{n} samples in {} ({})", outcome.output.value.display(), duration(outcome.seconds))
+        })
+    }
+
+    /// Writes images as a picture, points in the data's own units as a table; `stem` is the path without extension.
+    fn write(&self, samples: Tensor<4>, kind: &DataKind, stem: &Path) -> Result<Named<PathBuf>> {
+        let with = |extension: &str| PathBuf::from(format!("{}.{extension}", stem.display()));
+        match kind {
+            DataKind::Images { .. } => {
+                let path = with("png");
+                picture::write(&path, vec![samples])?;
+                Ok(Named::new("picture", path))
+            }
+            DataKind::Points { standardization } => {
+                let path = with(match self.format {
+                    TableFormat::Csv => "csv",
+                    TableFormat::Npy => "npy",
+                });
+                let values = samples.try_into_vec_as::<f32>().context("cannot read samples from the device")?;
+                Points::new(standardization.dimensions(), standardization.invert(&values)).write(&path)?;
+                Ok(Named::new("table", path))
+            }
+        }
     }
 }
 

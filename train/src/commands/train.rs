@@ -2,6 +2,7 @@
 
 use super::report;
 use ::train::config::Config;
+use ::train::data;
 use ::train::fit::{self, Summary};
 use ::train::progress::duration;
 use ::train::run_dir::RunDir;
@@ -38,14 +39,15 @@ impl Train {
     /// Those of the configuration, the data, and training.
     pub fn run(self) -> Result<()> {
         let (config, source) = Config::load(&self.config, &self.set)?;
-        let data = fit::open_data(&config, &source)?;
+        let data = data::open_both(&config, &source)?;
+        let unit = data[1].kind.unit();
         let out = self.out.clone().unwrap_or_else(|| default_out(&self.config));
         let dir = RunDir::create(&out, &config, self.force)?;
         let summary = fit::fit(&config, &source, &dir, data, &*interruption()?)?;
         if !summary.finished {
             eprintln!("interrupted after {} steps; {} holds the weights", summary.steps, summary.checkpoint.display());
         }
-        report(self.json, &summary, || lines(&summary, &out))
+        report(self.json, &summary, || lines(&summary, unit, &out))
     }
 }
 
@@ -68,11 +70,11 @@ fn interruption() -> Result<Arc<AtomicBool>> {
     Ok(interrupted)
 }
 
-fn lines(summary: &Summary, out: &Path) -> String {
-    let bits = match (summary.test_bits_per_dim, summary.test_standard_error) {
-        (Some(bits), Some(error)) => format!("test bits/dim {bits:.4} ± {error:.4}"),
+fn lines(summary: &Summary, unit: &str, out: &Path) -> String {
+    let result = match (summary.test_loss.value, summary.test_standard_error) {
+        (Some(loss), Some(error)) => format!("test {unit} {loss:.4} ± {error:.4}"),
         _ => "not evaluated".into(),
     };
     let (steps, epochs, time) = (summary.steps, summary.epochs, duration(summary.wall_seconds));
-    format!("{bits} after {steps} steps ({epochs} epochs) in {time}; see {}", out.display())
+    format!("{result} after {steps} steps ({epochs} epochs) in {time}; see {}", out.display())
 }

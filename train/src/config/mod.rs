@@ -4,23 +4,24 @@
 //! Keys that are left out have the defaults of these types; unknown keys and wrong types are errors with their line.
 //! [`Config::load`] reads a file, [`Source`] remembers where each key came from, for later messages.
 
+mod data;
 mod source;
 mod validate;
 
+pub use data::{DataConfig, DataSource};
 pub use source::Source;
 
 use crate::optimizer::OptimizerKind;
 use anyhow::{Context, Result};
-use datasets::{Dequantization, RandomCrop};
 use residual_flows::{LogDetConfig, ResidualFlowConfig};
 use serde::{Deserialize, Serialize};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// All settings of an experiment.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
-    /// Which images, and how they become real numbers.
+    /// Which images or points, and how they become real numbers.
     pub data: DataConfig,
     /// The architecture.
     #[serde(default)]
@@ -34,29 +35,6 @@ pub struct Config {
     /// How long to train, and what to do meanwhile.
     #[serde(default)]
     pub run: RunConfig,
-}
-
-/// `[data]`
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct DataConfig {
-    /// Directory with the shards of both splits, relative to the current directory.
-    pub path: PathBuf,
-    /// Shape of the images, `[channels, height, width]`. Optional: if it is given, the data set must have it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub shape: Option<[usize; 3]>,
-    /// Reduces pixels to this many levels; without it they keep the data set's.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub levels: Option<u32>,
-    /// Mirrors training images left to right with probability one half.
-    #[serde(default)]
-    pub flip: bool,
-    /// Shifts training images at random by up to `padding` pixels in each direction; `outside` says what comes in.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub crop: Option<RandomCrop>,
-    /// How pixels become real numbers.
-    #[serde(default)]
-    pub dequantization: Dequantization,
 }
 
 /// `[log_det]`

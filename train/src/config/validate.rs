@@ -1,7 +1,7 @@
 //! Settings that make no sense, found before any work starts.
 
-use super::{Config, Source};
-use anyhow::{Result, anyhow};
+use super::{Config, DataConfig, Source};
+use anyhow::{Context, Result, anyhow};
 use residual_flows::{LogDetConfig, ModelError};
 use std::fmt::Display;
 
@@ -13,9 +13,7 @@ impl Config {
     pub fn validate(&self, source: &Source) -> Result<()> {
         let check = Check { source };
         let (optim, run) = (&self.optim, &self.run);
-        if let Some(levels) = self.data.levels {
-            check.require((2..=256).contains(&levels), "data.levels", "2 to 256", levels)?;
-        }
+        check.data(&self.data)?;
         check.positive("optim.learning_rate", optim.learning_rate)?;
         let fraction = optim.final_fraction;
         check.require((0.0..=1.0).contains(&fraction), "optim.final_fraction", "between 0 and 1", fraction)?;
@@ -43,10 +41,10 @@ impl Config {
         check.at_least_one("run.n_samples", run.n_samples as u64)?;
         check.estimator("log_det.train", &self.log_det.train)?;
         check.estimator("log_det.eval", &self.log_det.eval)?;
-        self.data.shape.map_or(Ok(()), |shape| self.validate_architecture(shape, source))
+        self.data.known_shape().map_or(Ok(()), |shape| self.validate_architecture(shape, source))
     }
 
-    /// Checks that the architecture fits images of this shape.
+    /// Checks that the architecture fits samples of this shape.
     ///
     /// # Errors
     /// Names the setting at fault and its place.
@@ -72,6 +70,17 @@ impl Check<'_> {
             return Ok(());
         }
         Err(anyhow!("{}: `{key}` is {got}: expected {expected}", self.source.place(key)))
+    }
+
+    fn data(&self, data: &DataConfig) -> Result<()> {
+        data.source().with_context(|| self.source.place("data"))?;
+        if let Some(levels) = data.levels {
+            self.require((2..=256).contains(&levels), "data.levels", "2 to 256", levels)?;
+        }
+        let fraction = data.test_fraction();
+        self.require(fraction > 0.0 && fraction < 1.0, "data.test_fraction", "between 0 and 1", fraction)?;
+        self.at_least_one("data.epoch_batches", data.epoch_batches() as u64)?;
+        self.at_least_one("data.test_points", data.test_points() as u64)
     }
 
     fn positive(&self, key: &str, value: f64) -> Result<()> {

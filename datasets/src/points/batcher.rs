@@ -1,0 +1,140 @@
+//! Batches of points.
+
+use super::{Distribution, Points, Standardization};
+use crate::order::{EpochOrder, Purpose, stream};
+use crate::{Batch, BatchSource, DatasetError};
+use std::sync::Arc;
+
+/// Batches of standardised points, every one a pure function of the points, the seed and its number.
+///
+/// Training batches come fresh from a distribution, or from stored points in a new order each epoch, full ones only.
+/// Evaluation batches are the points in stored order; of a distribution, as many as an epoch has, the same every time.
+#[derive(Clone)]
+pub struct PointBatcher {
+    supply: Supply,
+    batch_size: usize,
+    seed: u64,
+}
+
+#[derive(Clone)]
+enum Supply {
+    Fresh { distribution: Distribution, batches_per_epoch: usize },
+    Stored { values: Arc<Vec<f32>>, dimensions: usize, order: EpochOrder },
+}
+
+impl PointBatcher {
+    /// Fresh points in every batch; so many batches count as an epoch.
+    ///
+    /// # Errors
+    /// [`DatasetError::Setting`] for an empty batch or epoch.
+    pub fn fresh(
+        distribution: Distribution,
+        batches_per_epoch: usize,
+        batch_size: usize,
+        seed: u64,
+    ) -> Result<Self, DatasetError> {
+        at_least_one("epoch_batches", batches_per_epoch)?;
+        at_least_one("batch_size", batch_size)?;
+        Ok(Self { supply: Supply::Fresh { distribution, batches_per_epoch }, batch_size, seed })
+    }
+
+    /// The points of a table, standardised.
+    ///
+    /// # Errors
+    /// [`DatasetError::Setting`] for a batch size of 0, or points with another number of dimensions than the
+    /// standardisation has.
+    pub fn stored(
+        points: &Points,
+        standardization: &Standardization,
+        batch_size: usize,
+        seed: u64,
+    ) -> Result<Self, DatasetError> {
+        at_least_one("batch_size", batch_size)?;
+        let dimensions = standardization.dimensions();
+        if points.dimensions() != dimensions {
+            let reason = format!("it has {} columns, expected {dimensions}", points.dimensions());
+            return Err(DatasetError::Points { path: points.path().into(), place: "the table".into(), reason });
+        }
+        let values = Arc::new(standardization.apply(points.values()));
+        Ok(Self { supply: Supply::Stored { values, dimensions, order: EpochOrder::default() }, batch_size, seed })
+    }
+
+    /// Number of coordinates.
+    pub fn dimensions(&self) -> usize {
+        match &self.supply {
+            Supply::Fresh { .. } => 2,
+            Supply::Stored { dimensions, .. } => *dimensions,
+        }
+    }
+
+    fn index_error(&self, index: usize, batches: usize) -> DatasetError {
+        DatasetError::BatchIndex { index, batches, len: self.len(), batch_size: self.batch_size }
+    }
+
+    fn sampled(&self, distribution: Distribution, purpose: Purpose, epoch: u64, index: usize) -> Batch {
+        let mut rng = stream(purpose, self.seed, epoch, index as u64);
+        let values = (0..self.batch_size).flat_map(|_| distribution.sample(&mut rng)).map(|x| x as f32).collect();
+        let first = index * self.batch_size;
+        self.batch(values, (first..first + self.batch_size).collect())
+    }
+
+    fn selected(&self, values: &[f32], indices: Vec<usize>) -> Batch {
+        let d = self.dimensions();
+        self.batch(indices.iter().flat_map(|&row| &values[row * d..][..d]).copied().collect(), indices)
+    }
+
+    fn batch(&self, values: Vec<f32>, indices: Vec<usize>) -> Batch {
+        Batch { pixels: values, shape: [indices.len(), self.dimensions(), 1, 1], labels: None, indices }
+    }
+}
+
+impl BatchSource for PointBatcher {
+    fn sample_shape(&self) -> [usize; 3] {
+        [self.dimensions(), 1, 1]
+    }
+
+    fn len(&self) -> usize {
+        match &self.supply {
+            Supply::Fresh { batches_per_epoch, .. } => batches_per_epoch * self.batch_size,
+            Supply::Stored { values, dimensions, .. } => values.len() / dimensions,
+        }
+    }
+
+    fn batches_per_epoch(&self) -> usize {
+        self.len() / self.batch_size
+    }
+
+    fn eval_batches(&self) -> usize {
+        self.len().div_ceil(self.batch_size)
+    }
+
+    fn train_batch(&self, epoch: u64, index: usize) -> Result<Batch, DatasetError> {
+        if index >= self.batches_per_epoch() {
+            return Err(self.index_error(index, self.batches_per_epoch()));
+        }
+        Ok(match &self.supply {
+            Supply::Fresh { distribution, .. } => self.sampled(*distribution, Purpose::FreshPoints, epoch, index),
+            Supply::Stored { values, order, .. } => {
+                let order = order.get(self.len(), self.seed, epoch);
+                self.selected(values, order[index * self.batch_size..][..self.batch_size].to_vec())
+            }
+        })
+    }
+
+    fn eval_batch(&self, index: usize) -> Result<Batch, DatasetError> {
+        if index >= self.eval_batches() {
+            return Err(self.index_error(index, self.eval_batches()));
+        }
+        Ok(match &self.supply {
+            Supply::Fresh { distribution, .. } => self.sampled(*distribution, Purpose::FixedPoints, 0, index),
+            Supply::Stored { values, .. } => {
+                let start = index * self.batch_size;
+                self.selected(values, (start..self.len().min(start + self.batch_size)).collect())
+            }
+        })
+    }
+}
+
+fn at_least_one(key: &'static str, n: usize) -> Result<(), DatasetError> {
+    if n > 0 { Ok(()) } else { Err(DatasetError::Setting { key, expected: "at least 1".into(), got: "0".into() }) }
+}

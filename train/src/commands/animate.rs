@@ -1,0 +1,45 @@
+//! `train animate DIR`: the pictures of a run as one animated picture.
+
+use super::report;
+use ::train::animation;
+use anyhow::Result;
+use clap::Args;
+use serde::Serialize;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// Makes an animated GIF of the pictures that a run drew
+#[derive(Args)]
+pub struct Animate {
+    /// Directory of the run
+    run: PathBuf,
+    /// The file [default: training.gif in the directory of the run]
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+    /// How long each picture is shown
+    #[arg(long, value_name = "MILLISECONDS", default_value_t = 400, value_parser = super::at_least_one)]
+    each: usize,
+    /// Prints the result as one JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Serialize)]
+struct Outcome {
+    animation: PathBuf,
+    frames: usize,
+}
+
+impl Animate {
+    /// Animates.
+    ///
+    /// # Errors
+    /// If there are no pictures, they differ in size, or the file cannot be written.
+    pub fn run(self) -> Result<()> {
+        let frames = animation::frames_of(&self.run)?;
+        let path = self.out.unwrap_or_else(|| self.run.join("training.gif"));
+        animation::write(&path, &frames, Duration::from_millis(self.each as u64))?;
+        let outcome = Outcome { animation: path, frames: frames.len() };
+        report(self.json, &outcome, || format!("{} pictures in {}", outcome.frames, outcome.animation.display()))
+    }
+}

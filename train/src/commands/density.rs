@@ -1,0 +1,107 @@
+//! `train density CHECKPOINT POINTS`: log-densities of anybody's points under a checkpoint's averaged weights.
+
+use super::report;
+use ::train::data_kind::DataKind;
+use ::train::device::device;
+use ::train::points::{Density, Window};
+use ::train::{checkpoint, step};
+use anyhow::{Context, Result, bail, ensure};
+use clap::Args;
+use datasets::points::Points;
+use residual_flows::LogDetConfig;
+use serde::Serialize;
+use std::path::PathBuf;
+
+/// Writes the log-density (nats, in the data's own units) of every point of a file
+#[derive(Args)]
+pub struct DensityOf {
+    /// The checkpoint of a model of points, a .safetensors file
+    checkpoint: PathBuf,
+    /// The points, a .csv or .npy file with a column for each dimension
+    #[arg(required_unless_present = "integrate")]
+    points: Option<PathBuf>,
+    /// Writes the log-densities to a .csv or .npy file, in the order of the points [default: standard output]
+    #[arg(long, value_name = "FILE", requires = "points")]
+    out: Option<PathBuf>,
+    /// Exact log-determinants even if the training evaluated with an estimator
+    #[arg(long)]
+    exact: bool,
+    /// Integrates the density over the plane instead, which should give 1
+    #[arg(long, conflicts_with = "points")]
+    integrate: bool,
+    /// Prints a summary as one JSON object instead of the log-densities
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Serialize)]
+struct Outcome {
+    points: usize,
+    mean_log_density: f64,
+    out: Option<PathBuf>,
+    checkpoint: PathBuf,
+}
+
+#[derive(Serialize)]
+struct Integral {
+    integral: f64,
+    half_side: f32,
+    cells: usize,
+    checkpoint: PathBuf,
+}
+
+/// The window of the integral, in standardised units: a flow has hardly any mass outside.
+const INTEGRAL_WINDOW: Window = Window { half_side: 8.0 };
+const INTEGRAL_CELLS: usize = 500;
+
+impl DensityOf {
+    /// Evaluates.
+    ///
+    /// # Errors
+    /// If the checkpoint or the points cannot be read or do not fit each other, or a file cannot be written.
+    pub fn run(self) -> Result<()> {
+        let checkpoint = checkpoint::load(&self.checkpoint, &device())?;
+        let DataKind::Points { standardization } = &checkpoint.description.kind else {
+            bail!("{} is a model of images; `train evaluate` measures those", self.checkpoint.display());
+        };
+        let mut log_det = checkpoint.description.config.log_det.eval.clone();
+        if self.exact {
+            log_det = LogDetConfig::exact();
+        }
+        let model = step::ready(checkpoint.average);
+        let density = Density::new(&model, &log_det);
+        let Some(path) = &self.points else { return self.integrate(&density, standardization.dimensions()) };
+
+        let points = Points::read(path)?;
+        let dimensions = standardization.dimensions();
+        ensure!(
+            points.dimensions() == dimensions,
+            "{} has {} columns, but {} is a density of {dimensions} dimensions; leave out the others",
+            path.display(),
+            points.dimensions(),
+            self.checkpoint.display()
+        );
+        let log_prob = density.log_prob(&standardization.apply(points.values())).with_context(|| path.display().to_string())?;
+        let values: Vec<f64> = log_prob.iter().map(|value| value - standardization.log_scale()).collect();
+        let mean = values.iter().sum::<f64>() / values.len() as f64;
+        let table = Points::new(1, values).named(vec!["log_density".into()]);
+        if let Some(out) = &self.out {
+            table.write(out)?;
+        }
+        let outcome = Outcome { points: table.len(), mean_log_density: mean, out: self.out, checkpoint: self.checkpoint };
+        report(self.json, &outcome, || match &outcome.out {
+            Some(out) => format!("log-densities of {} points in {}, mean {mean:.4} nats", outcome.points, out.display()),
+            None => table.to_csv().trim_end().into(),
+        })
+    }
+
+    fn integrate(&self, density: &Density, dimensions: usize) -> Result<()> {
+        ensure!(dimensions == 2, "only densities of 2 dimensions are integrated, this one has {dimensions}");
+        let integral = density.integral(&INTEGRAL_WINDOW, INTEGRAL_CELLS)?;
+        let half_side = INTEGRAL_WINDOW.half_side;
+        let outcome = Integral { integral, half_side, cells: INTEGRAL_CELLS, checkpoint: self.checkpoint.clone() };
+        report(self.json, &outcome, || {
+            format!("the density integrates to {integral:.5} over the square of side {}", 2.0 * half_side)
+        })
+    }
+}

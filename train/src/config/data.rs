@@ -1,0 +1,146 @@
+//! `[data]`: images in shards, a distribution on the plane, or a file of points.
+
+use anyhow::{Result, bail};
+use datasets::points::Distribution;
+use datasets::{Dequantization, RandomCrop};
+use serde::{Deserialize, Serialize};
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+/// `[data]`: exactly one of `path`, `points` and `file`, and what belongs to it.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DataConfig {
+    /// Images: directory with the shards of both splits, relative to the current directory.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub path: Option<PathBuf>,
+    /// Points of a known distribution on the plane, fresh ones in every training batch.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub points: Option<Distribution>,
+    /// Points in a `.csv` or `.npy` file, standardised, split into training and test points.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub file: Option<PathBuf>,
+    /// Shape of the samples, `[channels, height, width]`, or `[dimensions, 1, 1]` for points. Optional: if it is given,
+    /// the data must have it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub shape: Option<[usize; 3]>,
+    /// Images: reduces pixels to this many levels; without it they keep the data set's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub levels: Option<u32>,
+    /// Images: mirrors training images left to right with probability one half.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub flip: bool,
+    /// Images: shifts training images at random by up to `padding` pixels in each direction; `outside` says what comes in.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub crop: Option<RandomCrop>,
+    /// Images: how pixels become real numbers.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub dequantization: Dequantization,
+    /// `points`: so many batches count as an epoch [default: 100].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub epoch_batches: Option<usize>,
+    /// `points`: number of test points, the same ones whatever the seed [default: 10000].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub test_points: Option<usize>,
+    /// `file`: fraction of the points that are for testing [default: 0.1].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub test_fraction: Option<f64>,
+    /// `file`: decides which points are for testing [default: 0].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub split_seed: Option<u64>,
+}
+
+/// Where the data come from.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum DataSource<'a> {
+    /// A directory of shards.
+    Images(&'a Path),
+    /// A known distribution.
+    Distribution(Distribution),
+    /// A table in a file.
+    File(&'a Path),
+}
+
+impl DataConfig {
+    /// Which of the three it is.
+    ///
+    /// # Errors
+    /// If there is not exactly one, or a setting that belongs to another.
+    pub fn source(&self) -> Result<DataSource<'_>> {
+        let source = match (&self.path, self.points, &self.file) {
+            (Some(path), None, None) => DataSource::Images(path),
+            (None, Some(points), None) => DataSource::Distribution(points),
+            (None, None, Some(file)) => DataSource::File(file),
+            _ => bail!("expected exactly one of `path` (images), `points` (a distribution) and `file` (a table of points)"),
+        };
+        for (key, is_set, belongs) in [
+            ("levels", self.levels.is_some(), matches!(source, DataSource::Images(_))),
+            ("flip", self.flip, matches!(source, DataSource::Images(_))),
+            ("crop", self.crop.is_some(), matches!(source, DataSource::Images(_))),
+            ("dequantization", !is_default(&self.dequantization), matches!(source, DataSource::Images(_))),
+            ("epoch_batches", self.epoch_batches.is_some(), matches!(source, DataSource::Distribution(_))),
+            ("test_points", self.test_points.is_some(), matches!(source, DataSource::Distribution(_))),
+            ("test_fraction", self.test_fraction.is_some(), matches!(source, DataSource::File(_))),
+            ("split_seed", self.split_seed.is_some(), matches!(source, DataSource::File(_))),
+        ] {
+            if is_set && !belongs {
+                bail!("`{key}` does not go with `{}`; remove one of them", source.key());
+            }
+        }
+        Ok(source)
+    }
+
+    /// Reads images or a file of points from elsewhere, if `path` is given.
+    pub fn relocate(&mut self, path: Option<PathBuf>) {
+        let place = if self.file.is_some() { &mut self.file } else { &mut self.path };
+        *place = path.or(place.take());
+    }
+
+    /// Shape of the samples as far as it is known without the data.
+    pub fn known_shape(&self) -> Option<[usize; 3]> {
+        self.shape.or(self.points.map(|_| [2, 1, 1]))
+    }
+
+    /// Batches that count as an epoch of a distribution.
+    pub fn epoch_batches(&self) -> usize {
+        self.epoch_batches.unwrap_or(100)
+    }
+
+    /// Test points of a distribution.
+    pub fn test_points(&self) -> usize {
+        self.test_points.unwrap_or(10_000)
+    }
+
+    /// Fraction of a file's points that are for testing.
+    pub fn test_fraction(&self) -> f64 {
+        self.test_fraction.unwrap_or(0.1)
+    }
+
+    /// What decides which of a file's points are for testing.
+    pub fn split_seed(&self) -> u64 {
+        self.split_seed.unwrap_or(0)
+    }
+}
+
+impl DataSource<'_> {
+    fn key(&self) -> &'static str {
+        match self {
+            Self::Images(_) => "path",
+            Self::Distribution(_) => "points",
+            Self::File(_) => "file",
+        }
+    }
+}
+
+impl fmt::Display for DataSource<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Images(path) | Self::File(path) => path.display().fmt(f),
+            Self::Distribution(distribution) => distribution.fmt(f),
+        }
+    }
+}
+
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
+}

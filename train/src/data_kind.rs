@@ -1,0 +1,147 @@
+//! What a model is a density of, and so what its likelihoods are measured in.
+
+use datasets::points::Standardization;
+use residual_flows::bits_per_dim;
+use serde::{Serialize, Serializer};
+
+/// Images, measured in bits per dimension, or points, measured in nats.
+#[derive(Clone, Debug, PartialEq)]
+pub enum DataKind {
+    /// Whole numbers below `levels`, dequantised.
+    Images {
+        /// Number of values of a pixel.
+        levels: u32,
+    },
+    /// Real numbers, standardised.
+    Points {
+        /// From the data's own units to the model's.
+        standardization: Standardization,
+    },
+}
+
+impl DataKind {
+    /// What is minimised, from a log-density (nats) of the model's inputs: bits per dimension of images; of points
+    /// `-ln p(x)` in the data's own units.
+    pub fn loss(&self, log_prob: f64, dimensions: usize) -> f64 {
+        match self {
+            Self::Images { levels } => bits_per_dim(log_prob, dimensions, *levels),
+            Self::Points { standardization } => standardization.log_scale() - log_prob,
+        }
+    }
+
+    /// The derivative of the loss by the log-density.
+    pub fn loss_slope(&self, dimensions: usize) -> f64 {
+        match self {
+            Self::Images { .. } => -1.0 / (dimensions as f64 * std::f64::consts::LN_2),
+            Self::Points { .. } => -1.0,
+        }
+    }
+
+    /// The loss's unit, to be read.
+    pub fn unit(&self) -> &'static str {
+        match self {
+            Self::Images { .. } => "bits/dim",
+            Self::Points { .. } => "nats",
+        }
+    }
+
+    /// The unit in names of files.
+    pub fn short(&self) -> &'static str {
+        match self {
+            Self::Images { .. } => "bits",
+            Self::Points { .. } => "nats",
+        }
+    }
+
+    /// The unit as the label of an axis.
+    pub fn axis(&self) -> &'static str {
+        match self {
+            Self::Images { .. } => "bits per dimension",
+            Self::Points { .. } => "negative log-likelihood, nats",
+        }
+    }
+
+    /// What the samples are, in the plural.
+    pub fn noun(&self) -> &'static str {
+        match self {
+            Self::Images { .. } => "images",
+            Self::Points { .. } => "points",
+        }
+    }
+
+    /// A loss under its key in a file.
+    pub fn named<T>(&self, prefix: &str, value: T) -> Named<T> {
+        Named::new(self.key(prefix), value)
+    }
+
+    /// The key of a loss in a file: `<prefix>bits_per_dim` or `<prefix>nll_nats`.
+    pub fn key(&self, prefix: &str) -> String {
+        match self {
+            Self::Images { .. } => format!("{prefix}bits_per_dim"),
+            Self::Points { .. } => format!("{prefix}nll_nats"),
+        }
+    }
+
+    /// A number of samples under its key in a file.
+    pub fn named_count(&self, n: usize) -> Named<usize> {
+        Named::new(self.noun(), n)
+    }
+
+    /// Samples a second under their key in a file.
+    pub fn named_speed(&self, per_second: f64) -> Named<f64> {
+        Named::new(format!("{}_per_second", self.noun()), per_second)
+    }
+}
+
+/// One key and its value, to be flattened into a record.
+#[derive(Clone, Debug)]
+pub struct Named<T> {
+    key: String,
+    /// The value.
+    pub value: T,
+}
+
+impl<T> Named<T> {
+    /// A value under this key.
+    pub fn new(key: impl Into<String>, value: T) -> Self {
+        Self { key: key.into(), value }
+    }
+}
+
+impl<T: Serialize> Serialize for Named<T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map([(&self.key, &self.value)])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn losses_are_in_the_data_s_units() {
+        let images = DataKind::Images { levels: 256 };
+        assert_eq!(images.loss(0.0, 10), 8.0);
+        // A standard normal density seen through `z = (x - 1) / 3`: N(1, 9) has ln 3 less.
+        let points = DataKind::Points { standardization: Standardization { mean: vec![1.0], std: vec![3.0] } };
+        assert!((points.loss(-0.25, 1) - (0.25 + 3f64.ln())).abs() < 1e-12);
+        for kind in [images, points] {
+            let slope = (kind.loss(1.0, 7) - kind.loss(0.0, 7)) - kind.loss_slope(7);
+            assert!(slope.abs() < 1e-12, "{kind:?}");
+        }
+    }
+
+    #[test]
+    fn names_say_the_unit() -> serde_json::Result<()> {
+        #[derive(Serialize)]
+        struct Record {
+            #[serde(flatten)]
+            loss: Named<Option<f64>>,
+            step: u64,
+        }
+        let points = DataKind::Points { standardization: Standardization::identity(2) };
+        let record = Record { loss: points.named("test_", None), step: 3 };
+        assert_eq!(serde_json::to_string(&record)?, r#"{"test_nll_nats":null,"step":3}"#);
+        Ok(())
+    }
+}
