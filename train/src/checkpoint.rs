@@ -147,7 +147,7 @@ impl Description {
             ("epoch".into(), self.epoch.to_string()),
         ]);
         match &self.kind {
-            DataKind::Images { levels } => metadata.insert("levels".into(), levels.to_string()),
+            DataKind::Images { levels, .. } => metadata.insert("levels".into(), levels.to_string()),
             DataKind::Points { standardization } => {
                 metadata.insert("standardization".into(), serde_json::to_string(standardization)?)
             }
@@ -176,7 +176,7 @@ impl Description {
         let shape = shape.ok().and_then(|shape| <[usize; 3]>::try_from(shape).ok());
         let shape = shape.ok_or_else(|| anyhow!("its `shape` is not channels x height x width"))?;
         config.validate_architecture(shape, &source)?;
-        let kind = fields.kind(shape)?;
+        let kind = fields.kind(shape, &config)?;
         let test_loss = kind.key("test_");
         let test_loss = metadata.contains_key(&test_loss).then(|| fields.number(&test_loss)).transpose()?;
         Ok(Self { config, shape, kind, step: fields.number("step")?, epoch: fields.number("epoch")?, test_loss })
@@ -190,9 +190,9 @@ impl Fields<'_> {
         self.0.get(key).map(String::as_str).ok_or_else(|| anyhow!("its metadata lack `{key}`"))
     }
 
-    fn kind(&self, shape: [usize; 3]) -> Result<DataKind> {
+    fn kind(&self, shape: [usize; 3], config: &Config) -> Result<DataKind> {
         let Some(text) = self.0.get("standardization") else {
-            return Ok(DataKind::Images { levels: self.number("levels")? });
+            return Ok(DataKind::images(self.number("levels")?, &config.task));
         };
         let standardization: Standardization = serde_json::from_str(text).context("its `standardization`")?;
         let lengths = [standardization.mean.len(), standardization.std.len(), shape.iter().product()];

@@ -2,6 +2,7 @@
 
 use crate::config::{Config, DataConfig, DataSource, Source};
 use crate::data_kind::DataKind;
+use crate::objective::Samples;
 use anyhow::{Context, Result, bail};
 use burn::tensor::{Device, Tensor, TensorData};
 use datasets::points::{Distribution, PointBatcher, Points, Standardization};
@@ -107,7 +108,13 @@ impl Opening<'_> {
             drop_last: true,
         };
         let batcher = Batcher::new(Arc::new(dataset), batches).with_context(|| self.source.place("data"))?;
-        let kind = DataKind::Images { levels: batcher.levels() };
+        let kind = DataKind::images(batcher.levels(), &self.config.task);
+        if self.config.task.kind.has_classes() && batcher.dataset().label(0).is_none() {
+            let (place, split, path) = (self.source.place("task.kind"), self.split, path.display());
+            bail!(
+                "{place}: the task is to tell classes apart, but the {split} images in {path} have none; make the set with classes"
+            );
+        }
         Ok(DataSet { batches: Arc::new(batcher), kind })
     }
 
@@ -134,6 +141,9 @@ impl Opening<'_> {
     }
 
     fn points(&self, batcher: Result<PointBatcher, DatasetError>, standardization: Standardization) -> Result<DataSet> {
+        if self.config.task.kind.has_classes() {
+            bail!("{}: the task is to tell classes apart, but points have none", self.source.place("task.kind"));
+        }
         let batches = Arc::new(batcher.with_context(|| self.source.place("data"))?);
         Ok(DataSet { batches, kind: DataKind::Points { standardization } })
     }
@@ -157,6 +167,12 @@ impl Opening<'_> {
         }
         Ok(())
     }
+}
+
+/// The batch's samples with their classes.
+pub fn samples(mut batch: Batch, device: &Device) -> Samples {
+    let labels = batch.labels.take();
+    Samples { x: tensor(batch, device), labels }
 }
 
 /// The batch's samples as a tensor.

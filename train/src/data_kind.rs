@@ -1,5 +1,6 @@
 //! What a model is a density of, and so what its likelihoods are measured in.
 
+use crate::config::TaskConfig;
 use datasets::points::Standardization;
 use residual_flows::bits_per_dim;
 use serde::{Serialize, Serializer};
@@ -11,6 +12,8 @@ pub enum DataKind {
     Images {
         /// Number of values of a pixel.
         levels: u32,
+        /// Whether only their classes are learned: the log-density is that of the class, and the loss its cross entropy.
+        only_classes: bool,
     },
     /// Real numbers, standardised.
     Points {
@@ -20,11 +23,17 @@ pub enum DataKind {
 }
 
 impl DataKind {
+    /// Images with so many levels, for a task.
+    pub fn images(levels: u32, task: &TaskConfig) -> Self {
+        Self::Images { levels, only_classes: !task.kind.has_density() }
+    }
+
     /// What is minimised, from a log-density (nats) of the model's inputs: bits per dimension of images; of points
-    /// `-ln p(x)` in the data's own units.
+    /// `-ln p(x)` in the data's own units; of classes `-ln p(class)`.
     pub fn loss(&self, log_prob: f64, dimensions: usize) -> f64 {
         match self {
-            Self::Images { levels } => bits_per_dim(log_prob, dimensions, *levels),
+            Self::Images { only_classes: true, .. } => -log_prob,
+            Self::Images { levels, .. } => bits_per_dim(log_prob, dimensions, *levels),
             Self::Points { standardization } => standardization.log_scale() - log_prob,
         }
     }
@@ -32,15 +41,16 @@ impl DataKind {
     /// The derivative of the loss by the log-density.
     pub fn loss_slope(&self, dimensions: usize) -> f64 {
         match self {
-            Self::Images { .. } => -1.0 / (dimensions as f64 * std::f64::consts::LN_2),
-            Self::Points { .. } => -1.0,
+            Self::Images { only_classes: false, .. } => -1.0 / (dimensions as f64 * std::f64::consts::LN_2),
+            Self::Images { .. } | Self::Points { .. } => -1.0,
         }
     }
 
     /// The loss's unit, to be read.
     pub fn unit(&self) -> &'static str {
         match self {
-            Self::Images { .. } => "bits/dim",
+            Self::Images { only_classes: false, .. } => "bits/dim",
+            Self::Images { .. } => "nats of cross entropy",
             Self::Points { .. } => "nats",
         }
     }
@@ -48,15 +58,16 @@ impl DataKind {
     /// The unit in names of files.
     pub fn short(&self) -> &'static str {
         match self {
-            Self::Images { .. } => "bits",
-            Self::Points { .. } => "nats",
+            Self::Images { only_classes: false, .. } => "bits",
+            Self::Images { .. } | Self::Points { .. } => "nats",
         }
     }
 
     /// The unit as the label of an axis.
     pub fn axis(&self) -> &'static str {
         match self {
-            Self::Images { .. } => "bits per dimension",
+            Self::Images { only_classes: false, .. } => "bits per dimension",
+            Self::Images { .. } => "cross entropy, nats",
             Self::Points { .. } => "negative log-likelihood, nats",
         }
     }
@@ -74,10 +85,11 @@ impl DataKind {
         Named::new(self.key(prefix), value)
     }
 
-    /// The key of a loss in a file: `<prefix>bits_per_dim` or `<prefix>nll_nats`.
+    /// The key of a loss in a file: `<prefix>` and `bits_per_dim`, `cross_entropy` or `nll_nats`.
     pub fn key(&self, prefix: &str) -> String {
         match self {
-            Self::Images { .. } => format!("{prefix}bits_per_dim"),
+            Self::Images { only_classes: false, .. } => format!("{prefix}bits_per_dim"),
+            Self::Images { .. } => format!("{prefix}cross_entropy"),
             Self::Points { .. } => format!("{prefix}nll_nats"),
         }
     }
@@ -120,12 +132,14 @@ mod tests {
 
     #[test]
     fn losses_are_in_the_data_s_units() {
-        let images = DataKind::Images { levels: 256 };
+        let images = DataKind::Images { levels: 256, only_classes: false };
         assert_eq!(images.loss(0.0, 10), 8.0);
         // A standard normal density seen through `z = (x - 1) / 3`: N(1, 9) has ln 3 less.
         let points = DataKind::Points { standardization: Standardization { mean: vec![1.0], std: vec![3.0] } };
         assert!((points.loss(-0.25, 1) - (0.25 + 3f64.ln())).abs() < 1e-12);
-        for kind in [images, points] {
+        let classes = DataKind::Images { levels: 256, only_classes: true };
+        assert_eq!((classes.loss(-0.5, 10), classes.key("test_").as_str()), (0.5, "test_cross_entropy"));
+        for kind in [images, classes, points] {
             let slope = (kind.loss(1.0, 7) - kind.loss(0.0, 7)) - kind.loss_slope(7);
             assert!(slope.abs() < 1e-12, "{kind:?}");
         }

@@ -1,9 +1,12 @@
 //! The loss on the test data: bits per dimension of images, nats of points.
 
-use crate::data::{DataSet, PREFETCH_DEPTH, tensor};
+use crate::classification::Classified;
+use crate::config::TaskKind;
+use crate::data::{self, DataSet, PREFETCH_DEPTH};
 use crate::noise;
+use crate::objective::Samples;
 use anyhow::{Context, Result, bail};
-use burn::tensor::Device;
+use burn::tensor::{Device, Tensor};
 use datasets::{BatchSource, Prefetch};
 use residual_flows::{LogDetConfig, LogDetContext, ResidualFlow};
 use serde::Serialize;
@@ -12,6 +15,8 @@ use serde::Serialize;
 pub struct Evaluation<'a> {
     /// The test data; dequantisation noise is the same every time.
     pub data: &'a DataSet,
+    /// What the model has learned.
+    pub task: TaskKind,
     /// How log-determinants are computed.
     pub log_det: &'a LogDetConfig,
     /// Decides the estimators' noise.
@@ -29,6 +34,39 @@ pub struct TestLoss {
     pub standard_error: f64,
     /// Samples evaluated.
     pub n_samples: usize,
+    /// How well classes are recognised, where they are learned.
+    pub classes: Option<TestClasses>,
+}
+
+/// How well the classes of test images are recognised; standard errors as those of the loss.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct TestClasses {
+    /// `-ln p(class)`, nats, the mean over the images.
+    #[serde(rename = "test_cross_entropy")]
+    pub cross_entropy: f64,
+    /// Of it.
+    #[serde(rename = "test_cross_entropy_standard_error")]
+    pub cross_entropy_error: f64,
+    /// Fraction of images whose class is recognised.
+    #[serde(rename = "test_accuracy")]
+    pub accuracy: f64,
+    /// Of it.
+    #[serde(rename = "test_accuracy_standard_error")]
+    pub accuracy_error: f64,
+}
+
+impl TestClasses {
+    /// The accuracy, to be read behind the loss.
+    pub fn described(&self) -> String {
+        format!(", accuracy {:.2} ± {:.2} %", 100.0 * self.accuracy, 100.0 * self.accuracy_error)
+    }
+}
+
+/// What a batch's samples say.
+struct Judged {
+    /// Nats: of the samples, or of their classes if only those are learned.
+    log_prob: Vec<f64>,
+    classes: Option<Classified>,
 }
 
 impl Evaluation<'_> {
@@ -52,38 +90,74 @@ impl Evaluation<'_> {
     ) -> Result<Option<TestLoss>> {
         let n_samples = self.n_samples();
         let mut losses = Vec::with_capacity(n_samples);
+        let (mut cross_entropies, mut correct) = (Vec::new(), Vec::new());
         for (index, batch) in Prefetch::eval(self.data.batches.clone(), PREFETCH_DEPTH).enumerate() {
             let left = n_samples - losses.len();
             if left == 0 {
                 break;
             }
-            let mut samples = tensor(batch?, device);
-            if samples.dims()[0] > left {
-                samples = samples.narrow(0, 0, left);
-            }
+            let samples = first(data::samples(batch?, device), left);
             let context = LogDetContext { config: self.log_det, noise: noise::evaluation(self.seed, index) };
-            let log_prob = model.log_prob(samples, &context)?.total();
-            let log_prob = log_prob.try_into_vec_as::<f32>().context("cannot read a result from the device")?;
+            let Judged { log_prob, classes } = self.judge(model, samples, &context)?;
+            if let Some(classes) = classes {
+                cross_entropies.extend(classes.cross_entropy);
+                correct.extend(classes.correct.into_iter().map(|correct| f64::from(u8::from(correct))));
+            }
             if let Some(position) = log_prob.iter().position(|value| !value.is_finite()) {
                 let sample = losses.len() + position;
                 bail!("test sample {sample}: its log-density is {}; the model is numerically broken", log_prob[position]);
             }
-            losses.extend(log_prob.iter().map(|&value| self.data.kind.loss(value.into(), model.dimensions())));
+            losses.extend(log_prob.iter().map(|&value| self.data.kind.loss(value, model.dimensions())));
             if !go_on(losses.len(), losses.iter().sum::<f64>() / losses.len() as f64) {
                 return Ok(None);
             }
         }
-        Ok(Some(TestLoss::of(&losses)))
+        let classes = (!correct.is_empty()).then(|| {
+            let [cross_entropy, cross_entropy_error] = mean_and_error(&cross_entropies);
+            let [accuracy, accuracy_error] = mean_and_error(&correct);
+            TestClasses { cross_entropy, cross_entropy_error, accuracy, accuracy_error }
+        });
+        let [mean, standard_error] = mean_and_error(&losses);
+        Ok(Some(TestLoss { mean, standard_error, n_samples: losses.len(), classes }))
+    }
+
+    fn judge(&self, model: &ResidualFlow, samples: Samples, context: &LogDetContext) -> Result<Judged> {
+        let values = |tensor: Tensor<1>| -> Result<Vec<f64>> {
+            let values = tensor.try_into_vec_as::<f32>().context("cannot read a result from the device")?;
+            Ok(values.into_iter().map(f64::from).collect())
+        };
+        match self.task {
+            TaskKind::Density => {
+                let log_prob = values(model.log_prob(samples.x, context)?.total())?;
+                Ok(Judged { log_prob, classes: None })
+            }
+            TaskKind::Classification => {
+                let padded = model.pad(samples.x.clone(), &mut context.padding_stream())?;
+                let classes = Classified::new(&model.logits(padded.input)?, samples.labels()?)?;
+                Ok(Judged { log_prob: classes.cross_entropy.iter().map(|loss| -loss).collect(), classes: Some(classes) })
+            }
+            TaskKind::Hybrid => {
+                let (log_prob, logits) = model.log_prob_and_logits(samples.x.clone(), context)?;
+                let classes = Classified::new(&logits, samples.labels()?)?;
+                Ok(Judged { log_prob: values(log_prob.total())?, classes: Some(classes) })
+            }
+        }
     }
 }
 
-impl TestLoss {
-    fn of(losses: &[f64]) -> Self {
-        let n = losses.len() as f64;
-        let mean = losses.iter().sum::<f64>() / n;
-        let variance = losses.iter().map(|loss| (loss - mean).powi(2)).sum::<f64>() / (n - 1.0).max(1.0);
-        Self { mean, standard_error: (variance / n).sqrt(), n_samples: losses.len() }
-    }
+/// The first samples of a batch, no more than `most`.
+fn first(samples: Samples, most: usize) -> Samples {
+    let Samples { x, labels } = samples;
+    let n = most.min(x.dims()[0]);
+    Samples { x: x.narrow(0, 0, n), labels: labels.map(|labels| labels[..n].to_vec()) }
+}
+
+/// The mean, and the standard deviation divided by the square root of the number.
+fn mean_and_error(values: &[f64]) -> [f64; 2] {
+    let n = values.len() as f64;
+    let mean = values.iter().sum::<f64>() / n;
+    let variance = values.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / (n - 1.0).max(1.0);
+    [mean, (variance / n).sqrt()]
 }
 
 #[cfg(test)]
@@ -92,8 +166,8 @@ mod tests {
 
     #[test]
     fn mean_and_standard_error() {
-        let loss = TestLoss::of(&[1.0, 2.0, 3.0, 4.0]);
-        assert_eq!((loss.mean, loss.n_samples), (2.5, 4));
-        assert!((loss.standard_error - (5.0f64 / 3.0 / 4.0).sqrt()).abs() < 1e-12);
+        let [mean, error] = mean_and_error(&[1.0, 2.0, 3.0, 4.0]);
+        assert_eq!(mean, 2.5);
+        assert!((error - (5.0f64 / 3.0 / 4.0).sqrt()).abs() < 1e-12);
     }
 }

@@ -3,11 +3,12 @@
 use crate::checkpoint::Description;
 use crate::config::{Config, Source};
 use crate::curve::Curve;
-use crate::data::{DataSet, PREFETCH_DEPTH, tensor};
+use crate::data::{DataSet, PREFETCH_DEPTH, samples, tensor};
 use crate::data_kind::Named;
 use crate::device::device;
 use crate::evaluate::{Evaluation, TestLoss};
 use crate::metrics::{EvaluationRecord, JsonLines, TimingRecord, TrainingRecord};
+use crate::objective::Samples;
 use crate::progress::Progress;
 use crate::retention::Checkpoints;
 use crate::run_dir::RunDir;
@@ -132,9 +133,10 @@ pub fn fit(config: &Config, source: &Source, dir: &RunDir, data: [DataSet; 2], i
 
 /// A model with random weights, ActNorm initialised from the first batch.
 fn initial_model(config: &Config, train: &DataSet, first: Tensor<4>, device: &Device) -> Result<ResidualFlow> {
-    let mut rng = noise::initial_weights(config.run.seed).stream(0);
-    let mut model = config.model.init(train.shape(), &mut rng, device)?;
-    model.initialize(first)?;
+    let noise = noise::initial_weights(config.run.seed);
+    let mut model = config.model.init(train.shape(), &mut noise.stream(0), device)?;
+    let padded = model.pad(first, &mut noise.stream(1))?;
+    model.initialize(padded.input)?;
     Ok(model)
 }
 
@@ -182,13 +184,13 @@ impl<'a> Fit<'a> {
         self.stepper.steps() * self.config.optim.accumulate as u64 / self.batches_per_epoch
     }
 
-    fn micro_batches(&self, batches: &mut Prefetch) -> Result<Vec<Tensor<4>>> {
+    fn micro_batches(&self, batches: &mut Prefetch) -> Result<Vec<Samples>> {
         let batches = batches.take(self.config.optim.accumulate);
-        batches.map(|batch| Ok(tensor(batch?, &self.device))).collect()
+        batches.map(|batch| Ok(samples(batch?, &self.device))).collect()
     }
 
     fn log(&mut self, epoch: u64, stats: &StepStats, progress: &mut Progress) -> Result<()> {
-        let &StepStats { loss, log_pz, log_det, gradient_norm, max_lipschitz, learning_rate } = stats;
+        let &StepStats { loss, log_pz, log_det, classes, gradient_norm, max_lipschitz, learning_rate } = stats;
         let step = self.stepper.steps();
         let clock = &mut self.clock;
         let running = clock.running_loss.map_or(loss, |mean| 0.97 * mean + 0.03 * loss);
@@ -204,6 +206,7 @@ impl<'a> Fit<'a> {
                 loss: kind.named("", loss),
                 log_pz,
                 log_det,
+                classes,
                 gradient_norm,
                 max_lipschitz,
                 learning_rate,
@@ -219,7 +222,8 @@ impl<'a> Fit<'a> {
     /// Evaluates the averaged weights; `None` if interrupted.
     fn evaluate(&mut self, model: &ResidualFlow, progress: &mut Progress, interrupted: &AtomicBool) -> Result<Option<TestLoss>> {
         let run = &self.config.run;
-        let evaluation = Evaluation { data: &self.test, log_det: &self.config.log_det.eval, seed: run.seed, limit: None };
+        let (task, log_det) = (self.config.task.kind, &self.config.log_det.eval);
+        let evaluation = Evaluation { data: &self.test, task, log_det, seed: run.seed, limit: None };
         let n = evaluation.n_samples();
         let (noun, unit) = (self.test.kind.noun(), self.test.kind.unit());
         let loss = evaluation.run(&self.stepper.averaged_model(model), &self.device, |done, mean| {
@@ -228,10 +232,11 @@ impl<'a> Fit<'a> {
         })?;
         let Some(loss) = loss else { return Ok(None) };
         let (step, epoch) = (self.stepper.steps(), self.epoch());
-        let TestLoss { mean, standard_error, .. } = loss;
-        progress.line(&format!("epoch {epoch}, step {step}: test {mean:.4} ± {standard_error:.4} {unit}"));
+        let TestLoss { mean, standard_error, classes, .. } = loss;
+        let accuracy = classes.map_or_else(String::new, |classes| classes.described());
+        progress.line(&format!("epoch {epoch}, step {step}: test {mean:.4} ± {standard_error:.4} {unit}{accuracy}"));
         let test_loss = self.test.kind.named("test_", mean);
-        self.metrics.write(&EvaluationRecord { step, epoch, test_loss, standard_error })?;
+        self.metrics.write(&EvaluationRecord { step, epoch, test_loss, standard_error, classes })?;
         self.curve.add_test(step, mean);
         self.curve.write(&self.dir.file("curve.svg"))?;
         Ok(Some(loss))

@@ -3,7 +3,7 @@
 //! | module | idea |
 //! | --- | --- |
 //! | [`config`] | one TOML file per experiment: strict, with every default in one place |
-//! | [`step`] | one optimiser step, without input and output; with [`optimizer`], [`schedule`] and [`ema`] |
+//! | [`step`] | one optimiser step, without input and output; with [`objective`] and [`classification`], [`optimizer`], [`schedule`] and [`ema`] |
 //! | [`fit`] | the training loop |
 //! | [`data`], [`data_kind`] | images and points, and the units of their likelihoods |
 //! | [`evaluate`] | bits per dimension, or nats, of a test set |
@@ -18,6 +18,7 @@ pub mod animation;
 pub mod arrays;
 pub mod atomic;
 pub mod checkpoint;
+pub mod classification;
 pub mod config;
 pub mod curve;
 pub mod data;
@@ -28,6 +29,7 @@ pub mod evaluate;
 pub mod fit;
 pub mod metrics;
 pub mod noise;
+pub mod objective;
 pub mod optimizer;
 pub mod picture;
 pub mod points;

@@ -1,6 +1,8 @@
 //! What a run measures: a file of JSON lines that is the same whenever the seed is, and one of timings that is not.
 
 use crate::data_kind::Named;
+use crate::evaluate::TestClasses;
+use crate::objective::ClassStats;
 use crate::run_dir::RunDir;
 use anyhow::{Context, Result};
 use serde::Serialize;
@@ -22,6 +24,9 @@ pub struct TrainingRecord {
     pub log_pz: f64,
     /// Mean estimate of `ln|det ∂z/∂x|`, nats.
     pub log_det: f64,
+    /// `cross_entropy` (nats) and `accuracy`, where classes are learned.
+    #[serde(flatten)]
+    pub classes: Option<ClassStats>,
     /// Before clipping.
     pub gradient_norm: f64,
     /// The largest estimated Lipschitz constant of a residual branch.
@@ -42,6 +47,9 @@ pub struct EvaluationRecord {
     pub test_loss: Named<f64>,
     /// Of the mean over the test samples.
     pub standard_error: f64,
+    /// Where classes are learned.
+    #[serde(flatten)]
+    pub classes: Option<TestClasses>,
 }
 
 /// Speed at a step, in `timings.jsonl`.

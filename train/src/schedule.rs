@@ -1,4 +1,4 @@
-//! The learning rate of every step.
+//! The learning rate of every step, and the weight of the log-determinant.
 
 use crate::config::{OptimConfig, ScheduleKind};
 use std::f64::consts::PI;
@@ -15,7 +15,7 @@ pub struct Timeline {
 /// Linear warm-up, times the schedule's factor.
 ///
 /// The research code multiplies nothing: every iteration sets the learning rate to that of the warm-up, so its schedulers
-/// have no effect. Its warm-up counts micro-batches, this one counts optimiser steps.
+/// have no effect. Its warm-up and annealing count micro-batches, these count optimiser steps.
 #[derive(Clone, Debug)]
 pub struct Schedule {
     config: OptimConfig,
@@ -32,6 +32,14 @@ impl Schedule {
     pub fn at(&self, step: u64) -> f64 {
         let warmup = ((step + 1) as f64 / self.config.warmup_steps.max(1) as f64).min(1.0);
         self.config.learning_rate * warmup * self.factor(step)
+    }
+
+    /// The weight of the log-determinant in a step's loss: `min(1, step / annealing)`, or 1 without annealing.
+    pub fn log_det_weight(&self, step: u64) -> f64 {
+        match self.config.annealing_steps {
+            0 => 1.0,
+            steps => (step as f64 / steps as f64).min(1.0),
+        }
     }
 
     fn factor(&self, step: u64) -> f64 {
@@ -134,5 +142,12 @@ mod tests {
         let rates = [0, 599, 600, 1199, 1200, 1599, 1600, 2499].map(|step| steps.at(step));
         let expected = [1.0, 1.0, 0.2, 0.2, 0.04, 0.04, 0.008, 0.008];
         assert!(rates.iter().zip(expected).all(|(a, b)| (a - b).abs() < 1e-12), "{rates:?}");
+    }
+
+    #[test]
+    fn annealing_rises_from_nothing() {
+        let annealed = schedule(OptimConfig { annealing_steps: 4, ..Default::default() });
+        assert_eq!([0, 1, 4, 9].map(|step| annealed.log_det_weight(step)), [0.0, 0.25, 1.0, 1.0]);
+        assert_eq!(schedule(OptimConfig::default()).log_det_weight(0), 1.0);
     }
 }

@@ -4,12 +4,13 @@ use crate::config::Config;
 use crate::data_kind::DataKind;
 use crate::ema::WeightAverage;
 use crate::noise;
+use crate::objective::{ClassStats, Loss, Measured, Samples, Share};
 use crate::optimizer::Optimizer;
 use crate::schedule::{Schedule, Timeline};
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 use burn::module::{Module, ModuleVisitor, Param, ParamId};
 use burn::tensor::Tensor;
-use residual_flows::{Gradients, LogDetConfig, PowerIteration, ResidualFlow};
+use residual_flows::{Gradients, LogDetConfig, LogDetContext, PowerIteration, ResidualFlow};
 use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
@@ -21,7 +22,8 @@ pub struct Stepper {
     log_det: LogDetConfig,
     clip_norm: f64,
     seed: u64,
-    kind: DataKind,
+    loss: Loss,
+    norm_order_weight: f64,
     step: u64,
     trained: HashSet<ParamId>,
     times: StepTimes,
@@ -36,6 +38,8 @@ pub struct StepStats {
     pub log_pz: f64,
     /// Mean estimate of `ln|det ∂z/∂x|`, nats.
     pub log_det: f64,
+    /// How well classes are recognised, where they are learned.
+    pub classes: Option<ClassStats>,
     /// Norm of all gradients together, before clipping.
     pub gradient_norm: f64,
     /// The largest estimated Lipschitz constant of a residual branch, after the update.
@@ -85,7 +89,8 @@ impl Stepper {
             log_det: config.log_det.train.clone(),
             clip_norm: optim.clip_norm,
             seed: config.run.seed,
-            kind,
+            loss: Loss::new(config.task, kind),
+            norm_order_weight: optim.norm_order_weight,
             step: 0,
             trained: HashSet::new(),
             times: StepTimes::default(),
@@ -109,13 +114,13 @@ impl Stepper {
         count.n
     }
 
-    /// Makes a step with the mean gradient of the micro-batches, each `[batch, channels, height, width]`.
+    /// Makes a step with the mean gradient of the micro-batches.
     ///
     /// # Errors
     /// If images do not fit the model, or the loss or its gradient is not finite.
-    pub fn step(&mut self, mut model: ResidualFlow, micro_batches: Vec<Tensor<4>>) -> Result<(ResidualFlow, StepStats)> {
+    pub fn step(&mut self, mut model: ResidualFlow, micro_batches: Vec<Samples>) -> Result<(ResidualFlow, StepStats)> {
         let mut clock = Clock::start();
-        let (mut gradients, mut stats) = self.gradients(&model, micro_batches)?;
+        let (mut gradients, mut stats) = self.gradients(&mut model, &micro_batches)?;
         let gradient_time = clock.lap();
         stats.gradient_norm = gradients.norm(&model);
         if !stats.loss.is_finite() || !stats.gradient_norm.is_finite() {
@@ -123,7 +128,7 @@ impl Stepper {
                 "step {}: the loss ({}) is {} and the gradient's norm {}, but both must be finite; lower \
                  optim.learning_rate (here {:e}) or raise optim.warmup_steps",
                 self.step,
-                self.kind.unit(),
+                self.loss.kind().unit(),
                 stats.loss,
                 stats.gradient_norm,
                 stats.learning_rate
@@ -133,6 +138,8 @@ impl Stepper {
         if factor < 1.0 {
             gradients.scale(&model, factor);
         }
+        // What norm orders descend is no part of the loss, and is not clipped.
+        model.add_norm_order_gradients(self.norm_order_weight, &mut gradients);
         self.trained.extend(gradients.parameters());
         model = self.optimizer.step(stats.learning_rate, model, gradients.into_params());
         let optimizer_time = clock.lap();
@@ -145,26 +152,29 @@ impl Stepper {
         Ok((model, stats))
     }
 
-    /// The gradient of the mean loss, and what was measured on the way.
-    fn gradients(&self, model: &ResidualFlow, micro_batches: Vec<Tensor<4>>) -> Result<(Gradients, StepStats)> {
-        let dimensions = model.dimensions();
+    /// The gradient of the mean loss, and what was measured on the way. Moves the model's running means.
+    fn gradients(&self, model: &mut ResidualFlow, micro_batches: &[Samples]) -> Result<(Gradients, StepStats)> {
         let n_micro = micro_batches.len() as f64;
         let mut gradients = Gradients::new();
-        let (mut log_pz, mut log_det) = (0.0, 0.0);
-        for (index, images) in micro_batches.into_iter().enumerate() {
-            let (batch, device) = (images.dims()[0], images.device());
-            let per_sample = self.kind.loss_slope(dimensions) / (batch as f64 * n_micro);
-            let weight = Tensor::<1>::full([batch], per_sample, &device);
+        let mut measured = Measured::default();
+        for (index, samples) in micro_batches.iter().enumerate() {
+            let fraction = 1.0 / n_micro;
             let noise = noise::training(self.seed, self.step, index);
-            let draws = ResidualFlow::seeded_draws(&self.log_det, noise, &device);
-            let log_prob = model.log_prob_gradients(images, weight, draws, &mut gradients)?;
-            log_pz += mean(log_prob.log_pz)? / n_micro;
-            log_det += mean(log_prob.log_det)? / n_micro;
+            let context = LogDetContext { config: &self.log_det, noise };
+            let share = Share { context, fraction, log_det_weight: self.schedule.log_det_weight(self.step) };
+            model.draw_dropout(samples.count(), noise);
+            let of_batch = self.loss.add_gradient(model, samples, &share, &mut gradients);
+            model.clear_dropout();
+            measured.add(&of_batch?, fraction);
+            let padded = model.pad(samples.x.clone(), &mut share.context.padding_stream())?;
+            model.update_batch_norm(padded.input)?;
         }
+        let Measured { log_pz, log_det, log_prob, classes } = measured;
         let stats = StepStats {
-            loss: self.kind.loss(log_pz + log_det, dimensions),
+            loss: self.loss.kind().loss(log_prob, model.dimensions()),
             log_pz,
             log_det,
+            classes,
             gradient_norm: 0.0,
             max_lipschitz: 0.0,
             learning_rate: self.schedule.at(self.step),
@@ -205,12 +215,6 @@ pub fn ready(mut model: ResidualFlow) -> ResidualFlow {
 /// What gradients of this norm are multiplied by: `min(1, clip / (norm + 1e-6))`.
 pub(crate) fn clip_factor(norm: f64, clip: f64) -> f64 {
     (clip / (norm + 1e-6)).min(1.0)
-}
-
-/// The mean of a vector, computed in double precision.
-fn mean(values: Tensor<1>) -> Result<f64> {
-    let values = values.try_into_vec_as::<f32>().context("cannot read a result from the device")?;
-    Ok(values.iter().map(|&value| f64::from(value)).sum::<f64>() / values.len() as f64)
 }
 
 #[cfg(test)]

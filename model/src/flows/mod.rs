@@ -67,7 +67,8 @@ pub struct LogDetContext<'a> {
 }
 
 impl LogDetContext<'_> {
-    pub(crate) fn padding_stream(&self) -> impl Rng {
+    /// The random stream of the noise beside images ([`ResidualFlow::pad`](crate::ResidualFlow::pad)).
+    pub fn padding_stream(&self) -> impl Rng {
         self.noise.stream(u64::MAX)
     }
 }

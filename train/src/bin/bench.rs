@@ -3,6 +3,7 @@
 use ::train::config::Config;
 use ::train::data_kind::DataKind;
 use ::train::device::device;
+use ::train::objective::Samples;
 use ::train::schedule::Timeline;
 use ::train::step::{Stepper, ready};
 use ::train::{noise, system};
@@ -122,7 +123,8 @@ fn measure(arguments: &Arguments) -> Result<Outcome> {
     let noise = noise::benchmark(config.run.seed);
     let images = random_images(batch, shape, &mut noise.stream(0), &device);
     let mut model = config.model.init(shape, &mut noise.stream(1), &device)?;
-    model.initialize(images.clone())?;
+    let padded = model.pad(images.clone(), &mut noise.stream(3))?.input;
+    model.initialize(padded.clone())?;
     let mut outcome = Outcome {
         batch,
         repeats,
@@ -141,11 +143,12 @@ fn measure(arguments: &Arguments) -> Result<Outcome> {
     if measures(Part::Step) {
         let kind = match shape {
             [dimensions, 1, 1] => DataKind::Points { standardization: Standardization::identity(dimensions) },
-            _ => DataKind::Images { levels: config.data.levels.unwrap_or(256) },
+            _ => DataKind::images(config.data.levels.unwrap_or(256), &config.task),
         };
         let timeline = Timeline { total_steps: 1 + repeats as u64, steps_per_epoch: 1.0 };
+        let samples = Samples { x: images.clone(), labels: Some(vec![0; batch]) };
         let mut stepper = Stepper::new(&config, kind, timeline);
-        let (trained, seconds, shares) = steps(model, &mut stepper, &images, repeats)?;
+        let (trained, seconds, shares) = steps(model, &mut stepper, &samples, repeats)?;
         let passes = config.log_det.train.expected_terms() + 7.0;
         outcome.step_gflops = Some(passes * trained.pass_flops(batch) / seconds / 1e9);
         outcome.step_shares = Some(shares);
@@ -161,10 +164,10 @@ fn measure(arguments: &Arguments) -> Result<Outcome> {
         outcome.evaluate_seconds = Some(median(repeats, || read(model.log_prob(images.clone(), &context)?.total()))?);
     }
     if measures(Part::Encode) {
-        outcome.encode_seconds = Some(median(repeats, || read(model.encode(images.clone())?))?);
+        outcome.encode_seconds = Some(median(repeats, || read(model.encode(padded.clone())?))?);
     }
     if measures(Part::Sample) {
-        let latents = gaussian([batch, model.dimensions()], &mut noise.stream(2), &device);
+        let latents = gaussian([batch, model.latent_dimensions()], &mut noise.stream(2), &device);
         outcome.sample_seconds = Some(median(repeats, || read(model.decode(latents.clone())?))?);
         let report = model.decode_with_report(latents)?.1;
         outcome.branch_evaluations_per_sample = Some(report.branch_evaluations as f64 / batch as f64);
@@ -178,15 +181,15 @@ fn measure(arguments: &Arguments) -> Result<Outcome> {
 fn steps(
     mut model: ResidualFlow,
     stepper: &mut Stepper,
-    images: &Tensor<4>,
+    samples: &Samples,
     repeats: usize,
 ) -> Result<(ResidualFlow, f64, StepShares)> {
-    (model, _) = stepper.step(model, vec![images.clone()])?;
+    (model, _) = stepper.step(model, vec![samples.clone()])?;
     let mut seconds = Vec::with_capacity(repeats);
     let mut parts = [0.0; 4];
     for _ in 0..repeats {
         let start = Instant::now();
-        (model, _) = stepper.step(model, vec![images.clone()])?;
+        (model, _) = stepper.step(model, vec![samples.clone()])?;
         seconds.push(start.elapsed().as_secs_f64());
         let times = stepper.times();
         let of_step = [times.gradients, times.optimizer, times.lipschitz, times.average];

@@ -4,7 +4,7 @@ use super::report;
 use ::train::config::Source;
 use ::train::data_kind::Named;
 use ::train::device::device;
-use ::train::evaluate::Evaluation;
+use ::train::evaluate::{Evaluation, TestClasses};
 use ::train::progress::{Progress, duration};
 use ::train::{checkpoint, data, step, system};
 use anyhow::{Context, Result, ensure};
@@ -50,6 +50,8 @@ struct Outcome {
     loss: Named<f64>,
     standard_error: f64,
     #[serde(flatten)]
+    classes: Option<TestClasses>,
+    #[serde(flatten)]
     samples: Named<usize>,
     log_det: Method,
     step: u64,
@@ -86,7 +88,7 @@ impl Evaluate {
         );
         let model = step::ready(checkpoint.average);
         let log_det = &config.log_det.eval;
-        let evaluation = Evaluation { data: &data, log_det, seed: config.run.seed, limit: self.limit };
+        let evaluation = Evaluation { data: &data, task: config.task.kind, log_det, seed: config.run.seed, limit: self.limit };
         let (noun, unit) = (data.kind.noun(), data.kind.unit());
         let mut progress = Progress::new(noun, evaluation.n_samples() as u64);
         let loss = evaluation.run(&model, &device, |done, mean| {
@@ -98,6 +100,7 @@ impl Evaluate {
         let result = Outcome {
             loss: data.kind.named("", loss.mean),
             standard_error: loss.standard_error,
+            classes: loss.classes,
             samples: data.kind.named_count(loss.n_samples),
             log_det: log_det.method,
             step: checkpoint.description.step,
@@ -112,9 +115,10 @@ impl Evaluate {
             write().with_context(|| format!("cannot write {}", path.display()))?;
         }
         report(self.json, &result, || {
-            let Outcome { loss, standard_error, samples, seconds, .. } = &result;
+            let Outcome { loss, standard_error, classes, samples, seconds, .. } = &result;
+            let accuracy = classes.map_or_else(String::new, |classes| classes.described());
             let time = duration(*seconds);
-            format!("test {unit} {:.4} ± {standard_error:.4} ({} {noun}, {time})", loss.value, samples.value)
+            format!("test {unit} {:.4} ± {standard_error:.4}{accuracy} ({} {noun}, {time})", loss.value, samples.value)
         })
     }
 }

@@ -1,4 +1,4 @@
-//! An experiment's settings: one TOML file with the sections `[data]`, `[model]`, `[log_det.train]`,
+//! An experiment's settings: one TOML file with the sections `[data]`, `[model]`, `[task]`, `[log_det.train]`,
 //! `[log_det.eval]`, `[optim]` and `[run]`.
 //!
 //! Keys that are left out have the defaults of these types; unknown keys and wrong types are errors with their line.
@@ -6,10 +6,12 @@
 
 mod data;
 mod source;
+mod task;
 mod validate;
 
 pub use data::{DataConfig, DataSource};
 pub use source::Source;
+pub use task::{TaskConfig, TaskKind};
 
 use crate::optimizer::OptimizerKind;
 use anyhow::{Context, Result};
@@ -26,6 +28,9 @@ pub struct Config {
     /// The architecture.
     #[serde(default)]
     pub model: ResidualFlowConfig,
+    /// What is learned.
+    #[serde(default)]
+    pub task: TaskConfig,
     /// The log-determinant's estimators.
     #[serde(default)]
     pub log_det: LogDetSection,
@@ -75,6 +80,8 @@ pub struct OptimConfig {
     pub milestones: Vec<u64>,
     /// What it multiplies the learning rate by.
     pub milestone_factor: f64,
+    /// Steps in which the log-determinant's weight in the loss rises linearly from 0 to 1; 0: it is 1 from the beginning.
+    pub annealing_steps: u64,
     /// Images of a micro-batch: so many are in memory at a time.
     pub batch_size: usize,
     /// Micro-batches whose gradients are averaged in one step.
@@ -85,6 +92,8 @@ pub struct OptimConfig {
     pub betas: [f64; 2],
     /// `ε` of Adam, Adamax and RMSprop.
     pub epsilon: f64,
+    /// What the mean norm of all layers is multiplied by where learned norm orders descend it.
+    pub norm_order_weight: f64,
     /// SGD's momentum.
     pub momentum: f64,
     /// Weight decay: decoupled from the gradient in Adam, Adamax and RMSprop, added to it in SGD.
@@ -123,11 +132,13 @@ impl Default for OptimConfig {
             restart_factor: 2,
             milestones: vec![60, 120, 160],
             milestone_factor: 0.2,
+            annealing_steps: 0,
             batch_size: 64,
             accumulate: 1,
             clip_norm: 1.0,
             betas: [0.9, 0.99],
             epsilon: 1e-8,
+            norm_order_weight: 1.0,
             momentum: 0.9,
             weight_decay: 0.0,
             ema_decay: 0.999,

@@ -1,6 +1,6 @@
 //! Settings that make no sense, found before any work starts.
 
-use super::{Config, DataConfig, Source};
+use super::{Config, DataConfig, Source, TaskKind};
 use anyhow::{Context, Result, anyhow};
 use residual_flows::{LogDetConfig, ModelError};
 use std::fmt::Display;
@@ -29,6 +29,16 @@ impl Config {
         check.require(betas, "optim.betas", "two numbers from 0 to below 1", format!("{:?}", optim.betas))?;
         check.positive("optim.epsilon", optim.epsilon)?;
         check.require((0.0..1.0).contains(&optim.momentum), "optim.momentum", "from 0 to below 1", optim.momentum)?;
+        check.positive("optim.norm_order_weight", optim.norm_order_weight)?;
+        let enough = !self.task.kind.has_classes() || self.model.classes >= 2;
+        check.require(
+            enough,
+            "model.classes",
+            "at least 2, the number of classes that the task is to tell apart",
+            self.model.classes,
+        )?;
+        let hybrid = !self.task.scale_dim || self.task.kind == TaskKind::Hybrid;
+        check.require(hybrid, "task.scale_dim", "false, unless task.kind is \"hybrid\"", self.task.scale_dim)?;
         let decay = optim.weight_decay;
         check.require(decay.is_finite() && decay >= 0.0, "optim.weight_decay", "0 or a positive number", decay)?;
         let decay = optim.ema_decay;

@@ -9,26 +9,27 @@ use datasets::BatchSource;
 use residual_flows::{ResidualFlow, gaussian};
 use std::path::Path;
 
-/// Images, and as many latents.
+/// Images, and the seed of as many samples.
 pub struct ImageShowcase {
     images: Tensor<4>,
-    latents: Tensor<2>,
+    seed: u64,
 }
 
 impl ImageShowcase {
     /// With the first test images.
     pub(super) fn new(run: &RunConfig, test: &DataSet, device: &Device) -> Result<Self> {
         let shown = tensor(test.batches.eval_batch(0)?, device);
-        let [available, c, h, w] = shown.dims();
-        let n = run.n_samples.min(available);
-        let latents = gaussian([n, c * h * w], &mut noise::samples(run.seed).stream(0), device);
-        Ok(Self { images: shown.narrow(0, 0, n), latents })
+        let n = run.n_samples.min(shown.dims()[0]);
+        Ok(Self { images: shown.narrow(0, 0, n), seed: run.seed })
     }
 
     /// Draws images, reconstructions and samples, from top to bottom.
     pub(super) fn draw(&self, model: &ResidualFlow, path: &Path) -> Result<Vec<String>> {
-        let reconstructed = model.decode(model.encode(self.images.clone())?);
-        let sampled = model.decode(self.latents.clone());
+        let (noise, n, device) = (noise::samples(self.seed), self.images.dims()[0], self.images.device());
+        let padded = model.pad(self.images.clone(), &mut noise.stream(1))?;
+        let latents = gaussian([n, model.latent_dimensions()], &mut noise.stream(0), &device);
+        let decode = |z| model.decode(z).map(|x| model.unpad(x));
+        let (reconstructed, sampled) = (decode(model.encode(padded.input)?), decode(latents));
         let mut sections = vec![self.images.clone()];
         let mut missing = Vec::new();
         for (what, result) in [("reconstructions", reconstructed), ("samples", sampled)] {
