@@ -6,7 +6,7 @@ use burn::tensor::{Device, Tensor};
 /// `y = x - m + β` for each channel, with a learned `β` and the moving mean `m` of `x` over batches and pixels.
 ///
 /// `m` is a constant in training as in evaluation: a training step shifts by the mean that it found, and moves it
-/// afterwards, by [`MovingBatchNorm::observe`].
+/// afterwards, by [`ResidualFlow::update_batch_norm`](crate::ResidualFlow::update_batch_norm).
 #[derive(Module, Debug)]
 pub struct MovingBatchNorm {
     /// `β`, `[channels]`
