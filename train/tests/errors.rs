@@ -38,6 +38,13 @@ fn impossible_values_have_a_key_and_a_line() {
     assert_names(&message("[1, 8, 8]", "[1, 8, 8]\nlevels = 64"), &["line 4", "data.levels", "64", "17"]);
     assert_names(&message("[1, 8, 8]", "[1, 8, 16]"), &["line 3", "data.shape", "[1, 8, 16]", "[1, 8, 8]"]);
     assert_names(&message("blocks = [1, 1]", "blocks = []"), &["line 6", "model.blocks"]);
+    let model = |settings: &str| message("hidden_channels = 16", settings);
+    assert_names(&model("hidden_channels = [16]"), &["line 7", "model.hidden_channels", "list of 2", "[16]"]);
+    assert_names(&model("hidden_channels = \"wide\""), &["line 7", "hidden_channels", "a number of channels, or a list"]);
+    assert_names(&model("norm_orders = [1, 2]"), &["line 7", "model.norm_orders", "one order, or 4", "2 orders"]);
+    assert_names(&model("norm_orders = [1, 2, 0.5, inf]"), &["line 7", "norm_orders", "0.5", "at least 1, or inf"]);
+    assert_names(&model("activation = \"max_min\"\nhidden_channels = 15"), &["line 8", "model.hidden_channels", "even", "15"]);
+    assert_names(&model("dropout = 1.0"), &["line 7", "model.dropout", "less than 1"]);
     assert_names(&message("n_exact_terms = 5", "poisson_rate = 0.0"), &["line 12", "log_det.eval.poisson_rate"]);
     assert_names(&message("shape = [1, 8, 8]", "shape = [1, 9, 9]"), &["model.blocks", "9x9"]);
     let large = "[1, 128, 128]\n\n[log_det.train]\ntrace = \"exact\"";
