@@ -12,6 +12,7 @@
 //! | [`order`], [`dequantization`], [`batcher`], [`source`], [`prefetch`] | from images to batches, every random choice a pure function of a seed |
 //! | [`points`] | two-dimensional distributions, files of points, and batches of either |
 //! | [`pickle`] | Python's pickles as inert data, for the files of others |
+//! | [`record`] | the framing of TFRecord and TensorBoard files |
 //! | [`synthetic`] | images that carry their own index, for tests |
 //!
 //! Nothing damaged is ever returned as an image: every byte of a shard is covered by a checksum that is compared when
@@ -52,6 +53,7 @@ pub mod pickle;
 pub mod points;
 pub mod prefetch;
 pub mod reader;
+pub mod record;
 pub mod shape;
 pub mod source;
 pub mod staging;

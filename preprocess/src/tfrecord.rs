@@ -1,7 +1,8 @@
-//! The framing of TFRecord files: length (u64), masked CRC32C of the length (u32), payload, masked CRC32C of the payload
-//! (u32), all little-endian, one record after the other.
+//! The records of TFRecord files; [`datasets::record`] describes their framing.
 
 use anyhow::{Context, Result, bail, ensure};
+use datasets::record::frame;
+pub use datasets::record::mask;
 use std::io::{self, Write};
 use std::os::unix::fs::FileExt;
 
@@ -18,21 +19,12 @@ pub struct Record {
     pub len: u64,
 }
 
-/// The checksum as it is stored: rotated and shifted, so that checksums of checksums stay useful.
-pub fn mask(crc: u32) -> u32 {
-    crc.rotate_right(15).wrapping_add(0xa282_ead8)
-}
-
 /// Writes a record.
 ///
 /// # Errors
 /// If `out` cannot be written to.
 pub fn write(payload: &[u8], out: &mut impl Write) -> io::Result<()> {
-    let len = (payload.len() as u64).to_le_bytes();
-    for part in [&len, &mask(crc32c::crc32c(&len)).to_le_bytes()[..], payload, &mask(crc32c::crc32c(payload)).to_le_bytes()] {
-        out.write_all(part)?;
-    }
-    Ok(())
+    out.write_all(&frame(payload))
 }
 
 /// Finds the records between `start` and `end` of a file, whose lengths and length checksums must be right; payloads
