@@ -40,6 +40,7 @@
 
 mod activation;
 mod branch;
+mod certificate;
 mod config;
 mod convolution;
 mod distribution;
@@ -47,6 +48,7 @@ mod error;
 mod fixed_point;
 pub mod flows;
 mod gradients;
+mod inspection;
 mod kernels;
 mod linear_algebra;
 pub mod lipschitz;
@@ -60,6 +62,7 @@ mod tensor;
 mod widths;
 
 pub use activation::{Activation, ActivationKind};
+pub use certificate::{BlockCertificate, ConvolutionWeight, Effort, LayerCertificate};
 pub use config::{BlockKind, ResidualFlowConfig};
 pub use convolution::PlainConvolution;
 pub use distribution::{bits_per_dim, standard_normal_log_prob};
@@ -67,6 +70,7 @@ pub use error::{ModelError, Result};
 pub use fixed_point::{FixedPoint, InversionReport};
 pub use flows::{FlowLayer, LayerId, LogDetContext};
 pub use gradients::Gradients;
+pub use inspection::LayerOutput;
 pub use lipschitz::{NormLearning, NormOrder, NormPair, PowerIteration};
 pub use log_det::{LogDetConfig, LogDetDraw};
 pub use moving_batch_norm::MovingBatchNorm;

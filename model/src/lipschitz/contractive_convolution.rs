@@ -91,6 +91,11 @@ impl ContractiveConvolutionConfig {
 }
 
 impl ContractiveConvolution {
+    /// Height and width of its images; 1 for 1×1 kernels.
+    pub(crate) fn image_size(&self) -> [usize; 2] {
+        [self.height, self.width]
+    }
+
     /// The bound `c`.
     pub fn bound(&self) -> f64 {
         self.bound

@@ -78,10 +78,10 @@ impl LogProb {
 }
 
 /// What all scales leave.
-struct Passed {
-    latent: Tensor<2>,
+pub(crate) struct Passed {
+    pub latent: Tensor<2>,
     /// What the classifier's heads see; empty without a classifier.
-    head_inputs: Vec<Tensor<4>>,
+    pub head_inputs: Vec<Tensor<4>>,
 }
 
 impl ResidualFlow {
@@ -244,7 +244,7 @@ impl ResidualFlow {
     }
 
     /// Runs all layers forward, splitting where a scale factors out.
-    fn forward_scales(
+    pub(crate) fn forward_scales(
         &self,
         x: Tensor<4>,
         mut step: impl FnMut(&FlowLayer, Tensor<4>, LayerId) -> Result<Tensor<4>>,
@@ -311,7 +311,7 @@ impl ResidualFlow {
         self.classifier.as_ref().ok_or_else(error)
     }
 
-    fn check_input(&self, x: &Tensor<4>) -> Result<()> {
+    pub(crate) fn check_input(&self, x: &Tensor<4>) -> Result<()> {
         self.check(
             if self.padding_channels == 0 { "the image batch" } else { "the batch of padded images" },
             x,

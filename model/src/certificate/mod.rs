@@ -1,0 +1,108 @@
+//! Guaranteed bounds of Lipschitz constants. Power iteration, by which layers are constrained, approaches a norm from
+//! below; here are bounds from above, by which a residual block is invertible for sure.
+//!
+//! Bounds are of Euclidean norms, whichever norms constrain the layers: with activations of Lipschitz constant 1, the product
+//! of the layers' spectral norms bounds the branch. A network constrained in other norms may be a contraction in those
+//! although it has no certificate here.
+//!
+//! A bound is for the weights as they are, in exact arithmetic; the network itself is evaluated in single precision.
+
+mod banded;
+mod convolution;
+mod matrix;
+
+pub use convolution::ConvolutionWeight;
+
+use crate::flows::FlowLayer;
+use crate::lipschitz::{ContractiveConvolution, NormPair};
+use crate::net::ContractiveNet;
+use crate::residual_flow::ResidualFlow;
+use crate::tensor::to_vec;
+use serde::Serialize;
+
+/// What is certain about a residual block `x + g(x)`.
+#[derive(Clone, Debug, Serialize)]
+pub struct BlockCertificate {
+    /// Its place in the model.
+    pub path: String,
+    /// Its affine layers.
+    pub layers: Vec<LayerCertificate>,
+    /// The product of the layers' estimates.
+    pub estimate: f64,
+    /// The product of the layers' bounds, at least `Lip(g)`: activations have Lipschitz constant 1 at the most.
+    pub bound: f64,
+}
+
+/// What is certain about an affine layer with its constraint.
+#[derive(Clone, Debug, Serialize)]
+pub struct LayerCertificate {
+    /// Its place in the model.
+    pub path: String,
+    /// `min(σ, c)` with the estimate `σ` of power iteration, in the layer's own norms.
+    pub estimate: f64,
+    /// At least the spectral norm.
+    pub bound: f64,
+}
+
+/// How sharp bounds are to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Effort {
+    /// As sharp as is possible in reasonable time.
+    Sharp,
+    /// Only sharp enough to see that a block's bound is below 1, if it is.
+    Quick,
+}
+
+impl ResidualFlow {
+    /// How many residual blocks there are.
+    pub fn n_residual_blocks(&self) -> usize {
+        self.residual_nets().count()
+    }
+
+    /// A certificate for every residual block, in forward order.
+    pub fn certificates(&self, effort: Effort) -> impl Iterator<Item = BlockCertificate> {
+        self.residual_nets().map(move |(path, net)| net.certificate(path, effort))
+    }
+
+    fn residual_nets(&self) -> impl Iterator<Item = (String, &ContractiveNet)> {
+        let layers = self.scales.iter().flat_map(|scale| &scale.layers);
+        self.layer_ids().into_iter().zip(layers).filter_map(|(id, layer)| match layer {
+            FlowLayer::Residual(block) => Some((id.path, &block.net)),
+            _ => None,
+        })
+    }
+}
+
+impl ContractiveNet {
+    fn certificate(&self, path: String, effort: Effort) -> BlockCertificate {
+        let block = |sharp: bool| {
+            let named = self.convolutions.iter().zip(self.norm_pairs()).enumerate();
+            let certificate = |(index, (layer, pair)): (usize, (&ContractiveConvolution, NormPair))| {
+                layer.certificate(pair, format!("{path}.net.convolutions.{index}"), sharp)
+            };
+            let layers: Vec<LayerCertificate> = named.map(certificate).collect();
+            let rounding = 1.0 + layers.len() as f64 * f64::EPSILON;
+            let estimate = layers.iter().map(|layer| layer.estimate).product();
+            let bound = layers.iter().map(|layer| layer.bound).product::<f64>() * rounding;
+            BlockCertificate { path: path.clone(), layers, estimate, bound }
+        };
+        match effort {
+            Effort::Sharp => block(true),
+            Effort::Quick => Some(block(false)).filter(|block| block.bound < 1.0).unwrap_or_else(|| block(true)),
+        }
+    }
+}
+
+impl ContractiveConvolution {
+    fn certificate(&self, pair: NormPair, path: String, sharp: bool) -> LayerCertificate {
+        let constrained = self.constrained(pair);
+        let weight = constrained.weight_to_image(constrained.weight.clone());
+        let [channels_out, channels_in, kernel, _] = weight.dims();
+        let values = to_vec(weight);
+        let weight = ConvolutionWeight { values: &values, channels_out, channels_in, kernel, image: self.image_size() };
+        let estimate = self.lipschitz_estimate(pair).into();
+        let bound =
+            if sharp && pair == NormPair::SPECTRAL { weight.sharp_norm_bound(estimate) } else { weight.spectral_norm_bound() };
+        LayerCertificate { path, estimate, bound }
+    }
+}
