@@ -5,6 +5,9 @@ use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::Path;
 
+/// What the names of files begin with while they are written; they remain when the program is killed.
+pub const UNFINISHED: &str = ".unfinished-";
+
 /// Writes a file under a temporary name in its directory, syncs it, and gives it its name.
 ///
 /// # Errors
@@ -13,7 +16,7 @@ pub fn write(path: &Path, contents: impl FnOnce(&mut BufWriter<&mut File>) -> Re
     let write = || -> Result<()> {
         let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
         let mut builder = tempfile::Builder::new();
-        builder.prefix(".unfinished-").suffix(".tmp");
+        builder.prefix(UNFINISHED).suffix(".tmp");
         #[cfg(unix)]
         builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o644));
         let mut file = builder.tempfile_in(dir)?;

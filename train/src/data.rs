@@ -105,7 +105,7 @@ impl Opening<'_> {
             crop: data.crop,
             levels: data.levels,
             dequantization: data.dequantization,
-            drop_last: true,
+            drop_last: self.config.optim.drop_last,
         };
         let batcher = Batcher::new(Arc::new(dataset), batches).with_context(|| self.source.place("data"))?;
         let kind = DataKind::images(batcher.levels(), &self.config.task);
@@ -161,9 +161,11 @@ impl Opening<'_> {
         }
         self.config.validate_architecture(found, self.source)?;
         let batch_size = self.batch_size();
-        if split == Split::Train && data.batches.len() < batch_size {
+        if split == Split::Train && data.batches.batches_per_epoch() == 0 {
             let (place, n) = (self.source.place("optim.batch_size"), data.batches.len());
-            bail!("{place}: `optim.batch_size` is {batch_size}, but {from} has only {n} training {noun}; lower it");
+            bail!(
+                "{place}: `optim.batch_size` is {batch_size}, but {from} has only {n} training {noun}; lower it, or set optim.drop_last = false"
+            );
         }
         Ok(())
     }

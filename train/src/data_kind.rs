@@ -118,6 +118,11 @@ impl<T> Named<T> {
     pub fn new(key: impl Into<String>, value: T) -> Self {
         Self { key: key.into(), value }
     }
+
+    /// The key.
+    pub fn key(&self) -> &str {
+        &self.key
+    }
 }
 
 impl<T: Serialize> Serialize for Named<T> {

@@ -20,6 +20,16 @@ impl<M: Module> WeightAverage<M> {
         Self { decay, shadow: None }
     }
 
+    /// The decay.
+    pub fn decay(&self) -> f64 {
+        self.decay
+    }
+
+    /// An average that goes on from the one of a checkpoint.
+    pub fn restored(decay: f64, average: M) -> Self {
+        Self { decay, shadow: Some(average) }
+    }
+
     /// Takes in the module's weights after a step.
     pub fn update(&mut self, module: &M, trained: &HashSet<ParamId>) {
         if self.decay == 0.0 {

@@ -9,7 +9,7 @@ use anyhow::{Context, Result, bail};
 use burn::tensor::{Device, Tensor};
 use datasets::{BatchSource, Prefetch};
 use residual_flows::{LogDetConfig, LogDetContext, ResidualFlow};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// What is evaluated, and how.
 pub struct Evaluation<'a> {
@@ -26,7 +26,7 @@ pub struct Evaluation<'a> {
 }
 
 /// The result.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TestLoss {
     /// Mean over the samples; see [`DataKind::loss`](crate::data_kind::DataKind::loss).
     pub mean: f64,
@@ -35,11 +35,12 @@ pub struct TestLoss {
     /// Samples evaluated.
     pub n_samples: usize,
     /// How well classes are recognised, where they are learned.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub classes: Option<TestClasses>,
 }
 
 /// How well the classes of test images are recognised; standard errors as those of the loss.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TestClasses {
     /// `-ln p(class)`, nats, the mean over the images.
     #[serde(rename = "test_cross_entropy")]

@@ -4,14 +4,19 @@
 //! | --- | --- |
 //! | [`config`] | one TOML file per experiment: strict, with every default in one place |
 //! | [`step`] | one optimiser step, without input and output; with [`objective`] and [`classification`], [`optimizer`], [`schedule`] and [`ema`] |
-//! | [`fit`] | the training loop |
+//! | [`fit`] | the training loop, with [`position`] and [`stop`] |
+//! | [`fault`], [`watch`], [`layers`] | numbers that go wrong, and where |
 //! | [`data`], [`data_kind`] | images and points, and the units of their likelihoods |
 //! | [`evaluate`] | bits per dimension, or nats, of a test set |
-//! | [`checkpoint`], [`run_dir`] | what a run leaves on disk |
-//! | [`metrics`], [`progress`], [`picture`], [`showcase`], [`animation`], [`curve`] | what a run shows |
 //! | [`points`] | densities on the plane: exact, integrated, drawn |
+//! | [`showcase`], [`animation`] | what pictures show |
 //! | [`research`] | the research code's checkpoints |
 //! | [`arrays`], [`atomic`] | numpy's arrays, files written whole or not at all |
+//! | [`state`], [`checkpoint`], [`retention`], [`resume`] | what a run needs to go on, on disk and back |
+//! | [`run_dir`] | what a run leaves on disk |
+//! | [`journal`], [`summary`], [`metrics`], [`session`], [`progress`], [`picture`], [`tensorboard`] | what a run shows |
+//! | [`history`], [`plot`], [`curve`], [`report`] | what it measured, drawn |
+//! | [`memory`] | what happens when there is none left |
 //! | [`noise`] | which random stream is used for what |
 
 pub mod animation;
@@ -26,18 +31,33 @@ pub mod data_kind;
 pub mod device;
 pub mod ema;
 pub mod evaluate;
+pub mod fault;
 pub mod fit;
+pub mod history;
+pub mod journal;
+pub mod layers;
+pub mod memory;
 pub mod metrics;
 pub mod noise;
 pub mod objective;
 pub mod optimizer;
 pub mod picture;
+pub mod plot;
 pub mod points;
+pub mod position;
 pub mod progress;
+pub mod report;
 pub mod research;
+pub mod resume;
 pub mod retention;
 pub mod run_dir;
 pub mod schedule;
+pub mod session;
 pub mod showcase;
+pub mod state;
 pub mod step;
+pub mod stop;
+pub mod summary;
 pub mod system;
+pub mod tensorboard;
+pub mod watch;

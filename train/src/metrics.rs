@@ -7,7 +7,7 @@ use crate::run_dir::RunDir;
 use anyhow::{Context, Result};
 use serde::Serialize;
 use std::fs::File;
-use std::io::Write;
+use std::io::{self, Seek, SeekFrom, Write};
 use std::path::PathBuf;
 
 /// A training step, in `metrics.jsonl`.
@@ -52,6 +52,34 @@ pub struct EvaluationRecord {
     pub classes: Option<TestClasses>,
 }
 
+/// What is measured of the layers after an evaluation, in `metrics.jsonl`.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct LayersRecord {
+    /// Steps made.
+    pub step: u64,
+    /// Epochs completed.
+    pub epoch: u64,
+    /// The largest of the blocks' guaranteed Lipschitz bounds, with averaged weights.
+    pub largest_lipschitz_bound: f64,
+    /// Standard deviation over draws of the estimated log-determinant of an image, nats.
+    pub log_det_deviation: f64,
+}
+
+/// Something to warn of, in `metrics.jsonl`.
+#[derive(Clone, Debug, Serialize)]
+pub struct WarningRecord<'a> {
+    /// Steps made.
+    pub step: u64,
+    /// Epochs completed.
+    pub epoch: u64,
+    /// What it is.
+    pub warning: &'a str,
+    /// Where it comes from, if that is one layer.
+    pub layer: Option<&'a str>,
+    /// Steps of the run whose loss or gradient was not finite.
+    pub skipped_steps: u64,
+}
+
 /// Speed at a step, in `timings.jsonl`.
 #[derive(Clone, Debug, Serialize)]
 pub struct TimingRecord {
@@ -68,17 +96,25 @@ pub struct TimingRecord {
 pub struct JsonLines {
     path: PathBuf,
     file: File,
+    bytes: u64,
 }
 
 impl JsonLines {
-    /// A new file of a run.
+    /// A file of a run that goes on after its first `keep` bytes; with 0 it is new. Of a shorter file all is kept.
     ///
     /// # Errors
-    /// If it cannot be made.
-    pub fn create(dir: &RunDir, name: &str) -> Result<Self> {
+    /// If it cannot be opened or cut.
+    pub fn after(dir: &RunDir, name: &str, keep: u64) -> Result<Self> {
         let path = dir.file(name);
-        let file = File::create(&path).with_context(|| format!("cannot create {}", path.display()))?;
-        Ok(Self { path, file })
+        let open = || {
+            let mut file = File::options().write(true).create(true).truncate(false).open(&path)?;
+            let bytes = file.metadata()?.len().min(keep);
+            file.set_len(bytes)?;
+            file.seek(SeekFrom::End(0))?;
+            Ok::<_, io::Error>((file, bytes))
+        };
+        let (file, bytes) = open().with_context(|| format!("cannot write {}", path.display()))?;
+        Ok(Self { path, file, bytes })
     }
 
     /// Appends a record.
@@ -88,6 +124,21 @@ impl JsonLines {
     pub fn write(&mut self, record: &impl Serialize) -> Result<()> {
         let mut line = serde_json::to_vec(record)?;
         line.push(b'\n');
-        self.file.write_all(&line).with_context(|| format!("cannot write {}", self.path.display()))
+        self.file.write_all(&line).with_context(|| format!("cannot write {}", self.path.display()))?;
+        self.bytes += line.len() as u64;
+        Ok(())
+    }
+
+    /// Its length.
+    pub fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// The file, to be synced.
+    ///
+    /// # Errors
+    /// If the system has no more handles.
+    pub fn handle(&self) -> Result<File> {
+        self.file.try_clone().with_context(|| format!("cannot open {} once more", self.path.display()))
     }
 }

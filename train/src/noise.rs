@@ -11,6 +11,7 @@ enum Purpose {
     Samples = 0x84,
     Benchmark = 0x85,
     EstimatorStudy = 0x8e,
+    Measurement = 0x86,
 }
 
 fn key(purpose: Purpose, seed: u64, number: u64, part: u64) -> NoiseKey {
@@ -30,6 +31,11 @@ pub fn training(seed: u64, step: u64, micro_batch: usize) -> NoiseKey {
 /// For the estimators of one evaluation batch: the same in every evaluation.
 pub fn evaluation(seed: u64, batch: usize) -> NoiseKey {
     key(Purpose::Evaluation, seed, batch as u64, 0)
+}
+
+/// For the estimators whose variance is measured after a step.
+pub fn measurement(seed: u64, step: u64, draw: usize) -> NoiseKey {
+    key(Purpose::Measurement, seed, step, draw as u64)
 }
 
 /// For the latents of samples.

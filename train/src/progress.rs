@@ -11,6 +11,7 @@ const LINE_SECONDS: u64 = 10;
 pub struct Progress {
     what: &'static str,
     total: u64,
+    begun: u64,
     bar: Option<ProgressBar>,
     start: Instant,
     printed: Instant,
@@ -27,7 +28,17 @@ impl Progress {
             bar
         });
         let start = Instant::now();
-        Self { what, total, bar, start, printed: start }
+        Self { what, total, begun: 0, bar, start, printed: start }
+    }
+
+    /// Of which so many were done before.
+    pub fn after(mut self, begun: u64) -> Self {
+        if let Some(bar) = &self.bar {
+            bar.set_position(begun);
+            bar.reset_eta();
+        }
+        self.begun = begun;
+        self
     }
 
     /// So many are done.
@@ -36,7 +47,8 @@ impl Progress {
             bar.set_position(done);
             bar.set_message(message.to_string());
         } else if self.line_is_due() || done == self.total {
-            let rest = self.start.elapsed().as_secs_f64() * (self.total.saturating_sub(done)) as f64 / done.max(1) as f64;
+            let rest = self.start.elapsed().as_secs_f64() * (self.total.saturating_sub(done)) as f64
+                / done.saturating_sub(self.begun).max(1) as f64;
             eprintln!("{done}/{} {}, {} left, {message}", self.total, self.what, duration(rest));
         }
     }

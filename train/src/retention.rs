@@ -1,52 +1,224 @@
-//! Which checkpoints of a run are kept: the last, and a few with the lowest test loss.
+//! The checkpoints of a run: written by a background thread, the latest and a few with the lowest test loss kept.
+//!
+//! `step0000100.safetensors` is the run after 100 steps. `last.safetensors` and `best-step0000100-bits1.9.safetensors`
+//! are further names of such files, not copies, where the file system can do that.
 
-use crate::checkpoint::{self, Description};
-use anyhow::{Context, Result};
-use residual_flows::ResidualFlow;
-use std::path::PathBuf;
+use crate::atomic::UNFINISHED;
+use crate::checkpoint::{self, sync_dir};
+use crate::state::{Evaluated, TrainingState};
+use anyhow::{Context, Result, anyhow};
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::thread::JoinHandle;
 
 /// The checkpoints of one run.
 pub struct Checkpoints {
-    dir: PathBuf,
-    keep: usize,
+    files: Files,
+    keep_best: usize,
     /// Lowest test loss first.
-    best: Vec<(f64, PathBuf)>,
+    best: Vec<Evaluated>,
+    writing: Option<JoinHandle<Result<()>>>,
 }
 
 impl Checkpoints {
-    /// In a directory; of evaluated ones only the best `keep` stay.
-    pub fn new(dir: PathBuf, keep: usize) -> Self {
-        Self { dir, keep, best: Vec::new() }
+    /// In a directory: the latest `keep`, and of evaluated ones the best `keep_best`, of which some may be there already.
+    pub fn new(dir: PathBuf, keep: usize, keep_best: usize, mut best: Vec<Evaluated>) -> Self {
+        best.truncate(keep_best);
+        Self { files: Files { dir, keep }, keep_best, best, writing: None }
     }
 
     /// Where the last one is.
     pub fn last(&self) -> PathBuf {
-        self.dir.join("last.safetensors")
+        last_of(&self.files.dir)
     }
 
-    /// Saves as the last one and, if its test loss is known and low enough, as one of the best.
+    /// Those with the lowest test loss, best first.
+    pub fn best(&self) -> &[Evaluated] {
+        &self.best
+    }
+
+    /// Takes a place among the best, if the test loss are low enough.
+    pub fn rank(&mut self, evaluated: Evaluated) {
+        let bits = |evaluated: &Evaluated| evaluated.test_loss;
+        self.best.retain(|other| other.step != evaluated.step);
+        let position = self.best.partition_point(|better| bits(better) <= bits(&evaluated));
+        self.best.insert(position, evaluated);
+        self.best.truncate(self.keep_best);
+    }
+
+    /// Begins to write a state in the background, after the logs whose lengths it holds; waits for an earlier one to be
+    /// written.
     ///
     /// # Errors
-    /// If a file cannot be written or removed.
-    pub fn save(&mut self, model: &ResidualFlow, average: &ResidualFlow, description: &Description) -> Result<()> {
-        checkpoint::save(&self.last(), model, average, description)?;
-        let Some(loss) = description.test_loss else { return Ok(()) };
-        let position = self.best.partition_point(|(better, _)| *better <= loss);
-        if position >= self.keep {
-            return Ok(());
-        }
-        let unit = description.kind.short();
-        let path = self.dir.join(format!("best-step{:07}-{unit}{loss:.4}.safetensors", description.step));
-        checkpoint::save(&path, model, average, description)?;
-        self.best.insert(position, (loss, path));
-        for (_, path) in self.best.drain(self.keep.min(self.best.len())..) {
-            std::fs::remove_file(&path).with_context(|| format!("cannot remove {}", path.display()))?;
-        }
+    /// If the earlier one could not be written.
+    pub fn save(&mut self, state: TrainingState, logs: Vec<File>) -> Result<()> {
+        self.finish()?;
+        let files = self.files.clone();
+        self.writing = Some(std::thread::spawn(move || {
+            logs.iter().try_for_each(File::sync_data).context("cannot sync the logs")?;
+            files.save(&state)
+        }));
         Ok(())
     }
 
-    /// The lowest test loss so far.
-    pub fn best_loss(&self) -> Option<f64> {
-        self.best.first().map(|(loss, _)| *loss)
+    /// Whether nothing is being written.
+    ///
+    /// # Errors
+    /// If what was written last has failed.
+    pub fn is_idle(&mut self) -> Result<bool> {
+        let done = self.writing.as_ref().is_none_or(JoinHandle::is_finished);
+        if done {
+            self.finish()?;
+        }
+        Ok(done)
+    }
+
+    /// Waits for the last state to be written.
+    ///
+    /// # Errors
+    /// If it could not be written.
+    pub fn finish(&mut self) -> Result<()> {
+        let Some(writing) = self.writing.take() else { return Ok(()) };
+        writing.join().map_err(|_| anyhow!("the thread that writes checkpoints has panicked"))?
+    }
+}
+
+impl Drop for Checkpoints {
+    fn drop(&mut self) {
+        if let Err(error) = self.finish() {
+            eprintln!("warning: {error:#}");
+        }
+    }
+}
+
+/// The directory, for the background thread.
+#[derive(Clone)]
+struct Files {
+    dir: PathBuf,
+    keep: usize,
+}
+
+impl Files {
+    /// Writes a state and gives it its further names; then removes files that are kept no longer.
+    fn save(&self, state: &TrainingState) -> Result<()> {
+        let (step, unit) = (state.description.step, state.description.kind.short());
+        let path = step_path(&self.dir, step);
+        checkpoint::save(&path, state)?;
+        link(&path, &last_of(&self.dir))?;
+        let best: Vec<(u64, PathBuf)> = state.log.best.iter().map(|best| (best.step, best_path(&self.dir, unit, best))).collect();
+        for (_, name) in best.iter().filter(|(of, _)| *of == step) {
+            link(&path, name)?;
+        }
+        self.prune(&best.into_iter().map(|(_, path)| path).collect::<Vec<_>>())?;
+        sync_dir(&self.dir).with_context(|| format!("cannot sync {}", self.dir.display()))
+    }
+
+    fn prune(&self, best: &[PathBuf]) -> Result<()> {
+        let old = steps(&self.dir)?.into_iter().rev().skip(self.keep).map(|(_, path)| path);
+        let beaten = list(&self.dir)?.into_iter().filter(|path| name(path).starts_with("best-step") && !best.contains(path));
+        old.chain(beaten).try_for_each(|path| remove(&path))
+    }
+}
+
+/// Makes a directory of checkpoints fit a state that training goes on from: later checkpoints are of steps that will be
+/// made again, and those of the best whose files are gone are forgotten.
+///
+/// # Errors
+/// If files cannot be listed, removed or linked.
+pub fn rewind(dir: &Path, checkpoint: &Path, state: &mut TrainingState) -> Result<()> {
+    let (step, unit) = (state.description.step, state.description.kind.short());
+    link(checkpoint, &last_of(dir))?;
+    for (_, path) in steps(dir)?.into_iter().filter(|(of, _)| *of > step) {
+        remove(&path)?;
+    }
+    for path in list(dir)?.into_iter().filter(|path| name(path).starts_with(UNFINISHED)) {
+        remove(&path)?;
+    }
+    for best in state.log.best.iter().filter(|best| best.step == step) {
+        link(checkpoint, &best_path(dir, unit, best))?;
+    }
+    state.log.best.retain(|best| best_path(dir, unit, best).exists());
+    let best: Vec<PathBuf> = state.log.best.iter().map(|best| best_path(dir, unit, best)).collect();
+    Files { dir: dir.into(), keep: usize::MAX }.prune(&best)
+}
+
+/// The name of the last checkpoint in a directory.
+pub fn last_of(dir: &Path) -> PathBuf {
+    dir.join("last.safetensors")
+}
+
+/// The latest checkpoint in the same directory that can be read, other than this one.
+pub fn another_whole_one(checkpoint: &Path) -> Option<PathBuf> {
+    let dir = checkpoint.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let others = steps(dir).ok()?.into_iter().rev().map(|(_, path)| path);
+    others.filter(|path| name(path) != name(checkpoint)).find(|path| checkpoint::read_alone(path).is_ok())
+}
+
+fn step_path(dir: &Path, step: u64) -> PathBuf {
+    dir.join(format!("step{step:07}.safetensors"))
+}
+
+fn best_path(dir: &Path, unit: &str, best: &Evaluated) -> PathBuf {
+    dir.join(format!("best-step{:07}-{unit}{:.4}.safetensors", best.step, best.test_loss))
+}
+
+/// The files called after their step, earliest first.
+fn steps(dir: &Path) -> Result<Vec<(u64, PathBuf)>> {
+    let step = |path: &Path| name(path).strip_prefix("step")?.strip_suffix(".safetensors")?.parse().ok();
+    let mut steps: Vec<_> = list(dir)?.into_iter().filter_map(|path| Some((step(&path)?, path))).collect();
+    steps.sort();
+    Ok(steps)
+}
+
+fn list(dir: &Path) -> Result<Vec<PathBuf>> {
+    let entries = fs::read_dir(dir).with_context(|| format!("cannot list {}", dir.display()))?;
+    entries.map(|entry| Ok(entry.with_context(|| format!("cannot list {}", dir.display()))?.path())).collect()
+}
+
+fn name(path: &Path) -> String {
+    path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
+}
+
+/// Gives a file another name in place of what has it, at once.
+fn link(file: &Path, name: &Path) -> Result<()> {
+    if file == name {
+        return Ok(());
+    }
+    let temporary = name.with_extension("tmp");
+    let link = || -> Result<()> {
+        remove(&temporary)?;
+        if fs::hard_link(file, &temporary).is_err() {
+            fs::copy(file, &temporary)?;
+            File::open(&temporary)?.sync_all()?;
+        }
+        fs::rename(&temporary, name)?;
+        // Renaming one name of a file to another name of the same file does nothing.
+        remove(&temporary)
+    };
+    link().with_context(|| format!("cannot write the checkpoint {}", name.display()))
+}
+
+/// Removes a file, which need not be there.
+fn remove(path: &Path) -> Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(error).with_context(|| format!("cannot remove {}", path.display()))
+        }
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_best_are_ordered_and_few() {
+        let mut checkpoints = Checkpoints::new(PathBuf::new(), 2, 2, Vec::new());
+        for (step, bits) in [(1, 3.0), (2, 2.0), (3, 2.5), (2, 2.6), (4, 9.0)] {
+            checkpoints.rank(Evaluated { step, test_loss: bits });
+        }
+        let steps: Vec<u64> = checkpoints.best().iter().map(|best| best.step).collect();
+        assert_eq!(steps, [3, 2]);
     }
 }

@@ -1,6 +1,7 @@
 //! The directory of a run: what is in it, and the rule that no run overwrites another.
 
 use crate::config::Config;
+use crate::tensorboard::PREFIX;
 use anyhow::{Context, Result, bail};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -10,7 +11,8 @@ pub struct RunDir {
     root: PathBuf,
 }
 
-const FILES: [&str; 5] = ["config.toml", "metrics.jsonl", "timings.jsonl", "curve.svg", "summary.json"];
+const FILES: [&str; 7] =
+    ["config.toml", "metrics.jsonl", "timings.jsonl", "sessions.jsonl", "curve.svg", "summary.json", "report.html"];
 const DIRECTORIES: [(&str, &str); 2] = [("checkpoints", "safetensors"), ("images", "png")];
 
 impl RunDir {
@@ -27,12 +29,31 @@ impl RunDir {
             }
             dir.clear()?;
         }
+        dir.fill(config)?;
+        Ok(dir)
+    }
+
+    /// The directory of a run that goes on, with its settings as they are now.
+    ///
+    /// # Errors
+    /// If files cannot be written.
+    pub fn reopen(root: &Path, config: &Config) -> Result<Self> {
+        let dir = Self { root: root.to_path_buf() };
+        dir.fill(config)?;
+        Ok(dir)
+    }
+
+    fn fill(&self, config: &Config) -> Result<()> {
         for (name, _) in DIRECTORIES {
-            let path = root.join(name);
+            let path = self.root.join(name);
             fs::create_dir_all(&path).with_context(|| format!("cannot make the directory {}", path.display()))?;
         }
-        dir.write("config.toml", &config.to_toml()?)?;
-        Ok(dir)
+        self.write("config.toml", &config.to_toml()?)
+    }
+
+    /// The directory itself.
+    pub fn root(&self) -> &Path {
+        &self.root
     }
 
     /// A file of the run.
@@ -40,13 +61,16 @@ impl RunDir {
         self.root.join(name)
     }
 
-    /// Writes a text file of the run.
+    /// Writes a text file of the run, whole or not at all.
     ///
     /// # Errors
     /// If it cannot be written.
     pub fn write(&self, name: &str, text: &str) -> Result<()> {
         let path = self.file(name);
-        fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))
+        let temporary = self.file(&format!(".{name}.tmp"));
+        fs::write(&temporary, text)
+            .and_then(|()| fs::rename(&temporary, &path))
+            .with_context(|| format!("cannot write {}", path.display()))
     }
 
     /// Removes what an earlier run wrote.
@@ -57,6 +81,8 @@ impl RunDir {
             let paths = entries.filter_map(|entry| Some(entry.ok()?.path()));
             files.extend(paths.filter(|path| path.extension().is_some_and(|found| found == extension)));
         }
+        let events = fs::read_dir(&self.root).into_iter().flatten().filter_map(|entry| Some(entry.ok()?.path()));
+        files.extend(events.filter(|path| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(PREFIX))));
         for path in files {
             fs::remove_file(&path).with_context(|| format!("cannot remove {}", path.display()))?;
         }

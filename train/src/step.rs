@@ -3,11 +3,13 @@
 use crate::config::Config;
 use crate::data_kind::DataKind;
 use crate::ema::WeightAverage;
+use crate::fault::{BrokenStep, Fault, layer_norms, overflow};
 use crate::noise;
 use crate::objective::{ClassStats, Loss, Measured, Samples, Share};
 use crate::optimizer::Optimizer;
 use crate::schedule::{Schedule, Timeline};
-use anyhow::{Result, bail};
+use crate::state::OptimizerState;
+use anyhow::Result;
 use burn::module::{Module, ModuleVisitor, Param, ParamId};
 use burn::tensor::Tensor;
 use residual_flows::{Gradients, LogDetConfig, LogDetContext, PowerIteration, ResidualFlow};
@@ -27,10 +29,19 @@ pub struct Stepper {
     step: u64,
     trained: HashSet<ParamId>,
     times: StepTimes,
+    alarm_norm: f64,
+}
+
+/// What became of a step.
+pub enum StepOutcome {
+    /// The weights are new.
+    Made(StepStats),
+    /// The weights are as they were.
+    Skipped(Fault),
 }
 
 /// What one step measured, all before the update of the weights except `max_lipschitz`.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct StepStats {
     /// An unbiased estimate of the loss for the step's samples: see [`DataKind::loss`].
     pub loss: f64,
@@ -46,6 +57,8 @@ pub struct StepStats {
     pub max_lipschitz: f64,
     /// The learning rate of the step.
     pub learning_rate: f64,
+    /// The layer with the largest gradient and its norm, if the norm of all is above [`Stepper::set_alarm`].
+    pub loudest_layer: Option<(String, f64)>,
 }
 
 /// Where the time of a step went.
@@ -94,7 +107,31 @@ impl Stepper {
             step: 0,
             trained: HashSet::new(),
             times: StepTimes::default(),
+            alarm_norm: f64::INFINITY,
         }
+    }
+
+    /// Above this norm of the gradient, [`StepStats::loudest_layer`] says which layer it comes from.
+    pub fn set_alarm(&mut self, norm: f64) {
+        self.alarm_norm = norm;
+    }
+
+    /// The optimiser's memory, for a checkpoint.
+    pub fn optimizer_state(&self, model: &ResidualFlow) -> OptimizerState {
+        self.optimizer.state(model)
+    }
+
+    /// Goes on from a checkpoint after so many steps, with its optimiser's memory and averaged weights.
+    ///
+    /// # Errors
+    /// If the memory is another optimiser's, or does not fit the model.
+    pub fn restore(&mut self, step: u64, optimizer: &OptimizerState, model: &ResidualFlow, average: ResidualFlow) -> Result<()> {
+        self.step = step;
+        if optimizer.steps > 0 {
+            self.optimizer.restore(optimizer, model)?;
+            self.average = WeightAverage::restored(self.average.decay(), average);
+        }
+        Ok(())
     }
 
     /// Where the time of the last step went.
@@ -114,25 +151,25 @@ impl Stepper {
         count.n
     }
 
-    /// Makes a step with the mean gradient of the micro-batches.
+    /// Makes a step with the mean gradient of the samples in all micro-batches.
+    ///
+    /// If the loss, its gradient or the updated weights are not finite, the model and its average stay as they are.
     ///
     /// # Errors
-    /// If images do not fit the model, or the loss or its gradient is not finite.
-    pub fn step(&mut self, mut model: ResidualFlow, micro_batches: Vec<Samples>) -> Result<(ResidualFlow, StepStats)> {
+    /// If samples do not fit the model.
+    pub fn step(&mut self, mut model: ResidualFlow, micro_batches: Vec<Samples>) -> Result<(ResidualFlow, StepOutcome)> {
         let mut clock = Clock::start();
+        let before = model.clone();
         let (mut gradients, mut stats) = self.gradients(&mut model, &micro_batches)?;
         let gradient_time = clock.lap();
         stats.gradient_norm = gradients.norm(&model);
         if !stats.loss.is_finite() || !stats.gradient_norm.is_finite() {
-            bail!(
-                "step {}: the loss ({}) is {} and the gradient's norm {}, but both must be finite; lower \
-                 optim.learning_rate (here {:e}) or raise optim.warmup_steps",
-                self.step,
-                self.loss.kind().unit(),
-                stats.loss,
-                stats.gradient_norm,
-                stats.learning_rate
-            );
+            let fault = self.fault(&before, &gradients, &micro_batches)?;
+            self.step += 1;
+            return Ok((before, StepOutcome::Skipped(fault)));
+        }
+        if stats.gradient_norm > self.alarm_norm {
+            stats.loudest_layer = layer_norms(&model, &gradients).into_iter().max_by(|a, b| a.1.total_cmp(&b.1));
         }
         let factor = clip_factor(stats.gradient_norm, self.clip_norm);
         if factor < 1.0 {
@@ -145,20 +182,29 @@ impl Stepper {
         let optimizer_time = clock.lap();
         stats.max_lipschitz = model.update_lipschitz(&model.power_iteration()).into();
         let lipschitz_time = clock.lap();
+        if let Some(fault) = overflow(&model) {
+            self.step += 1;
+            return Ok((before, StepOutcome::Skipped(fault)));
+        }
         self.average.update(&model, &self.trained);
         self.times =
             StepTimes { gradients: gradient_time, optimizer: optimizer_time, lipschitz: lipschitz_time, average: clock.lap() };
         self.step += 1;
-        Ok((model, stats))
+        Ok((model, StepOutcome::Made(stats)))
+    }
+
+    fn fault(&self, model: &ResidualFlow, gradients: &Gradients, micro_batches: &[Samples]) -> Result<Fault> {
+        let &Self { seed, step, ref log_det, .. } = self;
+        BrokenStep { model, gradients, micro_batches, log_det, seed, step }.fault()
     }
 
     /// The gradient of the mean loss, and what was measured on the way. Moves the model's running means.
     fn gradients(&self, model: &mut ResidualFlow, micro_batches: &[Samples]) -> Result<(Gradients, StepStats)> {
-        let n_micro = micro_batches.len() as f64;
+        let n_samples = micro_batches.iter().map(Samples::count).sum::<usize>() as f64;
         let mut gradients = Gradients::new();
         let mut measured = Measured::default();
         for (index, samples) in micro_batches.iter().enumerate() {
-            let fraction = 1.0 / n_micro;
+            let fraction = samples.count() as f64 / n_samples;
             let noise = noise::training(self.seed, self.step, index);
             let context = LogDetContext { config: &self.log_det, noise };
             let share = Share { context, fraction, log_det_weight: self.schedule.log_det_weight(self.step) };
@@ -178,6 +224,7 @@ impl Stepper {
             gradient_norm: 0.0,
             max_lipschitz: 0.0,
             learning_rate: self.schedule.at(self.step),
+            loudest_layer: None,
         };
         Ok((gradients, stats))
     }

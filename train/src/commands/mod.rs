@@ -1,14 +1,17 @@
 //! The command line.
 
 mod animate;
+mod check;
 mod density;
 mod evaluate;
+mod report;
 mod sample;
 mod train;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 use serde::Serialize;
+use std::process::ExitCode;
 
 /// Trains, evaluates and samples Residual Flows.
 #[derive(Parser)]
@@ -23,8 +26,10 @@ pub struct Arguments {
 #[derive(Subcommand)]
 enum Command {
     Animate(animate::Animate),
+    Check(check::Check),
     Density(density::DensityOf),
     Evaluate(evaluate::Evaluate),
+    Report(report::Report),
     Sample(sample::Sample),
 }
 
@@ -33,15 +38,20 @@ impl Arguments {
     ///
     /// # Errors
     /// Those of the command.
-    pub fn run(self) -> Result<()> {
+    pub fn run(self) -> Result<ExitCode> {
         match (self.command, self.train) {
-            (Some(Command::Animate(animate)), _) => animate.run(),
-            (Some(Command::Density(density)), _) => density.run(),
-            (Some(Command::Evaluate(evaluate)), _) => evaluate.run(),
-            (Some(Command::Sample(sample)), _) => sample.run(),
-            (None, Some(train)) => train.run(),
-            (None, None) => anyhow::bail!("nothing to do: expected --config FILE, or a subcommand (see --help)"),
+            (Some(Command::Animate(animate)), _) => animate.run()?,
+            (Some(Command::Check(check)), _) => check.run()?,
+            (Some(Command::Density(density)), _) => density.run()?,
+            (Some(Command::Evaluate(evaluate)), _) => evaluate.run()?,
+            (Some(Command::Report(report)), _) => report.run()?,
+            (Some(Command::Sample(sample)), _) => sample.run()?,
+            (None, Some(train)) => return train.run(),
+            (None, None) => {
+                anyhow::bail!("nothing to do: expected --config FILE, --resume DIR, or a subcommand; see --help")
+            }
         }
+        Ok(ExitCode::SUCCESS)
     }
 }
 

@@ -1,27 +1,36 @@
-//! `train --config FILE`: trains a model.
+//! `train --config FILE`, `train --resume DIR`: trains a model.
 
 use super::report;
-use ::train::config::Config;
-use ::train::data;
-use ::train::fit::{self, Summary};
+use ::train::config::{Config, Source};
+use ::train::data::{self, DataSet};
+use ::train::fit;
 use ::train::progress::duration;
+use ::train::resume::Resumption;
 use ::train::run_dir::RunDir;
+use ::train::state::TrainingState;
+use ::train::stop;
+use ::train::summary::Summary;
 use anyhow::{Context, Result};
 use clap::Args;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::process::ExitCode;
+
+/// The exit code of a run that was stopped by a signal and saved: "try again later" of sysexits.h.
+const STOPPED: u8 = 75;
 
 /// Arguments of training.
 #[derive(Args)]
 pub struct Train {
     /// The experiment's settings, a TOML file
-    #[arg(long, value_name = "FILE")]
-    config: PathBuf,
+    #[arg(long, value_name = "FILE", required_unless_present = "resume")]
+    config: Option<PathBuf>,
+    /// Goes on with a run: its directory, or a checkpoint. Settings are the run's unless --config or --set say otherwise
+    #[arg(long, value_name = "DIR|FILE")]
+    resume: Option<PathBuf>,
     /// Changes a setting of the file, such as optim.learning_rate=2e-3; may be repeated
     #[arg(long, value_name = "SECTION.KEY=VALUE")]
     set: Vec<String>,
-    /// Directory of the run [default: experiments/runs/<name of the file>]
+    /// Directory of the run [default: experiments/runs/<name of the file>, or that of the run that goes on]
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
     /// Replaces the run that is in the directory
@@ -32,42 +41,58 @@ pub struct Train {
     json: bool,
 }
 
+/// What training starts with.
+struct Start {
+    config: Config,
+    source: Source,
+    data: [DataSet; 2],
+    dir: RunDir,
+    state: Option<TrainingState>,
+}
+
 impl Train {
-    /// Trains.
+    /// Trains; the exit code is 75 if the run was stopped and saved.
     ///
     /// # Errors
     /// Those of the configuration, the data, and training.
-    pub fn run(self) -> Result<()> {
-        let (config, source) = Config::load(&self.config, &self.set)?;
-        let data = data::open_both(&config, &source)?;
+    pub fn run(self) -> Result<ExitCode> {
+        let stop = stop::on_signals()?;
+        let Start { config, source, data, dir, state } = self.start()?;
         let unit = data[1].kind.unit();
-        let out = self.out.clone().unwrap_or_else(|| default_out(&self.config));
-        let dir = RunDir::create(&out, &config, self.force)?;
-        let summary = fit::fit(&config, &source, &dir, data, &*interruption()?)?;
+        let summary = fit::fit(&config, &source, &dir, data, state, &stop)?;
+        let out = dir.root();
         if !summary.finished {
-            eprintln!("interrupted after {} steps; {} holds the weights", summary.steps, summary.checkpoint.display());
+            let Summary { steps, checkpoint, .. } = &summary;
+            eprintln!("stopped after {steps} steps, saved in {}", checkpoint.display());
+            eprintln!("go on with: train --resume {}", out.display());
         }
-        report(self.json, &summary, || lines(&summary, unit, &out))
+        report(self.json, &summary, || lines(&summary, unit, out))?;
+        Ok(if summary.finished { ExitCode::SUCCESS } else { ExitCode::from(STOPPED) })
+    }
+
+    /// Settings, data and directory, checked before any work.
+    fn start(&self) -> Result<Start> {
+        let Some(target) = &self.resume else {
+            let file = self.config.as_deref().context("expected --config FILE or --resume DIR")?;
+            let (config, source) = Config::load(file, &self.set)?;
+            let data = data::open_both(&config, &source)?;
+            let out = self.out.clone().unwrap_or_else(|| default_out(file));
+            let dir = RunDir::create(&out, &config, self.force)?;
+            return Ok(Start { config, source, data, dir, state: None });
+        };
+        let resumption = Resumption::open(target, self.config.as_deref(), &self.set)?;
+        let data = data::open_both(&resumption.config, &resumption.source)?;
+        let out = self.out.clone().or_else(|| resumption.home.clone());
+        let out = out.with_context(|| format!("{} belongs to no run: --out DIR says where to train on", target.display()))?;
+        let config = resumption.config.clone();
+        let (dir, state, source) = resumption.prepare(&out, &data[0], self.force)?;
+        Ok(Start { config, source, data, dir, state })
     }
 }
 
 fn default_out(config: &Path) -> PathBuf {
     let runs = Path::new("experiments/runs");
     config.file_stem().map_or_else(|| runs.into(), |name| runs.join(name))
-}
-
-/// Becomes true on the first Ctrl-C; a second one ends the program at once.
-fn interruption() -> Result<Arc<AtomicBool>> {
-    let interrupted = Arc::new(AtomicBool::new(false));
-    let flag = interrupted.clone();
-    let handle = move || {
-        if flag.swap(true, Ordering::Relaxed) {
-            std::process::exit(130);
-        }
-        eprintln!("interrupted: finishing the step; press Ctrl-C again to stop at once");
-    };
-    ctrlc::set_handler(handle).context("cannot handle Ctrl-C")?;
-    Ok(interrupted)
 }
 
 fn lines(summary: &Summary, unit: &str, out: &Path) -> String {

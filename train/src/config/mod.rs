@@ -1,5 +1,5 @@
 //! An experiment's settings: one TOML file with the sections `[data]`, `[model]`, `[task]`, `[log_det.train]`,
-//! `[log_det.eval]`, `[optim]` and `[run]`.
+//! `[log_det.eval]`, `[optim]`, `[run]` and `[checkpoint]`.
 //!
 //! Keys that are left out have the defaults of these types; unknown keys and wrong types are errors with their line.
 //! [`Config::load`] reads a file, [`Source`] remembers where each key came from, for later messages.
@@ -40,6 +40,9 @@ pub struct Config {
     /// How long to train, and what to do meanwhile.
     #[serde(default)]
     pub run: RunConfig,
+    /// When to save.
+    #[serde(default)]
+    pub checkpoint: CheckpointConfig,
 }
 
 /// `[log_det]`
@@ -84,7 +87,9 @@ pub struct OptimConfig {
     pub annealing_steps: u64,
     /// Images of a micro-batch: so many are in memory at a time.
     pub batch_size: usize,
-    /// Micro-batches whose gradients are averaged in one step.
+    /// Whether an epoch leaves out its last images where they do not fill a batch.
+    pub drop_last: bool,
+    /// Micro-batches whose gradients are averaged in one step, every image counting the same.
     pub accumulate: usize,
     /// Largest norm of all gradients together; longer ones are scaled down to it. `inf` turns it off.
     pub clip_norm: f64,
@@ -134,6 +139,7 @@ impl Default for OptimConfig {
             milestone_factor: 0.2,
             annealing_steps: 0,
             batch_size: 64,
+            drop_last: false,
             accumulate: 1,
             clip_norm: 1.0,
             betas: [0.9, 0.99],
@@ -173,6 +179,11 @@ pub struct RunConfig {
     pub keep_best: usize,
     /// Images of each kind in a picture.
     pub n_samples: usize,
+    /// Steps in a row whose loss or gradient is not finite after which the run ends. They are skipped: weights stay as
+    /// they were.
+    pub max_skipped_in_a_row: u64,
+    /// Whether to write event files for TensorBoard.
+    pub tensorboard: bool,
 }
 
 impl Default for RunConfig {
@@ -188,7 +199,29 @@ impl Default for RunConfig {
             sample_every_epochs: 1,
             keep_best: 5,
             n_samples: 32,
+            max_skipped_in_a_row: 10,
+            tensorboard: true,
         }
+    }
+}
+
+/// `[checkpoint]`
+///
+/// A run is saved after every evaluation, at its end and when it is stopped, whatever these say.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct CheckpointConfig {
+    /// Saves after so many minutes; 0: never for this reason.
+    pub every_minutes: f64,
+    /// Saves after so many steps; 0: never for this reason.
+    pub every_steps: u64,
+    /// How many of the latest checkpoints stay. With two, there is one to go back to if the last is damaged.
+    pub keep: usize,
+}
+
+impl Default for CheckpointConfig {
+    fn default() -> Self {
+        Self { every_minutes: 5.0, every_steps: 0, keep: 2 }
     }
 }
 

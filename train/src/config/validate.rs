@@ -49,6 +49,10 @@ impl Config {
         check.at_least_one("run.eval_batch_size", run.eval_batch_size as u64)?;
         check.at_least_one("run.log_every_steps", run.log_every_steps)?;
         check.at_least_one("run.n_samples", run.n_samples as u64)?;
+        let minutes = self.checkpoint.every_minutes;
+        let possible = minutes.is_finite() && minutes >= 0.0;
+        check.require(possible, "checkpoint.every_minutes", "0 or a positive number", minutes)?;
+        check.at_least_one("checkpoint.keep", self.checkpoint.keep as u64)?;
         check.estimator("log_det.train", &self.log_det.train)?;
         check.estimator("log_det.eval", &self.log_det.eval)?;
         self.data.known_shape().map_or(Ok(()), |shape| self.validate_architecture(shape, source))

@@ -11,16 +11,19 @@ mod rmsprop;
 mod sgd;
 
 use crate::config::OptimConfig;
+use crate::state::OptimizerState;
+use anyhow::{Result, ensure};
 use burn::module::{Module, ModuleMapper, Param};
 use burn::optim::GradientsParams;
 use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 
 /// Which optimiser.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum OptimizerKind {
     /// Adam.
+    #[default]
     Adam,
     /// Adamax.
     Adamax,
@@ -48,6 +51,9 @@ pub struct Optimizer {
     slots: [GradientsParams; 2],
 }
 
+/// The names of what is remembered, in checkpoints: in Adam the first and the second moment.
+pub const SLOTS: [&str; 2] = ["first", "second"];
+
 /// What is remembered of a parameter; nothing before its first step.
 type Slots<const D: usize> = [Option<Tensor<D>>; 2];
 
@@ -69,6 +75,33 @@ impl Optimizer {
     pub fn step<M: Module>(&mut self, rate: f64, module: M, gradients: GradientsParams) -> M {
         self.steps += 1;
         module.map(&mut Update { optimizer: self, rate, gradients })
+    }
+
+    /// Its memory, for a checkpoint.
+    pub fn state<M: Module>(&self, module: &M) -> OptimizerState {
+        let mut state = OptimizerState { kind: self.kind, steps: self.steps, ..Default::default() };
+        for (name, slot) in SLOTS.into_iter().zip(&self.slots) {
+            state.store(name, slot, module);
+        }
+        state
+    }
+
+    /// Takes the memory that a checkpoint holds.
+    ///
+    /// # Errors
+    /// If it is another optimiser's, or does not fit the module.
+    pub fn restore<M: Module>(&mut self, state: &OptimizerState, module: &M) -> Result<()> {
+        ensure!(
+            state.kind == self.kind,
+            "the checkpoint's optimiser is {:?}, `optim.optimizer` is {:?}; go on with the same one",
+            state.kind,
+            self.kind
+        );
+        self.steps = state.steps;
+        for (name, slot) in SLOTS.into_iter().zip(&mut self.slots) {
+            *slot = state.restore(name, module)?;
+        }
+        Ok(())
     }
 
     fn direction<const D: usize>(&self, gradient: Tensor<D>, slots: Slots<D>) -> Moved<D> {

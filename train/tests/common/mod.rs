@@ -93,6 +93,14 @@ impl Workshop {
         message
     }
 
+    /// The message of a run that begins, and then fails as it should.
+    pub fn error_of_run(&self, arguments: &[&str]) -> String {
+        let output = self.run(arguments);
+        let message = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.code() == Some(1) && !message.contains("panicked"), "{message}");
+        message[message.find("error: ").unwrap_or(0)..].to_string()
+    }
+
     /// Trains the tiny model into a directory.
     pub fn train(&self, out: &str, settings: &[&str]) -> Value {
         let mut arguments = vec!["--config", "tiny.toml", "--json", "--out", out];

@@ -1,0 +1,114 @@
+//! Feeds the reader of checkpoints with random changes of a valid one: none may panic or hang, and none that is
+//! accepted may differ from the original unless its checksum was made right again. Repeatable: every execution is a
+//! function of its number.
+//!
+//! `cargo run --release -p train --example fuzz -- [EXECUTIONS] [FIRST]`
+
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use residual_flows::state::NamedTensor;
+use std::time::Instant;
+use train::checkpoint::format;
+use train::config::Source;
+use train::data_kind::DataKind;
+use train::state::{Description, Evaluated, OptimizerState, RunLog, TrainingState};
+
+/// A small state with something in every place.
+fn state() -> anyhow::Result<TrainingState> {
+    let text = "[data]\npath = 'x'\n[model]\nblocks = [1]\nhidden_channels = 2\ndense_blocks = 0\n";
+    let tensor = |name: &str, shape: &[usize]| {
+        let n: usize = shape.iter().product();
+        NamedTensor { name: name.into(), shape: shape.to_vec(), values: (0..n).map(|i| i as f32 - 1.5).collect() }
+    };
+    let weights = vec![tensor("scales.0.bias", &[3]), tensor("scales.0.weight", &[2, 3, 1, 1])];
+    let mut optimizer = OptimizerState { steps: 7, ..Default::default() };
+    optimizer.slots.insert("first".into(), weights.clone());
+    let mut config = Source::new("seed".into(), text.into(), Vec::new()).parse()?;
+    config.run.max_steps = Some(9);
+    let best = vec![Evaluated { step: 5, test_loss: 2.5 }];
+    Ok(TrainingState {
+        description: Description {
+            config,
+            shape: [1, 4, 4],
+            kind: DataKind::Images { levels: 256, only_classes: false },
+            step: 7,
+            epoch: 1,
+            batch: 2,
+        },
+        average: weights.clone(),
+        weights,
+        optimizer,
+        log: RunLog { running_loss: Some(2.75), best, ..Default::default() },
+    })
+}
+
+/// A few changes of the kinds that files suffer, most of them in the header, where decisions are made.
+fn change(bytes: &mut Vec<u8>, header: usize, rng: &mut impl Rng) {
+    for _ in 0..=rng.random_range(0..4) {
+        let reach = if rng.random_bool(0.7) { header.min(bytes.len()) } else { bytes.len() };
+        if reach == 0 {
+            return;
+        }
+        let at = rng.random_range(0..reach);
+        match rng.random_range(0..6) {
+            0 => bytes[at] ^= 1 << rng.random_range(0..8),
+            1 => bytes[at] = *b"0123456789-.,:[]{}\"ae\0\xff".get(rng.random_range(0..24)).unwrap_or(&b' '),
+            2 => bytes.truncate(at),
+            3 => drop(bytes.drain(at..(at + rng.random_range(1..16)).min(bytes.len()))),
+            4 => {
+                let from = rng.random_range(0..bytes.len());
+                let piece = bytes[from..(from + 8).min(bytes.len())].to_vec();
+                drop(bytes.splice(at..at, piece));
+            }
+            _ => {
+                let numbers: [&[u8]; 6] = [b"0", b"-1", b"18446744073709551615", b"99999999999999999999", b"1e308", b"nan"];
+                let number = numbers[rng.random_range(0..numbers.len())];
+                let end = at + bytes[at..].iter().take_while(|byte| byte.is_ascii_digit()).count();
+                drop(bytes.splice(at..end, number.iter().copied()));
+            }
+        }
+    }
+}
+
+/// Makes the length of the header and the checksum right again, so that changes reach what is behind them.
+fn mend(bytes: &mut [u8], header_end: usize) {
+    if let Some(length) = bytes.first_chunk_mut() {
+        *length = (header_end as u64).to_le_bytes();
+    }
+    if let Some((contents, stored)) = bytes.split_last_chunk_mut() {
+        *stored = crc32c::crc32c(contents).to_le_bytes();
+    }
+}
+
+fn main() -> anyhow::Result<()> {
+    let mut arguments = std::env::args().skip(1);
+    let executions: u64 = arguments.next().map_or(Ok(1_000_000), |n| n.parse())?;
+    let first: u64 = arguments.next().map_or(Ok(0), |n| n.parse())?;
+    let mut whole = Vec::new();
+    let original = state()?;
+    format::write(&original, &mut whole)?;
+    anyhow::ensure!(format::read(&whole)? == original, "what was written is read as something else");
+    let header = u64::from_le_bytes(whole[..8].try_into()?) as usize;
+    let (start, mut accepted) = (Instant::now(), [0u64; 2]);
+    for i in first..first + executions {
+        let mut rng = ChaCha8Rng::seed_from_u64(i);
+        let mut bytes = whole.clone();
+        change(&mut bytes, 8 + header, &mut rng);
+        let mended = rng.random_bool(0.5);
+        if mended {
+            // The end of the header has moved by as much as the file has grown, if the data did not change.
+            let header_end = (header + bytes.len()).saturating_sub(whole.len());
+            mend(&mut bytes, header_end);
+        }
+        if let Ok(state) = format::read(&bytes) {
+            assert!(mended || state == original, "execution {i}: a damaged checkpoint was accepted");
+            accepted[usize::from(mended)] += 1;
+        }
+    }
+    let [unchanged, valid] = accepted;
+    let seconds = start.elapsed().as_secs();
+    println!(
+        "{executions} executions from {first} without a finding in {seconds} s; accepted: {unchanged} unchanged, {valid} mended"
+    );
+    Ok(())
+}

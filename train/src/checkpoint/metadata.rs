@@ -1,0 +1,109 @@
+//! What the header of a checkpoint says: text by key.
+
+use crate::config::{Config, Source};
+use crate::data_kind::DataKind;
+use crate::state::{Description, OptimizerState, RunLog, TrainingState};
+use anyhow::{Context, Result, anyhow, bail};
+use datasets::points::Standardization;
+use safetensors::tensor::Metadata;
+use std::collections::{BTreeMap, HashMap};
+
+const FORMAT: &str = "residual-flows-checkpoint";
+const VERSION: &str = "2";
+
+/// The metadata of a state.
+///
+/// # Errors
+/// If a number cannot be written as TOML.
+pub fn write(state: &TrainingState) -> Result<BTreeMap<&'static str, String>> {
+    let TrainingState { description, optimizer, log, .. } = state;
+    let Description { config, shape: [channels, height, width], kind, step, epoch, batch } = description;
+    let kind = match kind {
+        DataKind::Images { levels, .. } => ("levels", levels.to_string()),
+        DataKind::Points { standardization } => ("standardization", serde_json::to_string(standardization)?),
+    };
+    Ok(BTreeMap::from([
+        kind,
+        ("format", FORMAT.into()),
+        ("version", VERSION.into()),
+        ("config", config.to_toml()?),
+        ("shape", format!("{channels}x{height}x{width}")),
+        ("step", step.to_string()),
+        ("epoch", epoch.to_string()),
+        ("batch", batch.to_string()),
+        ("optimizer", serde_json::to_string(&optimizer.kind)?),
+        ("optimizer_steps", optimizer.steps.to_string()),
+        ("log", toml::to_string(log).context("cannot write the log's state as TOML")?),
+    ]))
+}
+
+/// Checks that the file is a checkpoint of the version that is read here.
+///
+/// # Errors
+/// If it is not.
+pub fn expect_format(metadata: &Metadata) -> Result<()> {
+    let text = |key| metadata.metadata().as_ref().and_then(|metadata| metadata.get(key)).map(String::as_str);
+    if text("format") != Some(FORMAT) {
+        bail!("it is another safetensors file: its metadata lack `format` = `{FORMAT}`");
+    }
+    match text("version") {
+        Some(VERSION) => Ok(()),
+        other => bail!(
+            "it has version {}, this program reads version {VERSION}; use the program that wrote it",
+            other.unwrap_or("unknown")
+        ),
+    }
+}
+
+/// What the metadata say; the optimiser's state without its tensors.
+///
+/// # Errors
+/// If a key is missing, or its text is not what it should be.
+pub fn read(metadata: &Metadata) -> Result<(Description, RunLog, OptimizerState)> {
+    let none = HashMap::new();
+    let fields = Fields(metadata.metadata().as_ref().unwrap_or(&none));
+    let source = Source::new("its settings".into(), fields.get("config")?.into(), Vec::new());
+    let config = source.parse()?;
+    config.validate(&source)?;
+    let shape = fields.get("shape")?.split('x').map(str::parse).collect::<Result<Vec<usize>, _>>();
+    let shape = shape.ok().and_then(|shape| <[usize; 3]>::try_from(shape).ok());
+    let shape = shape.ok_or_else(|| anyhow!("its `shape` is not channels x height x width"))?;
+    config.validate_architecture(shape, &source)?;
+    let description = Description {
+        kind: fields.kind(shape, &config)?,
+        config,
+        shape,
+        step: fields.number("step")?,
+        epoch: fields.number("epoch")?,
+        batch: fields.number("batch")?,
+    };
+    let log = toml::from_str(fields.get("log")?).map_err(|error| anyhow!("its `log`: {}", error.message()))?;
+    let kind = serde_json::from_str(fields.get("optimizer")?).map_err(|error| anyhow!("its `optimizer`: {error}"))?;
+    let steps = fields.number("optimizer_steps")?;
+    Ok((description, log, OptimizerState { kind, steps, slots: BTreeMap::new() }))
+}
+
+struct Fields<'a>(&'a HashMap<String, String>);
+
+impl Fields<'_> {
+    fn get(&self, key: &str) -> Result<&str> {
+        self.0.get(key).map(String::as_str).ok_or_else(|| anyhow!("its metadata lack `{key}`"))
+    }
+
+    fn kind(&self, shape: [usize; 3], config: &Config) -> Result<DataKind> {
+        let Some(text) = self.0.get("standardization") else {
+            return Ok(DataKind::images(self.number("levels")?, &config.task));
+        };
+        let standardization: Standardization = serde_json::from_str(text).context("its `standardization`")?;
+        let lengths = [standardization.mean.len(), standardization.std.len(), shape.iter().product()];
+        if lengths != [shape[0]; 3] || standardization.std.iter().any(|std| !(std.is_finite() && *std > 0.0)) {
+            bail!("its `standardization` does not fit points of {} dimensions", shape[0]);
+        }
+        Ok(DataKind::Points { standardization })
+    }
+
+    fn number<T: std::str::FromStr>(&self, key: &str) -> Result<T> {
+        let text = self.get(key)?;
+        text.parse().map_err(|_| anyhow!("its `{key}` is `{text}`, expected a number"))
+    }
+}

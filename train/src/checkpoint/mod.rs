@@ -1,0 +1,73 @@
+//! A run on disk: one safetensors file with everything that training needs to go on, written whole or not at all, and
+//! verified when it is read.
+
+pub mod format;
+mod metadata;
+
+pub use crate::state::{Description, RunLog};
+use crate::state::{OptimizerState, TrainingState};
+use crate::{atomic, retention};
+use anyhow::{Context, Result, anyhow};
+use burn::tensor::Device;
+use residual_flows::ResidualFlow;
+use std::fs::File;
+use std::path::Path;
+
+/// A checkpoint that has been read.
+pub struct Checkpoint {
+    /// What it says about itself.
+    pub description: Description,
+    /// The weights.
+    pub model: ResidualFlow,
+    /// The averaged weights as they were stored; `update_lipschitz` comes before use.
+    pub average: ResidualFlow,
+    /// The optimiser's memory.
+    pub optimizer: OptimizerState,
+    /// What the log had counted.
+    pub log: RunLog,
+}
+
+/// Writes a checkpoint; the file is complete and on disk or absent, whenever the program ends.
+///
+/// # Errors
+/// If the file cannot be written.
+pub fn save(path: &Path, state: &TrainingState) -> Result<()> {
+    atomic::write(path, |out| format::write(state, out)).context("the run cannot be saved")
+}
+
+/// Makes new names in a directory durable, where directories can be synced.
+pub(crate) fn sync_dir(dir: &Path) -> Result<()> {
+    if cfg!(unix) {
+        File::open(dir)?.sync_all()?;
+    }
+    Ok(())
+}
+
+/// Reads what is in a checkpoint.
+///
+/// # Errors
+/// If the file cannot be read, is cut short or damaged, is no checkpoint of this version, or does not fit its own
+/// settings. Another one of the same run that can be used is named.
+pub fn read(path: &Path) -> Result<TrainingState> {
+    read_alone(path).map_err(|error| match retention::another_whole_one(path) {
+        Some(other) => anyhow!("{error:#}; {} is whole and can be used instead", other.display()),
+        None => error,
+    })
+}
+
+/// Reads what is in a checkpoint, without a look at others.
+pub(crate) fn read_alone(path: &Path) -> Result<TrainingState> {
+    let bytes = std::fs::read(path).with_context(|| format!("cannot read the checkpoint {}", path.display()))?;
+    format::read(&bytes).with_context(|| format!("{} is not a usable checkpoint", path.display()))
+}
+
+/// Reads a checkpoint and builds its model.
+///
+/// # Errors
+/// As [`read`], and if its tensors do not fit its own settings.
+pub fn load(path: &Path, device: &Device) -> Result<Checkpoint> {
+    let state = read(path)?;
+    let [model, average] = state.models(device).with_context(|| path.display().to_string())?;
+    let TrainingState { description, optimizer, log, .. } = state;
+    Ok(Checkpoint { description, model, average, optimizer, log })
+}

@@ -1,0 +1,127 @@
+//! `train check CHECKPOINT`: how far a checkpoint's averaged weights are from not being invertible.
+
+use super::report;
+use ::train::config::Source;
+use ::train::data::{self, PREFETCH_DEPTH, tensor};
+use ::train::device::device;
+use ::train::progress::Progress;
+use ::train::{checkpoint, step};
+use anyhow::{Context, Result};
+use burn::tensor::{Device, Tensor};
+use clap::Args;
+use datasets::{Prefetch, Split};
+use residual_flows::{BlockCertificate, Effort, ResidualFlow};
+use serde::Serialize;
+use std::path::PathBuf;
+
+/// Certifies the Lipschitz bounds of a checkpoint's averaged weights, and measures how well images are reconstructed
+#[derive(Args)]
+pub struct Check {
+    /// The checkpoint, a .safetensors file
+    checkpoint: PathBuf,
+    /// Directory of the data set, if it is not where it was in training
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// Test images that are reconstructed; 0: only the bounds
+    #[arg(long, value_name = "N", default_value_t = 64)]
+    n: usize,
+    /// Prints the result as one JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Serialize)]
+struct Outcome {
+    /// Whether every block's bound is below 1, so that the inverse of each is sure to exist and to be found.
+    certified: bool,
+    largest_bound: f64,
+    blocks: Vec<BlockCertificate>,
+    reconstruction: Option<Reconstruction>,
+    checkpoint: PathBuf,
+}
+
+/// What is left of images after encoding and decoding, in units of the data, where images span 0 to 1.
+#[derive(Serialize)]
+struct Reconstruction {
+    images: usize,
+    largest_error: f64,
+    root_mean_square_error: f64,
+}
+
+impl Check {
+    /// Checks.
+    ///
+    /// # Errors
+    /// If the checkpoint or the data cannot be read, or an inverse does not converge.
+    pub fn run(self) -> Result<()> {
+        let device = device();
+        let checkpoint = checkpoint::load(&self.checkpoint, &device)?;
+        let model = step::ready(checkpoint.average);
+        let mut progress = Progress::new("blocks", model.n_residual_blocks() as u64);
+        let mut blocks: Vec<BlockCertificate> = Vec::new();
+        for block in model.certificates(Effort::Sharp) {
+            progress.set(blocks.len() as u64 + 1, &format!("{}: at most {:.4}", block.path, block.bound));
+            blocks.push(block);
+        }
+        drop(progress);
+        let reconstruction = if self.n > 0 {
+            let mut config = checkpoint.description.config;
+            config.data.relocate(self.data.clone());
+            config.run.eval_batch_size = config.run.eval_batch_size.min(self.n);
+            let source = Source::new(self.checkpoint.display().to_string(), String::new(), Vec::new());
+            let data = data::open(&config, &source, Split::Test).context("the data set (--data DIR says where it is)")?;
+            let batches = Prefetch::eval(data.batches, PREFETCH_DEPTH);
+            Some(self.reconstruct(&model, batches, &device)?)
+        } else {
+            None
+        };
+        let largest_bound = blocks.iter().map(|block| block.bound).fold(0.0, f64::max);
+        let certified = blocks.iter().all(|block| block.bound < 1.0);
+        let outcome = Outcome { certified, largest_bound, blocks, reconstruction, checkpoint: self.checkpoint };
+        report(self.json, &outcome, || lines(&outcome))
+    }
+
+    fn reconstruct(&self, model: &ResidualFlow, batches: Prefetch, device: &Device) -> Result<Reconstruction> {
+        let (mut images, mut values, mut largest, mut squares) = (0, 0, 0.0f64, 0.0);
+        for batch in batches {
+            let left = self.n - images;
+            if left == 0 {
+                break;
+            }
+            let x = tensor(batch?, device);
+            let n = left.min(x.dims()[0]);
+            let x: Tensor<4> = x.narrow(0, 0, n);
+            let error = model.decode(model.encode(x.clone())?)? - x;
+            let error = error.try_into_vec_as::<f32>().context("cannot read a result from the device")?;
+            images += n;
+            values += error.len();
+            largest = error.iter().fold(largest, |largest, error| largest.max(f64::from(error.abs())));
+            squares += error.iter().map(|&error| f64::from(error).powi(2)).sum::<f64>();
+        }
+        let root_mean_square_error = (squares / values as f64).sqrt();
+        Ok(Reconstruction { images, largest_error: largest, root_mean_square_error })
+    }
+}
+
+fn lines(outcome: &Outcome) -> String {
+    let mut lines = vec![format!("{:<44} {:>10} {:>10}", "layer", "estimate", "bound")];
+    for block in &outcome.blocks {
+        for layer in &block.layers {
+            lines.push(format!("{:<44} {:>10.5} {:>10.5}", layer.path, layer.estimate, layer.bound));
+        }
+        let sure = if block.bound < 1.0 { "invertible for sure" } else { "not certified" };
+        lines.push(format!("{:<44} {:>10.5} {:>10.5}  {sure}", block.path, block.estimate, block.bound));
+    }
+    let certified = outcome.blocks.iter().filter(|block| block.bound < 1.0).count();
+    let (all, largest) = (outcome.blocks.len(), outcome.largest_bound);
+    lines.push(format!(
+        "{certified} of {all} blocks have a guaranteed Lipschitz constant below 1; the largest bound is {largest:.5}"
+    ));
+    if let Some(Reconstruction { images, largest_error, root_mean_square_error }) = &outcome.reconstruction {
+        lines.push(format!(
+            "reconstruction of {images} test samples: largest error {largest_error:.2e}, root mean square \
+             {root_mean_square_error:.2e}"
+        ));
+    }
+    lines.join("\n")
+}

@@ -1,0 +1,203 @@
+//! The training loop.
+
+mod between_epochs;
+mod saving;
+mod start;
+
+use crate::config::{Config, Source};
+use crate::data::{self, DataSet, PREFETCH_DEPTH};
+use crate::fault::Fault;
+use crate::journal::Journal;
+use crate::metrics::{TimingRecord, TrainingRecord, WarningRecord};
+use crate::objective::Samples;
+use crate::position::Position;
+use crate::progress::Progress;
+use crate::retention::Checkpoints;
+use crate::run_dir::RunDir;
+use crate::showcase::Showcase;
+use crate::state::{RunLog, TrainingState};
+use crate::step::{StepOutcome, StepStats, Stepper};
+use crate::summary::Summary;
+use crate::watch::Warning;
+use anyhow::{Result, bail};
+use burn::tensor::{Device, Tensor};
+use datasets::Prefetch;
+use residual_flows::ResidualFlow;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
+
+/// A run in progress, all but the model.
+struct Fit<'a> {
+    config: &'a Config,
+    dir: &'a RunDir,
+    device: Device,
+    test: DataSet,
+    /// On which the layers are measured.
+    probes: Tensor<4>,
+    total_steps: u64,
+    position: Position,
+    stepper: Stepper,
+    showcase: Showcase,
+    checkpoints: Checkpoints,
+    journal: Journal<'a>,
+    log: RunLog,
+    clock: Clock,
+    last_fault: Option<Fault>,
+}
+
+/// Time spent in this process.
+struct Clock {
+    start: Instant,
+    saved: Instant,
+    /// At the last record, with the samples since then.
+    logged_seconds: f64,
+    samples: usize,
+}
+
+/// Trains as configured, and writes everything into the run's directory; from the beginning, or on from a state.
+///
+/// Once `interrupted` is set, the step in progress is finished, the run saved, and the function returns.
+///
+/// # Errors
+/// If data cannot be read, does not fit the configuration, training breaks down numerically, or a file cannot be
+/// written.
+pub fn fit(
+    config: &Config,
+    source: &Source,
+    dir: &RunDir,
+    data: [DataSet; 2],
+    state: Option<TrainingState>,
+    interrupted: &AtomicBool,
+) -> Result<Summary> {
+    let [train, test] = data;
+    let is_new = state.is_none();
+    let (mut model, mut fit) = match state {
+        None => Fit::begin(config, source, dir, &train, test)?,
+        Some(state) => Fit::resume(config, dir, &train, test, state)?,
+    };
+    let mut batches = Prefetch::train(train.batches, fit.position.epoch, fit.position.batch as usize, PREFETCH_DEPTH);
+    let mut progress = Progress::new("steps", fit.total_steps).after(fit.stepper.steps());
+    if is_new {
+        fit.draw(&model, "start", &progress)?;
+        fit.save(&model)?;
+    }
+    loop {
+        if fit.log.pending {
+            let worked = fit.work_between_epochs(&model, &mut progress, interrupted);
+            fit.or_save(&model, worked)?;
+        }
+        if !fit.goes_on() || interrupted.load(Ordering::Relaxed) {
+            break;
+        }
+        let micro_batches = fit.micro_batches(&mut batches);
+        let micro_batches = fit.or_save(&model, micro_batches)?;
+        model = fit.step(model, micro_batches, &mut progress)?;
+        let limit = fit.check_skipped();
+        fit.or_save(&model, limit)?;
+        if fit.save_is_due()? {
+            fit.save(&model)?;
+        }
+    }
+    drop(batches);
+    drop(progress);
+    fit.save(&model)?;
+    fit.checkpoints.finish()?;
+    fit.summary()
+}
+
+/// Whether something that is done every so many epochs or steps is to be done; 0: never.
+fn due(epoch: u64, every: u64) -> bool {
+    every > 0 && epoch.is_multiple_of(every)
+}
+
+impl Fit<'_> {
+    fn goes_on(&self) -> bool {
+        let in_time = self.config.run.max_seconds.is_none_or(|most| self.log.training_seconds < most);
+        in_time && self.stepper.steps() < self.total_steps
+    }
+
+    /// A step with these images.
+    fn step(&mut self, model: ResidualFlow, micro_batches: Vec<Samples>, progress: &mut Progress) -> Result<ResidualFlow> {
+        let begin = Instant::now();
+        let epoch = self.position.epoch;
+        self.clock.samples += micro_batches.iter().map(Samples::count).sum::<usize>();
+        micro_batches.iter().for_each(|_| self.position.advance());
+        self.stepper.set_alarm(self.log.watch.alarm());
+        let (model, outcome) = self.stepper.step(model, micro_batches)?;
+        self.log.training_seconds += begin.elapsed().as_secs_f64();
+        match outcome {
+            StepOutcome::Made(stats) => {
+                self.log.evaluated = None;
+                self.log.skipped_in_a_row = 0;
+                if self.log.parameters == 0 {
+                    self.log.parameters = self.stepper.n_parameters(&model);
+                }
+                self.write_records(epoch, &stats, progress)?;
+                if let Some(warning) = self.log.watch.step(&stats) {
+                    self.warn(&warning, progress)?;
+                }
+            }
+            StepOutcome::Skipped(fault) => {
+                self.log.skipped_steps += 1;
+                self.log.skipped_in_a_row += 1;
+                self.warn(&Warning::from(&fault), progress)?;
+                self.last_fault = Some(fault);
+            }
+        }
+        self.log.pending = self.position.epoch > epoch || !self.goes_on();
+        Ok(model)
+    }
+
+    /// # Errors
+    /// If too many steps in a row were skipped.
+    fn check_skipped(&mut self) -> Result<()> {
+        let skipped = self.log.skipped_in_a_row;
+        if skipped <= self.config.run.max_skipped_in_a_row {
+            return Ok(());
+        }
+        // For the run that goes on, with other settings.
+        self.log.skipped_in_a_row = 0;
+        let fault = self.last_fault.take().map_or(String::new(), |fault| fault.to_string());
+        bail!(
+            "{skipped} steps in a row were skipped, in the last one {fault}; lower optim.learning_rate or take an earlier checkpoint"
+        )
+    }
+
+    fn warn(&mut self, warning: &Warning, progress: &Progress) -> Result<()> {
+        let step = self.stepper.steps();
+        progress.line(&format!("warning: step {step}: {warning}"));
+        self.journal.warning(&WarningRecord {
+            step,
+            epoch: self.position.epoch,
+            warning: &warning.text,
+            layer: warning.layer.as_deref(),
+            skipped_steps: self.log.skipped_steps,
+        })
+    }
+
+    /// The images of a step, no more than are left of the last epoch.
+    fn micro_batches(&self, batches: &mut Prefetch) -> Result<Vec<Samples>> {
+        let left = self.position.batches_until(self.config.run.epochs);
+        let n = left.min(self.config.optim.accumulate as u64);
+        batches.take(n as usize).map(|batch| Ok(data::samples(batch?, &self.device))).collect()
+    }
+
+    fn write_records(&mut self, epoch: u64, stats: &StepStats, progress: &mut Progress) -> Result<()> {
+        let &StepStats { loss, log_pz, log_det, classes, gradient_norm, max_lipschitz, learning_rate, .. } = stats;
+        let step = self.stepper.steps();
+        let running = self.log.running_loss.map_or(loss, |mean| 0.97 * mean + 0.03 * loss);
+        self.log.running_loss = Some(running);
+        let (kind, clock, seconds) = (&self.test.kind, &mut self.clock, self.log.training_seconds);
+        let per_second = clock.samples as f64 / (seconds - clock.logged_seconds);
+        progress.set(step, &format!("epoch {epoch}, {per_second:.0} {}/s, {running:.4} {}", kind.noun(), kind.unit()));
+        if step.is_multiple_of(self.config.run.log_every_steps) || step == 1 || step == self.total_steps {
+            let loss = kind.named("", loss);
+            let record =
+                TrainingRecord { step, epoch, loss, log_pz, log_det, classes, gradient_norm, max_lipschitz, learning_rate };
+            let speed = kind.named_speed(per_second);
+            self.journal.training(&record, &TimingRecord { step, elapsed_seconds: seconds, speed })?;
+            (clock.logged_seconds, clock.samples) = (seconds, 0);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,51 @@
+//! A file of metrics, read again: series of numbers by step.
+
+use anyhow::{Context, Result};
+use serde_json::{Map, Value};
+use std::collections::BTreeMap;
+use std::path::Path;
+
+/// What a run measured so far.
+#[derive(Default)]
+pub struct History {
+    /// `(step, value)` by the records' keys, in the order of the file.
+    pub series: BTreeMap<String, Vec<(f64, f64)>>,
+    /// Steps and texts of warnings.
+    pub warnings: Vec<(u64, String)>,
+}
+
+impl History {
+    /// Reads `metrics.jsonl` or `timings.jsonl`.
+    ///
+    /// # Errors
+    /// If it cannot be read, or a line is no JSON object.
+    pub fn read(path: &Path) -> Result<Self> {
+        let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+        let mut history = Self::default();
+        for (index, line) in text.lines().enumerate() {
+            let record: Map<String, Value> = serde_json::from_str(line)
+                .with_context(|| format!("{}, line {}: expected one JSON object a line", path.display(), index + 1))?;
+            history.add(&record);
+        }
+        Ok(history)
+    }
+
+    fn add(&mut self, record: &Map<String, Value>) {
+        let Some(step) = record.get("step").and_then(Value::as_u64) else { return };
+        if let Some(warning) = record.get("warning").and_then(Value::as_str) {
+            let layer = record.get("layer").and_then(Value::as_str).map_or(String::new(), |layer| format!(" (layer {layer})"));
+            self.warnings.push((step, format!("{warning}{layer}")));
+            return;
+        }
+        for (key, value) in record.iter().filter(|(key, _)| *key != "step") {
+            if let Some(value) = value.as_f64() {
+                self.series.entry(key.clone()).or_default().push((step as f64, value));
+            }
+        }
+    }
+
+    /// A series; empty if nothing of this name was measured.
+    pub fn get(&self, key: &str) -> &[(f64, f64)] {
+        self.series.get(key).map_or(&[], Vec::as_slice)
+    }
+}

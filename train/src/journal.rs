@@ -1,0 +1,135 @@
+//! What a run writes down while it goes on: metrics and timings as JSON lines, the same and more for TensorBoard, the
+//! curve.
+
+use crate::config::Config;
+use crate::curve;
+use crate::data_kind::DataKind;
+use crate::layers::LayerMeasurement;
+use crate::metrics::{EvaluationRecord, JsonLines, LayersRecord, TimingRecord, TrainingRecord, WarningRecord};
+use crate::run_dir::RunDir;
+use crate::state::RunLog;
+use crate::tensorboard::EventFile;
+use anyhow::Result;
+use std::fs::File;
+use std::path::PathBuf;
+
+/// The open files of a run.
+pub struct Journal<'a> {
+    dir: &'a RunDir,
+    metrics: JsonLines,
+    timings: JsonLines,
+    events: Option<EventFile>,
+    kind: DataKind,
+}
+
+impl<'a> Journal<'a> {
+    /// Goes on after `step` steps where the log of a checkpoint says; what is there of later steps is removed.
+    ///
+    /// # Errors
+    /// If a file cannot be written.
+    pub fn open(config: &Config, kind: DataKind, dir: &'a RunDir, step: u64, log: &RunLog) -> Result<Self> {
+        Ok(Self {
+            metrics: JsonLines::after(dir, "metrics.jsonl", log.metrics_bytes)?,
+            timings: JsonLines::after(dir, "timings.jsonl", log.timings_bytes)?,
+            events: config.run.tensorboard.then(|| EventFile::create(dir.root(), step)).transpose()?,
+            kind,
+            dir,
+        })
+    }
+
+    /// A training step.
+    ///
+    /// # Errors
+    /// If a file cannot be written.
+    pub fn training(&mut self, record: &TrainingRecord, timing: &TimingRecord) -> Result<()> {
+        self.metrics.write(record)?;
+        self.timings.write(timing)?;
+        let Some(events) = &mut self.events else { return Ok(()) };
+        let loss = format!("training/{}", record.loss.key());
+        let scalars = [
+            (loss.as_str(), record.loss.value),
+            ("training/log_pz", record.log_pz),
+            ("training/log_det", record.log_det),
+            ("training/gradient_norm", record.gradient_norm),
+            ("training/max_lipschitz", record.max_lipschitz),
+            ("training/learning_rate", record.learning_rate),
+            ("training/epoch", record.epoch as f64),
+            ("speed/samples_per_second", timing.speed.value),
+        ];
+        events.scalars(record.step, &scalars)?;
+        let Some(classes) = &record.classes else { return Ok(()) };
+        let scalars = [("training/cross_entropy", classes.cross_entropy), ("training/accuracy", classes.accuracy)];
+        events.scalars(record.step, &scalars)
+    }
+
+    /// Something to warn of.
+    ///
+    /// # Errors
+    /// If a file cannot be written.
+    pub fn warning(&mut self, record: &WarningRecord) -> Result<()> {
+        self.metrics.write(record)?;
+        let skipped = [("training/skipped_steps", record.skipped_steps as f64)];
+        self.events.as_mut().map_or(Ok(()), |events| events.scalars(record.step, &skipped))
+    }
+
+    /// An evaluation; draws the curve anew.
+    ///
+    /// # Errors
+    /// If a file cannot be written.
+    pub fn evaluation(&mut self, record: &EvaluationRecord) -> Result<()> {
+        self.metrics.write(record)?;
+        curve::write(self.dir, &self.kind)?;
+        let Some(events) = &mut self.events else { return Ok(()) };
+        let loss = record.test_loss.key().replacen("test_", "test/", 1);
+        events
+            .scalars(record.step, &[(loss.as_str(), record.test_loss.value), ("test/standard_error", record.standard_error)])?;
+        let Some(classes) = &record.classes else { return Ok(()) };
+        events.scalars(record.step, &[("test/accuracy", classes.accuracy), ("test/cross_entropy", classes.cross_entropy)])
+    }
+
+    /// What was measured of the layers.
+    ///
+    /// # Errors
+    /// If a file cannot be written.
+    pub fn layers(&mut self, step: u64, epoch: u64, layers: &[LayerMeasurement]) -> Result<()> {
+        let bounds: Vec<f64> = layers.iter().map(|layer| layer.lipschitz_bound).collect();
+        let variances: Vec<f64> = layers.iter().map(|layer| layer.estimator_variance).collect();
+        let largest_lipschitz_bound = bounds.iter().copied().fold(0.0, f64::max);
+        let log_det_deviation = variances.iter().sum::<f64>().sqrt();
+        self.metrics.write(&LayersRecord { step, epoch, largest_lipschitz_bound, log_det_deviation })?;
+        let Some(events) = &mut self.events else { return Ok(()) };
+        let scalars =
+            [("layers/largest_lipschitz_bound", largest_lipschitz_bound), ("layers/log_det_deviation", log_det_deviation)];
+        events.scalars(step, &scalars)?;
+        events.histogram(step, "layers/lipschitz_bounds", &bounds)?;
+        events.histogram(step, "layers/estimator_variances", &variances)
+    }
+
+    /// Where to draw the picture of this name.
+    pub fn picture_path(&self, name: &str) -> PathBuf {
+        self.dir.file("images").join(format!("{name}.png"))
+    }
+
+    /// A picture that has been drawn.
+    ///
+    /// # Errors
+    /// If a file cannot be written.
+    pub fn picture(&mut self, step: u64, name: &str) -> Result<()> {
+        let path = self.picture_path(name);
+        self.events.as_mut().map_or(Ok(()), |events| events.picture(step, "data and samples", &path))
+    }
+
+    /// Writes into a log how far the files are.
+    pub fn mark(&self, log: &mut RunLog) {
+        log.metrics_bytes = self.metrics.bytes();
+        log.timings_bytes = self.timings.bytes();
+    }
+
+    /// The files that a checkpoint counts on, to be synced before it.
+    ///
+    /// # Errors
+    /// If the system has no more handles.
+    pub fn handles(&self) -> Result<Vec<File>> {
+        Ok(vec![self.metrics.handle()?, self.timings.handle()?])
+    }
+}

@@ -1,0 +1,37 @@
+//! What came out of a run.
+
+use crate::data_kind::Named;
+use serde::Serialize;
+use std::path::PathBuf;
+
+/// What came out of a run, `summary.json`.
+#[derive(Clone, Debug, Serialize)]
+pub struct Summary {
+    /// Whether the run reached its end, with its last evaluation, rather than being interrupted.
+    pub finished: bool,
+    /// Of the averaged weights in the last checkpoint, `test_bits_per_dim` or `test_nll_nats`; `null` if they were not
+    /// evaluated.
+    #[serde(flatten)]
+    pub test_loss: Named<Option<f64>>,
+    /// Of the mean over the test samples.
+    pub test_standard_error: Option<f64>,
+    /// The lowest of all evaluations.
+    #[serde(flatten)]
+    pub best_test_loss: Named<Option<f64>>,
+    /// Optimiser steps.
+    pub steps: u64,
+    /// Epochs completed.
+    pub epochs: u64,
+    /// Numbers that are trained.
+    pub parameters: usize,
+    /// Seed of all randomness.
+    pub seed: u64,
+    /// Time in training steps, without evaluations and pictures.
+    pub training_seconds: f64,
+    /// Time of the whole run.
+    pub wall_seconds: f64,
+    /// The most memory that was resident; `null` where the system does not tell.
+    pub peak_memory_bytes: Option<u64>,
+    /// The last checkpoint.
+    pub checkpoint: PathBuf,
+}

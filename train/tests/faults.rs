@@ -1,0 +1,199 @@
+//! What goes wrong around a run ends it with a clear error and leaves the last checkpoint whole.
+
+mod common;
+
+use burn::tensor::{Device, Tensor};
+use common::{Workshop, number};
+use datasets::{CodecKind, ImageShape, Split, synthetic};
+use residual_flows::ResidualFlow;
+use residual_flows::state::named_tensors;
+use std::process::Command;
+use train::checkpoint;
+use train::objective::Samples;
+use train::schedule::Timeline;
+use train::step::{StepOutcome, Stepper};
+
+/// A tiny trained model, and what makes its steps.
+fn stepper(workshop: &Workshop) -> (ResidualFlow, Stepper) {
+    workshop.train("run", &["run.max_steps=2"]);
+    let checkpoint = checkpoint::load(&workshop.path("run/checkpoints/last.safetensors"), &Device::flex()).expect("a checkpoint");
+    let description = checkpoint.description;
+    let timeline = Timeline { total_steps: 100, steps_per_epoch: 10.0 };
+    let mut stepper = Stepper::new(&description.config, description.kind.clone(), timeline);
+    stepper.restore(2, &checkpoint.optimizer, &checkpoint.model, checkpoint.average).expect("its own state");
+    (checkpoint.model, stepper)
+}
+
+fn samples(x: Tensor<4>) -> Samples {
+    Samples { x, labels: None }
+}
+
+#[test]
+fn numbers_that_are_not_finite_never_reach_the_weights() {
+    let workshop = Workshop::new();
+    let (model, mut stepper) = stepper(&workshop);
+    let device = Device::flex();
+    let good = Tensor::<4>::full([4, 1, 8, 8], 0.4, &device);
+    let bad = good.clone().slice_fill([1..2, 0..1, 3..4, 3..4], f32::NAN);
+    let before = (named_tensors(&model), named_tensors(stepper.average(&model)), stepper.optimizer_state(&model));
+    let (model, outcome) = stepper.step(model, vec![samples(good.clone()), samples(bad)]).expect("a step that is skipped");
+    let StepOutcome::Skipped(fault) = outcome else { panic!("the step was made") };
+    assert_eq!(fault.to_string(), "the output of layer `scales.0.layers.0` is not finite");
+    assert!(before == (named_tensors(&model), named_tensors(stepper.average(&model)), stepper.optimizer_state(&model)));
+    assert_eq!(stepper.steps(), 3, "a skipped step counts");
+    let (model, outcome) = stepper.step(model, vec![samples(good)]).expect("a step");
+    assert!(matches!(outcome, StepOutcome::Made(_)) && named_tensors(&model) != before.0);
+}
+
+#[test]
+fn the_layer_that_broke_is_named() {
+    let workshop = Workshop::new();
+    let (model, mut stepper) = stepper(&workshop);
+    let mut tensors = named_tensors(&model);
+    let bias = tensors.iter_mut().find(|tensor| tensor.name.contains("scales.1.layers.0") && tensor.name.ends_with("bias"));
+    let bias = bias.expect("a bias on the second scale");
+    bias.values[0] = f32::INFINITY;
+    let model = residual_flows::state::with_tensors(model, tensors).expect("its own tensors");
+    let images = Tensor::<4>::full([4, 1, 8, 8], 0.4, &Device::flex());
+    let (_, outcome) = stepper.step(model, vec![samples(images)]).expect("a step that is skipped");
+    let StepOutcome::Skipped(fault) = outcome else { panic!("the step was made") };
+    assert_eq!(fault.layer.as_deref(), Some("scales.1.layers.0"));
+}
+
+#[test]
+fn a_run_that_breaks_down_ends_with_its_last_good_weights() {
+    let workshop = Workshop::new();
+    let settings = ["optim.learning_rate=1e25", "optim.warmup_steps=1", "run.max_skipped_in_a_row=3", "checkpoint.every_steps=1"];
+    let mut arguments = vec!["--config", "tiny.toml", "--out", "run"];
+    arguments.extend(settings.iter().flat_map(|setting| ["--set", setting]));
+    let output = workshop.run(&arguments);
+    let message = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(1), "{message}");
+    for part in ["warning: step", "4 steps in a row were skipped", "of layer `scales.", "optim.learning_rate", "--resume run"] {
+        assert!(message.contains(part), "`{part}` is not in: {message}");
+    }
+    let warnings: Vec<_> = workshop.lines("run/metrics.jsonl").into_iter().filter(|line| line["warning"].is_string()).collect();
+    assert!(warnings.len() >= 4 && warnings.iter().any(|line| line["layer"].is_string()), "{warnings:?}");
+    let saved = checkpoint::read(&workshop.path("run/checkpoints/last.safetensors")).expect("a checkpoint");
+    assert!(saved.weights.iter().chain(&saved.average).all(|tensor| tensor.values.iter().all(|value| value.is_finite())));
+    assert_eq!(saved.log.skipped_steps, number(&warnings[warnings.len() - 1], "skipped_steps") as u64);
+}
+
+/// A data set of square images that carry their number.
+fn write_images(workshop: &Workshop, train: usize, side: usize) {
+    let shape = ImageShape { channels: 1, height: side, width: side };
+    for (split, n) in [(Split::Train, train), (Split::Test, 3)] {
+        synthetic::write_dataset(&workshop.path("images"), split, shape, 17, n, CodecKind::Raw).expect("written");
+    }
+}
+
+#[test]
+fn a_shard_that_rots_or_vanishes_is_named() {
+    let workshop = Workshop::new();
+    write_images(&workshop, 64, 8);
+    let settings = ["data.path=images", "optim.batch_size=4", "run.epochs=9", "run.max_steps=9"];
+    workshop.train("run", &settings);
+    let is_shard = |path: &std::path::PathBuf| path.to_string_lossy().contains("train-");
+    let mut files = std::fs::read_dir(workshop.path("images")).expect("images").map(|entry| entry.expect("an entry").path());
+    let shard = files.find(is_shard).expect("a shard");
+    let name = shard.file_name().expect("a name").to_string_lossy().into_owned();
+    let whole = std::fs::read(&shard).expect("a shard");
+    let mut rotten = whole.clone();
+    // The last image, which is used sooner or later in an epoch.
+    let at = whole.len() - 5;
+    rotten[at] ^= 1;
+    std::fs::write(&shard, &rotten).expect("written");
+    let message = workshop.error_of_run(&["--resume", "run", "--set", "run.max_steps=40"]);
+    for part in [name.as_str(), "damaged", "the run ends after", "--resume run"] {
+        assert!(message.contains(part), "`{part}` is not in: {message}");
+    }
+    checkpoint::read(&workshop.path("run/checkpoints/last.safetensors")).expect("a whole checkpoint");
+    std::fs::remove_file(&shard).expect("removed");
+    let message = workshop.error(&["--resume", "run", "--set", "run.max_steps=40"]);
+    assert!(message.contains(&format!("{name}, named by its manifest, does not exist")), "{message}");
+    std::fs::write(&shard, &whole).expect("written");
+    assert_eq!(number(&workshop.json(&["--resume", "run", "--set", "run.max_steps=40", "--json"]), "steps"), 40.0);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_full_disk_ends_the_run_and_leaves_the_last_checkpoint() {
+    let workshop = Workshop::new();
+    workshop.train("run", &["run.max_steps=4"]);
+    let before = std::fs::read(workshop.path("run/checkpoints/last.safetensors")).expect("a checkpoint");
+    // Files may not grow beyond what is half of a checkpoint: every write past that fails, as on a full disk.
+    let blocks = before.len() / 2 / 1024;
+    let program = env!("CARGO_BIN_EXE_train");
+    let script = format!("trap '' XFSZ; ulimit -f {blocks}; exec {program} --resume run --set run.max_steps=400");
+    let output = Command::new("bash").args(["-c", &script]).current_dir(workshop.path("")).output().expect("bash");
+    let message = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(1), "{message}");
+    assert!(message.contains("error: the run cannot be saved: cannot write") && message.contains("File too large"), "{message}");
+    assert_eq!(std::fs::read(workshop.path("run/checkpoints/last.safetensors")).expect("a checkpoint"), before);
+    let names = std::fs::read_dir(workshop.path("run/checkpoints")).expect("checkpoints");
+    let unfinished = names.filter(|entry| entry.as_ref().expect("an entry").file_name().to_string_lossy().starts_with('.'));
+    assert_eq!(unfinished.count(), 0, "what was begun is removed");
+    assert_eq!(number(&workshop.json(&["--resume", "run", "--set", "run.max_steps=8", "--json"]), "steps"), 8.0);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_directory_that_cannot_be_written_is_named() {
+    let workshop = Workshop::new();
+    workshop.write("file", "");
+    let message = workshop.error(&["--config", "tiny.toml", "--out", "file/run"]);
+    assert!(message.contains("file/run"), "{message}");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn memory_that_runs_out_is_said() {
+    let workshop = Workshop::new();
+    write_images(&workshop, 1500, 64);
+    let settings = ["data.path=images", "data.shape=[1, 64, 64]", "model.dense_blocks=0", "optim.batch_size=2"];
+    workshop.train("run", &[&settings[..], &["run.max_steps=1"]].concat());
+    let resume = |settings: &str| {
+        let script = format!("ulimit -v 400000; exec {} --resume run {settings}", env!("CARGO_BIN_EXE_train"));
+        let output = Command::new("bash").args(["-c", &script]).current_dir(workshop.path("")).output().expect("bash");
+        (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
+    };
+    let (code, message) = resume("--set run.max_steps=2");
+    assert_eq!(code, Some(0), "there is enough for small batches: {message}");
+    let before = std::fs::read(workshop.path("run/checkpoints/last.safetensors")).expect("a checkpoint");
+    let (code, message) = resume("--set run.max_steps=4 --set optim.batch_size=1500");
+    assert_eq!(code, Some(1), "{message}");
+    assert!(message.contains("error: out of memory") && message.contains("optim.batch_size"), "{message}");
+    assert_eq!(std::fs::read(workshop.path("run/checkpoints/last.safetensors")).expect("a checkpoint"), before);
+}
+
+#[test]
+fn small_data_sets_and_partial_batches_count_right() {
+    let workshop = Workshop::new();
+    // Ten images in batches of four: 4, 4, 2.
+    write_images(&workshop, 10, 8);
+    let settings = ["data.path=images", "run.max_steps=1000", "run.log_every_steps=1", "model.dense_blocks=0"];
+    let steps = |name: &str, more: &[&str]| {
+        let summary = workshop.train(name, &[&settings[..], more].concat());
+        let epochs: Vec<u64> = workshop
+            .lines(&format!("{name}/metrics.jsonl"))
+            .iter()
+            .filter(|line| line["bits_per_dim"].is_number())
+            .map(|line| line["epoch"].as_u64().expect("an epoch"))
+            .collect();
+        (number(&summary, "epochs"), epochs)
+    };
+    assert_eq!(steps("kept", &["optim.batch_size=4", "run.epochs=2"]), (2.0, vec![0, 0, 0, 1, 1, 1]));
+    assert_eq!(steps("dropped", &["optim.batch_size=4", "run.epochs=2", "optim.drop_last=true"]), (2.0, vec![0, 0, 1, 1]));
+    // Three batches an epoch in steps of two: the last of three epochs ends with a step of a single batch.
+    let accumulated = ["optim.batch_size=4", "run.epochs=3", "optim.accumulate=2"];
+    assert_eq!(steps("accumulated", &accumulated), (3.0, vec![0, 0, 1, 2, 2]));
+    assert_eq!(steps("whole", &["optim.batch_size=64", "run.epochs=3"]), (3.0, vec![0, 1, 2]));
+}
+
+#[test]
+fn one_image_is_enough() {
+    let workshop = Workshop::new();
+    write_images(&workshop, 1, 8);
+    let summary = workshop.train("run", &["data.path=images", "run.max_steps=3", "run.epochs=3", "run.n_samples=1"]);
+    assert_eq!((number(&summary, "steps"), number(&summary, "epochs")), (3.0, 3.0));
+}
