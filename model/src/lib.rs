@@ -58,6 +58,7 @@ mod net;
 mod randomness;
 mod residual_flow;
 pub mod state;
+mod stored_vectors;
 mod tensor;
 mod widths;
 

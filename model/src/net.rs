@@ -143,6 +143,11 @@ impl ContractiveNetConfig {
 }
 
 impl ContractiveNet {
+    /// Whether it is fully connected, on images of a single pixel whose channels are all of the input's elements.
+    pub fn is_dense(&self) -> bool {
+        self.dense
+    }
+
     /// The network with its weights constrained, for one or many evaluations at these weights.
     pub(crate) fn branch(&self) -> Branch<'_> {
         Branch::new(self.parts())

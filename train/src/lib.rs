@@ -11,7 +11,8 @@
 //! | [`points`] | densities on the plane: exact, integrated, drawn |
 //! | [`showcase`], [`animation`] | what pictures show |
 //! | [`research`] | the research code's checkpoints |
-//! | [`arrays`], [`atomic`] | numpy's arrays, files written whole or not at all |
+//! | [`array_model`], [`arrays`] | a model on numpy's arrays |
+//! | [`atomic`] | files written whole or not at all |
 //! | [`state`], [`checkpoint`], [`retention`], [`resume`] | what a run needs to go on, on disk and back |
 //! | [`run_dir`] | what a run leaves on disk |
 //! | [`journal`], [`summary`], [`metrics`], [`session`], [`progress`], [`picture`], [`tensorboard`] | what a run shows |
@@ -20,6 +21,7 @@
 //! | [`noise`] | which random stream is used for what |
 
 pub mod animation;
+pub mod array_model;
 pub mod arrays;
 pub mod atomic;
 pub mod checkpoint;

@@ -14,7 +14,7 @@ use burn::module::{Module, ModuleVisitor, Param};
 use burn::optim::GradientsParams;
 use burn::tensor::{Device, Tensor, TensorData};
 use residual_flows::ResidualFlow;
-use residual_flows::state::{NamedTensor, with_tensors};
+use residual_flows::state::NamedTensor;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashMap};
 
@@ -113,7 +113,7 @@ impl TrainingState {
         let empty = config.model.init(*shape, &mut noise.stream(0), device);
         let empty = empty.context("the architecture in its settings")?;
         let fill = |what, tensors: &[NamedTensor]| {
-            with_tensors(empty.clone(), tensors.to_vec()).with_context(|| format!("`{what}` does not fit its own settings"))
+            empty.clone().with_state(tensors.to_vec()).with_context(|| format!("`{what}` does not fit its own settings"))
         };
         Ok([fill("model", &self.weights)?, fill("average", &self.average)?])
     }

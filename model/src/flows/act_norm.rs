@@ -58,6 +58,11 @@ impl ActNorm {
         self.log_scale = Param::initialized(self.log_scale.id, log_scale.reshape([size]));
     }
 
+    /// Whether it acts on all elements of an image, rather than on the channels of every pixel alike.
+    pub fn is_dense(&self) -> bool {
+        self.scope == Scope::Image
+    }
+
     /// Data to latent.
     pub fn forward(&self, x: Tensor<4>) -> Tensor<4> {
         let dims = x.dims();

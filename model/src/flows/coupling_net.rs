@@ -66,6 +66,11 @@ impl CouplingNetConfig {
 }
 
 impl CouplingNet {
+    /// Whether it is fully connected.
+    pub fn is_dense(&self) -> bool {
+        self.dense
+    }
+
     fn branch(&self) -> Branch<'_> {
         let (before, between) = self.activations.split_at(usize::from(self.preactivation));
         Branch::general(BranchParts {

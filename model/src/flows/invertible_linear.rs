@@ -54,6 +54,11 @@ impl InvertibleLinear {
         Lu::new(to_vec(weight).into_iter().map(f64::from).collect(), size)
     }
 
+    /// Whether it acts on all elements of an image, rather than on the channels of every pixel alike.
+    pub fn is_dense(&self) -> bool {
+        self.scope == Scope::Image
+    }
+
     /// Data to latent.
     pub fn forward(&self, x: Tensor<4>) -> Tensor<4> {
         let dims = x.dims();

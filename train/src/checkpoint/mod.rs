@@ -4,6 +4,7 @@
 pub mod format;
 mod metadata;
 
+use crate::research::import;
 pub use crate::state::{Description, RunLog};
 use crate::state::{OptimizerState, TrainingState};
 use crate::{atomic, retention};
@@ -61,12 +62,13 @@ pub(crate) fn read_alone(path: &Path) -> Result<TrainingState> {
     format::read(&bytes).with_context(|| format!("{} is not a usable checkpoint", path.display()))
 }
 
-/// Reads a checkpoint and builds its model.
+/// Reads a checkpoint and builds its model: one of this program, or a `.pth` file of the research code, which has no memory
+/// of an optimiser that a run could go on with.
 ///
 /// # Errors
 /// As [`read`], and if its tensors do not fit its own settings.
 pub fn load(path: &Path, device: &Device) -> Result<Checkpoint> {
-    let state = read(path)?;
+    let state = if import::is_likely(path) { import::read(path, device)? } else { read(path)? };
     let [model, average] = state.models(device).with_context(|| path.display().to_string())?;
     let TrainingState { description, optimizer, log, .. } = state;
     Ok(Checkpoint { description, model, average, optimizer, log })

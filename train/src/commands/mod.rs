@@ -1,9 +1,11 @@
 //! The command line.
 
 mod animate;
+mod arrays;
 mod check;
 mod density;
 mod evaluate;
+mod import;
 mod report;
 mod sample;
 mod train;
@@ -31,6 +33,10 @@ enum Command {
     Evaluate(evaluate::Evaluate),
     Report(report::Report),
     Sample(sample::Sample),
+    Encode(arrays::Encode),
+    Decode(arrays::Decode),
+    LogProb(arrays::LogProb),
+    Import(import::Import),
 }
 
 impl Arguments {
@@ -46,6 +52,10 @@ impl Arguments {
             (Some(Command::Evaluate(evaluate)), _) => evaluate.run()?,
             (Some(Command::Report(report)), _) => report.run()?,
             (Some(Command::Sample(sample)), _) => sample.run()?,
+            (Some(Command::Encode(encode)), _) => encode.run()?,
+            (Some(Command::Decode(decode)), _) => decode.run()?,
+            (Some(Command::LogProb(log_prob)), _) => log_prob.run()?,
+            (Some(Command::Import(import)), _) => import.run()?,
             (None, Some(train)) => return train.run(),
             (None, None) => {
                 anyhow::bail!("nothing to do: expected --config FILE, --resume DIR, or a subcommand; see --help")

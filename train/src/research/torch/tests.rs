@@ -104,7 +104,7 @@ fn other_files_are_refused() {
         (b"\x89PNG\r\n\x1a\n", "another kind of file"),
         (b"PK\x05\x06\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0", "data.pkl"),
         (b"PKsomething", "lacks its end"),
-        (b"\x80\x02}.", "magic number"),
+        (b"\x80\x02}.", "not one of torch.save"),
         (b"\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19.\x80\x02M\xea\x03.", "version"),
     ] {
         let reason = reason(bytes);

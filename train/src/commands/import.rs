@@ -1,0 +1,52 @@
+//! `train import FILE.pth`: a checkpoint of the research code in our own format.
+
+use super::report;
+use ::train::checkpoint::{self, Description};
+use ::train::device::device;
+use ::train::research::import;
+use anyhow::{Result, bail};
+use clap::Args;
+use serde::Serialize;
+use std::path::PathBuf;
+
+/// Converts a checkpoint of the research code, with both sets of weights
+#[derive(Args)]
+pub struct Import {
+    /// The .pth file
+    file: PathBuf,
+    /// Where to write [default: beside the file, with the extension .safetensors]
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+    /// Replaces the output if it exists
+    #[arg(long)]
+    force: bool,
+    /// Prints the result as one JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Serialize)]
+struct Outcome {
+    checkpoint: PathBuf,
+    shape: [usize; 3],
+    step: u64,
+    file: PathBuf,
+}
+
+impl Import {
+    /// Converts.
+    ///
+    /// # Errors
+    /// If the file is no usable checkpoint of the research code, or the output exists or cannot be written.
+    pub fn run(self) -> Result<()> {
+        let out = self.out.unwrap_or_else(|| self.file.with_extension("safetensors"));
+        if out.exists() && !self.force {
+            bail!("{} exists; choose another name with --out, or replace it with --force", out.display());
+        }
+        let imported = import::read(&self.file, &device())?;
+        checkpoint::save(&out, &imported)?;
+        let Description { shape, step, .. } = imported.description;
+        let outcome = Outcome { checkpoint: out, shape, step, file: self.file };
+        report(self.json, &outcome, || format!("a model of {shape:?} after {step} steps in {}", outcome.checkpoint.display()))
+    }
+}
