@@ -4,6 +4,7 @@ use crate::config::TaskConfig;
 use datasets::points::Standardization;
 use residual_flows::bits_per_dim;
 use serde::{Serialize, Serializer};
+use std::fmt;
 
 /// Images, measured in bits per dimension, or points, measured in nats.
 #[derive(Clone, Debug, PartialEq)]
@@ -20,6 +21,16 @@ pub enum DataKind {
         /// From the data's own units to the model's.
         standardization: Standardization,
     },
+}
+
+impl fmt::Display for DataKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Images { levels, only_classes: false } => write!(f, "images of {levels} levels"),
+            Self::Images { levels, only_classes: true } => write!(f, "classes of images of {levels} levels"),
+            Self::Points { standardization } => write!(f, "points with the standardisation {standardization:?}"),
+        }
+    }
 }
 
 impl DataKind {

@@ -63,10 +63,10 @@ impl Resumption {
         let Description { shape, kind, .. } = &state.description;
         ensure!(
             (train.shape(), &train.kind) == (*shape, kind),
-            "{} was trained on data of shape {shape:?}, {kind:?}; the data set has {:?}, {:?}; use the same one",
+            "{} was trained on {kind}, of shape {shape:?}; the data set has {}, of shape {:?}; use the same one",
             path.display(),
-            train.shape(),
-            train.kind
+            train.kind,
+            train.shape()
         );
         // With another batch size, the same images of the epoch count as used, up to a batch.
         let sizes = [&state.description.config, &config].map(|config| config.optim.batch_size as u64);

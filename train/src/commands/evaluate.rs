@@ -78,12 +78,13 @@ impl Evaluate {
         }
         let source = Source::new(self.checkpoint.display().to_string(), String::new(), Vec::new());
         let data = data::open(&config, &source, Split::Test).context("the data set (--data PATH says where it is)")?;
-        let found = (data.shape(), &data.kind);
-        let expected = (checkpoint.description.shape, &checkpoint.description.kind);
+        let (shape, kind) = (checkpoint.description.shape, &checkpoint.description.kind);
         ensure!(
-            found == expected,
-            "{} has shape and kind {found:?}, {} was trained on {expected:?}; use the same data set",
+            (data.shape(), &data.kind) == (shape, kind),
+            "{} has {}, of shape {:?}; {} was trained on {kind}, of shape {shape:?}; use the same data set",
             config.data.source()?,
+            data.kind,
+            data.shape(),
             self.checkpoint.display()
         );
         let model = step::ready(checkpoint.average);
