@@ -26,7 +26,7 @@ impl ConvolutionWeight<'_> {
     /// With zero padding, the map is a part of the circular convolution on a torus with `radius = (kernel - 1) / 2` more
     /// rows and columns: an image placed there in zeros does not meet itself, and leaving rows and columns of the result
     /// out can only make it smaller. The circular convolution's norm is the largest over all frequencies of its symbol,
-    /// `H(ω)[o, i] = Σ_t weight[o, i, t] exp(-i⟨ω, t⟩)`, whose norm [`norm_bound`] bounds. A 1×1 kernel's map is its
+    /// `H(ω)[o, i] = Σ_t weight[o, i, t] exp(-i⟨ω, t⟩)`, whose norm `norm_bound` bounds. A 1×1 kernel's map is its
     /// matrix, whatever the image.
     ///
     /// # References

@@ -1,7 +1,7 @@
 //! The bytes of a checkpoint: a safetensors file whose last tensor is a checksum.
 //!
 //! Tensors are called `model.<path>`, `average.<path>` and `optimizer.<slot>.<path>`; the header's metadata hold the
-//! format's name and version and what [`super::metadata`] writes. The last four bytes are the tensor `crc32c`: the
+//! format's name and version and what `metadata` writes. The last four bytes are the tensor `crc32c`: the
 //! CRC32C of all bytes before them, so that no single changed byte, and no run of them up to four, goes unnoticed. The
 //! same state gives the same bytes.
 

@@ -1,8 +1,8 @@
 //! Files that PyTorch's `torch.save` writes, read without running anything in them.
 //!
 //! Such a file is a pickle whose tensors refer to blocks of numbers ("storages") outside of it. Since PyTorch 1.6 both
-//! are entries of a ZIP archive ([`archive`]); before, and on request, they follow each other in a stream ([`stream`]).
-//! Everything is looked at where it lies, and copied only when a tensor's values are asked for ([`tensor`]).
+//! are entries of a ZIP archive (`archive`); before, and on request, they follow each other in a stream (`stream`).
+//! Everything is looked at where it lies, and copied only when a tensor's values are asked for (`tensor`).
 
 mod archive;
 mod stream;
