@@ -7,6 +7,7 @@
 //! | [`fit`] | the training loop, with [`position`] and [`stop`] |
 //! | [`fault`], [`watch`], [`layers`] | numbers that go wrong, and where |
 //! | [`data`], [`data_kind`] | images and points, and the units of their likelihoods |
+//! | [`device`] | the CPU, or a graphics card |
 //! | [`evaluate`] | bits per dimension, or nats, of a test set |
 //! | [`points`] | densities on the plane: exact, integrated, drawn |
 //! | [`showcase`], [`animation`] | what pictures show |

@@ -2,7 +2,7 @@
 
 use ::train::config::Config;
 use ::train::data_kind::DataKind;
-use ::train::device::device;
+use ::train::device::DeviceChoice;
 use ::train::objective::Samples;
 use ::train::schedule::Timeline;
 use ::train::step::{Stepper, ready};
@@ -31,6 +31,9 @@ struct Arguments {
     /// Changes a setting of the file; may be repeated
     #[arg(long, value_name = "SECTION.KEY=VALUE")]
     set: Vec<String>,
+    /// auto, cpu, cuda, cuda:N, wgpu or wgpu:N [default: `device` of the file]
+    #[arg(long, value_name = "NAME")]
+    device: Option<DeviceChoice>,
     /// Images of a batch
     #[arg(long, value_name = "N")]
     batch: std::num::NonZeroUsize,
@@ -118,7 +121,7 @@ fn measure(arguments: &Arguments) -> Result<Outcome> {
             source.place("data")
         )
     })?;
-    let device = device();
+    let device = arguments.device.unwrap_or(config.device).open(0)?;
     let (batch, repeats) = (arguments.batch.get(), arguments.repeats.get());
     let noise = noise::benchmark(config.run.seed);
     let images = random_images(batch, shape, &mut noise.stream(0), &device);

@@ -1,10 +1,9 @@
 //! `train encode`, `decode` and `log-prob`: arrays in, arrays out, for work beside Python.
 
-use super::report;
+use super::{Compute, report};
 use ::train::array_model::{ArrayModel, LogDensities, Weights};
 use ::train::arrays::{self, Array};
 use ::train::data_kind::Named;
-use ::train::device::device;
 use ::train::progress::duration;
 use ::train::system;
 use anyhow::{Context, Result};
@@ -38,6 +37,8 @@ struct Common {
     /// Decides estimator noise [default: that of the training]
     #[arg(long)]
     seed: Option<u64>,
+    #[command(flatten)]
+    compute: Compute,
     /// Prints the summary as one JSON object
     #[arg(long)]
     json: bool,
@@ -151,7 +152,7 @@ impl Session {
     fn open(common: Common) -> Result<Self> {
         let start = Instant::now();
         let input = arrays::read(&common.input)?;
-        let mut model = ArrayModel::load(&common.checkpoint, common.weights, device())?;
+        let mut model = ArrayModel::load(&common.checkpoint, common.weights, common.compute.device()?)?;
         model.batch = common.batch.unwrap_or(model.batch);
         model.seed = common.seed.unwrap_or(model.seed);
         if common.exact {

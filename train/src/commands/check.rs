@@ -1,9 +1,8 @@
 //! `train check CHECKPOINT`: how far a checkpoint's averaged weights are from not being invertible.
 
-use super::report;
+use super::{Compute, report};
 use ::train::config::Source;
 use ::train::data::{self, PREFETCH_DEPTH, tensor};
-use ::train::device::device;
 use ::train::progress::Progress;
 use ::train::{checkpoint, step};
 use anyhow::{Context, Result};
@@ -25,6 +24,8 @@ pub struct Check {
     /// Test images that are reconstructed; 0: only the bounds
     #[arg(long, value_name = "N", default_value_t = 64)]
     n: usize,
+    #[command(flatten)]
+    compute: Compute,
     /// Prints the result as one JSON object
     #[arg(long)]
     json: bool,
@@ -54,7 +55,7 @@ impl Check {
     /// # Errors
     /// If the checkpoint or the data cannot be read, or an inverse does not converge.
     pub fn run(self) -> Result<()> {
-        let device = device();
+        let device = self.compute.device()?;
         let checkpoint = checkpoint::load(&self.checkpoint, &device)?;
         let model = step::ready(checkpoint.average);
         let mut progress = Progress::new("blocks", model.n_residual_blocks() as u64);

@@ -1,8 +1,7 @@
 //! `train density CHECKPOINT POINTS`: log-densities of anybody's points under a checkpoint's averaged weights.
 
-use super::report;
+use super::{Compute, report};
 use ::train::data_kind::DataKind;
-use ::train::device::device;
 use ::train::points::{Density, Window};
 use ::train::{checkpoint, step};
 use anyhow::{Context, Result, bail, ensure};
@@ -29,6 +28,8 @@ pub struct DensityOf {
     /// Integrates the density over the plane instead, which should give 1
     #[arg(long, conflicts_with = "points")]
     integrate: bool,
+    #[command(flatten)]
+    compute: Compute,
     /// Prints a summary as one JSON object instead of the log-densities
     #[arg(long)]
     json: bool,
@@ -60,7 +61,8 @@ impl DensityOf {
     /// # Errors
     /// If the checkpoint or the points cannot be read or do not fit each other, or a file cannot be written.
     pub fn run(self) -> Result<()> {
-        let checkpoint = checkpoint::load(&self.checkpoint, &device())?;
+        let device = self.compute.device()?;
+        let checkpoint = checkpoint::load(&self.checkpoint, &device)?;
         let DataKind::Points { standardization } = &checkpoint.description.kind else {
             bail!("{} is a model of images; `train evaluate` measures those", self.checkpoint.display());
         };
@@ -69,7 +71,7 @@ impl DensityOf {
             log_det = LogDetConfig::exact();
         }
         let model = step::ready(checkpoint.average);
-        let density = Density::new(&model, &log_det);
+        let density = Density::new(&model, &log_det, &device);
         let Some(path) = &self.points else { return self.integrate(&density, standardization.dimensions()) };
 
         let points = Points::read(path)?;

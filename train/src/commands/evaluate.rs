@@ -1,9 +1,8 @@
 //! `train evaluate CHECKPOINT`: test loss of a checkpoint's averaged weights.
 
-use super::report;
+use super::{Compute, report};
 use ::train::config::Source;
 use ::train::data_kind::Named;
-use ::train::device::device;
 use ::train::evaluate::{Evaluation, TestClasses};
 use ::train::progress::{Progress, duration};
 use ::train::{checkpoint, data, step, system};
@@ -36,6 +35,8 @@ pub struct Evaluate {
     /// Exact log-determinants, for few dimensions
     #[arg(long)]
     exact: bool,
+    #[command(flatten)]
+    compute: Compute,
     /// Prints the result as one JSON object
     #[arg(long)]
     json: bool,
@@ -67,7 +68,7 @@ impl Evaluate {
     /// If the checkpoint or the data cannot be read or do not fit each other, or the evaluation breaks down.
     pub fn run(self) -> Result<()> {
         let start = Instant::now();
-        let device = device();
+        let device = self.compute.device()?;
         let checkpoint = checkpoint::load(&self.checkpoint, &device)?;
         let mut config = checkpoint.description.config;
         config.data.relocate(self.data);

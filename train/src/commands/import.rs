@@ -2,9 +2,9 @@
 
 use super::report;
 use ::train::checkpoint::{self, Description};
-use ::train::device::device;
 use ::train::research::import;
 use anyhow::{Result, bail};
+use burn::tensor::Device;
 use clap::Args;
 use serde::Serialize;
 use std::path::PathBuf;
@@ -43,7 +43,7 @@ impl Import {
         if out.exists() && !self.force {
             bail!("{} exists; choose another name with --out, or replace it with --force", out.display());
         }
-        let imported = import::read(&self.file, &device())?;
+        let imported = import::read(&self.file, &Device::flex())?;
         checkpoint::save(&out, &imported)?;
         let Description { shape, step, .. } = imported.description;
         let outcome = Outcome { checkpoint: out, shape, step, file: self.file };

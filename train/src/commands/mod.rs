@@ -4,14 +4,17 @@ mod animate;
 mod arrays;
 mod check;
 mod density;
+mod devices;
 mod evaluate;
 mod import;
 mod report;
 mod sample;
 mod train;
 
+use ::train::device::DeviceChoice;
 use anyhow::Result;
-use clap::{Parser, Subcommand};
+use burn::tensor::Device;
+use clap::{Args, Parser, Subcommand};
 use serde::Serialize;
 use std::process::ExitCode;
 
@@ -30,6 +33,7 @@ enum Command {
     Animate(animate::Animate),
     Check(check::Check),
     Density(density::DensityOf),
+    Devices(devices::Devices),
     Evaluate(evaluate::Evaluate),
     Report(report::Report),
     Sample(sample::Sample),
@@ -49,6 +53,7 @@ impl Arguments {
             (Some(Command::Animate(animate)), _) => animate.run()?,
             (Some(Command::Check(check)), _) => check.run()?,
             (Some(Command::Density(density)), _) => density.run()?,
+            (Some(Command::Devices(devices)), _) => devices.run()?,
             (Some(Command::Evaluate(evaluate)), _) => evaluate.run()?,
             (Some(Command::Report(report)), _) => report.run()?,
             (Some(Command::Sample(sample)), _) => sample.run()?,
@@ -62,6 +67,20 @@ impl Arguments {
             }
         }
         Ok(ExitCode::SUCCESS)
+    }
+}
+
+/// Where a command computes.
+#[derive(Args)]
+struct Compute {
+    /// auto, cpu, cuda, cuda:N, wgpu or wgpu:N; `train devices` lists what there is
+    #[arg(long = "device", value_name = "NAME", default_value_t)]
+    choice: DeviceChoice,
+}
+
+impl Compute {
+    fn device(&self) -> Result<Device> {
+        self.choice.open(0)
     }
 }
 

@@ -1,8 +1,7 @@
 //! `train sample CHECKPOINT`: images or points from a checkpoint's averaged weights.
 
-use super::report;
+use super::{Compute, report};
 use ::train::data_kind::{DataKind, Named};
-use ::train::device::device;
 use ::train::progress::duration;
 use ::train::{checkpoint, noise, picture, step, system};
 use anyhow::{Context, Result};
@@ -33,6 +32,8 @@ pub struct Sample {
     /// How points are written
     #[arg(long, value_enum, default_value_t = TableFormat::Csv)]
     format: TableFormat,
+    #[command(flatten)]
+    compute: Compute,
     /// Prints the result as one JSON object
     #[arg(long)]
     json: bool,
@@ -66,7 +67,7 @@ impl Sample {
     /// If the checkpoint cannot be read, an inverse does not converge, or the picture cannot be written.
     pub fn run(self) -> Result<()> {
         let start = Instant::now();
-        let device = device();
+        let device = self.compute.device()?;
         let checkpoint = checkpoint::load(&self.checkpoint, &device)?;
         let (model, kind) = (step::ready(checkpoint.average), checkpoint.description.kind);
         let &Self { n, temperature, seed, .. } = &self;

@@ -3,6 +3,7 @@
 use super::report;
 use ::train::config::{Config, Source};
 use ::train::data::{self, DataSet};
+use ::train::device::DeviceChoice;
 use ::train::fit;
 use ::train::progress::duration;
 use ::train::resume::Resumption;
@@ -11,6 +12,7 @@ use ::train::state::TrainingState;
 use ::train::stop;
 use ::train::summary::Summary;
 use anyhow::{Context, Result};
+use burn::tensor::Device;
 use clap::Args;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -30,6 +32,9 @@ pub struct Train {
     /// Changes a setting of the file, such as optim.learning_rate=2e-3; may be repeated
     #[arg(long, value_name = "SECTION.KEY=VALUE")]
     set: Vec<String>,
+    /// Where to compute, in place of the file's `device`: auto, cpu, cuda, cuda:N, wgpu or wgpu:N
+    #[arg(long, value_name = "NAME")]
+    device: Option<DeviceChoice>,
     /// Directory of the run [default: experiments/runs/<name of the file>, or that of the run that goes on]
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
@@ -46,6 +51,7 @@ struct Start {
     config: Config,
     source: Source,
     data: [DataSet; 2],
+    device: Device,
     dir: RunDir,
     state: Option<TrainingState>,
 }
@@ -57,9 +63,9 @@ impl Train {
     /// Those of the configuration, the data, and training.
     pub fn run(self) -> Result<ExitCode> {
         let stop = stop::on_signals()?;
-        let Start { config, source, data, dir, state } = self.start()?;
+        let Start { config, source, data, device, dir, state } = self.start()?;
         let unit = data[1].kind.unit();
-        let summary = fit::fit(&config, &source, &dir, data, state, &stop)?;
+        let summary = fit::fit(&config, &source, &dir, data, device, state, &stop)?;
         let out = dir.root();
         if !summary.finished {
             let Summary { steps, checkpoint, .. } = &summary;
@@ -74,19 +80,28 @@ impl Train {
     fn start(&self) -> Result<Start> {
         let Some(target) = &self.resume else {
             let file = self.config.as_deref().context("expected --config FILE or --resume DIR")?;
-            let (config, source) = Config::load(file, &self.set)?;
+            let (mut config, source) = Config::load(file, &self.set)?;
+            let device = self.open_device(&mut config, &source)?;
             let data = data::open_both(&config, &source)?;
             let out = self.out.clone().unwrap_or_else(|| default_out(file));
             let dir = RunDir::create(&out, &config, self.force)?;
-            return Ok(Start { config, source, data, dir, state: None });
+            return Ok(Start { config, source, data, device, dir, state: None });
         };
-        let resumption = Resumption::open(target, self.config.as_deref(), &self.set)?;
+        let mut resumption = Resumption::open(target, self.config.as_deref(), &self.set)?;
+        let device = self.open_device(&mut resumption.config, &resumption.source)?;
         let data = data::open_both(&resumption.config, &resumption.source)?;
         let out = self.out.clone().or_else(|| resumption.home.clone());
         let out = out.with_context(|| format!("{} belongs to no run: --out DIR says where to train on", target.display()))?;
         let config = resumption.config.clone();
         let (dir, state, source) = resumption.prepare(&out, &data[0], self.force)?;
-        Ok(Start { config, source, data, dir, state })
+        Ok(Start { config, source, data, device, dir, state })
+    }
+
+    /// The device that the command line asks for, which becomes that of the settings, or the one that they ask for.
+    fn open_device(&self, config: &mut Config, source: &Source) -> Result<Device> {
+        config.device = self.device.unwrap_or(config.device);
+        let place = || if self.device.is_some() { "--device".into() } else { source.place("device") };
+        config.device.open(0).with_context(place)
     }
 }
 

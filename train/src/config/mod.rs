@@ -1,4 +1,4 @@
-//! An experiment's settings: one TOML file with the sections `[data]`, `[model]`, `[task]`, `[log_det.train]`,
+//! An experiment's settings: one TOML file with the key `device` and the sections `[data]`, `[model]`, `[task]`, `[log_det.train]`,
 //! `[log_det.eval]`, `[optim]`, `[run]` and `[checkpoint]`.
 //!
 //! Keys that are left out have the defaults of these types; unknown keys and wrong types are errors with their line.
@@ -13,6 +13,7 @@ pub use data::{DataConfig, DataSource};
 pub use source::Source;
 pub use task::{TaskConfig, TaskKind};
 
+use crate::device::DeviceChoice;
 use crate::optimizer::OptimizerKind;
 use anyhow::{Context, Result};
 use residual_flows::{LogDetConfig, ResidualFlowConfig};
@@ -23,6 +24,9 @@ use std::path::Path;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
+    /// Where to compute: `auto`, `cpu`, `cuda`, `cuda:N`, `wgpu` or `wgpu:N`.
+    #[serde(default)]
+    pub device: DeviceChoice,
     /// Which images or points, and how they become real numbers.
     pub data: DataConfig,
     /// The architecture.

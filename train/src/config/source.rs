@@ -77,7 +77,7 @@ fn apply(table: &mut Table, setting: &str) -> Result<()> {
     };
     let parts: Vec<&str> = key.trim().split('.').collect();
     let [sections @ .., last] = parts.as_slice() else { bail!("--set {setting}: there is no key before `=`") };
-    if sections.is_empty() {
+    if sections.is_empty() && *last != "device" {
         bail!("--set {setting}: `{last}` names no section; expected section.key=value, such as optim.{last}={text}");
     }
     let mut inner = &mut *table;

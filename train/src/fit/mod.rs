@@ -66,14 +66,15 @@ pub fn fit(
     source: &Source,
     dir: &RunDir,
     data: [DataSet; 2],
+    device: Device,
     state: Option<TrainingState>,
     interrupted: &AtomicBool,
 ) -> Result<Summary> {
     let [train, test] = data;
     let is_new = state.is_none();
     let (mut model, mut fit) = match state {
-        None => Fit::begin(config, source, dir, &train, test)?,
-        Some(state) => Fit::resume(config, dir, &train, test, state)?,
+        None => Fit::begin(config, source, dir, &train, test, device)?,
+        Some(state) => Fit::resume(config, dir, &train, test, device, state)?,
     };
     let mut batches = Prefetch::train(train.batches, fit.position.epoch, fit.position.batch as usize, PREFETCH_DEPTH);
     let mut progress = Progress::new("steps", fit.total_steps).after(fit.stepper.steps());

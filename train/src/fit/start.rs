@@ -3,7 +3,6 @@
 use super::{Clock, Fit};
 use crate::config::{Config, Source};
 use crate::data::{DataSet, tensor};
-use crate::device::device;
 use crate::journal::Journal;
 use crate::noise;
 use crate::position::Position;
@@ -27,8 +26,8 @@ impl<'a> Fit<'a> {
         dir: &'a RunDir,
         train: &DataSet,
         test: DataSet,
+        device: Device,
     ) -> Result<(ResidualFlow, Self)> {
-        let device = device();
         let model = initial_model(config, source, train, &device)?;
         let position = Position::new(0, 0, train);
         let fit = Self::new(config, dir, test, device, position, 0, RunLog::default())?;
@@ -41,9 +40,9 @@ impl<'a> Fit<'a> {
         dir: &'a RunDir,
         train: &DataSet,
         test: DataSet,
+        device: Device,
         state: TrainingState,
     ) -> Result<(ResidualFlow, Self)> {
-        let device = device();
         let [model, average] = state.models(&device)?;
         let TrainingState { description: Description { step, epoch, batch, .. }, optimizer, log, .. } = state;
         let position = Position::new(epoch, batch, train);

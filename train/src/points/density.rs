@@ -45,8 +45,8 @@ pub struct Density<'a> {
 
 impl<'a> Density<'a> {
     /// With log-determinants computed in this way.
-    pub fn new(model: &'a ResidualFlow, log_det: &'a LogDetConfig) -> Self {
-        Self { model, log_det, device: crate::device::device() }
+    pub fn new(model: &'a ResidualFlow, log_det: &'a LogDetConfig, device: &Device) -> Self {
+        Self { model, log_det, device: device.clone() }
     }
 
     /// `ln p` (nats) at points in the model's coordinates, row by row.

@@ -4,6 +4,7 @@ use super::args::ScriptArguments;
 use super::settings::{ScriptSettings, activation, distribution, norm_orders};
 use crate::config::{Config, DataConfig, LogDetSection, OptimConfig, RunConfig, ScheduleKind, TaskConfig, TaskKind};
 use crate::data_kind::DataKind;
+use crate::device::DeviceChoice;
 use crate::optimizer::OptimizerKind;
 use anyhow::{Result, bail};
 use residual_flows::log_det::{GradientForm, Method};
@@ -32,6 +33,7 @@ pub(super) fn settings(args: &ScriptArguments) -> Result<ScriptSettings> {
     let size = args.size("imagesize", 32)?;
     let shape = [data_set.channels, size, size];
     let config = Config {
+        device: DeviceChoice::default(),
         data: DataConfig {
             path: Some(format!("data/{}", data_set.directory).into()),
             shape: Some(shape),

@@ -4,6 +4,7 @@ use super::args::ScriptArguments;
 use super::settings::{ScriptSettings, activation, distribution, norm_orders};
 use crate::config::{Config, DataConfig, LogDetSection, OptimConfig, RunConfig, TaskConfig};
 use crate::data_kind::DataKind;
+use crate::device::DeviceChoice;
 use anyhow::{Context, Result, ensure};
 use datasets::points::{Distribution, Standardization};
 use residual_flows::log_det::{GradientForm, Method, Trace};
@@ -23,6 +24,7 @@ pub(super) fn settings(args: &ScriptArguments) -> Result<ScriptSettings> {
         .with_context(|| format!("its argument `data` is {name:?}, expected one of train_toy.py's distributions"))?;
     let batch_size = args.size("batch_size", 500)?;
     let config = Config {
+        device: DeviceChoice::default(),
         data: DataConfig {
             points: Some(points),
             test_points: Some(args.size("test_batch_size", 10_000)?),

@@ -42,7 +42,7 @@ impl PointShowcase {
         }
         let mut panels = vec![self.data.clone()];
         if model.dimensions() == 2 {
-            let density = Density::new(model, &self.log_det);
+            let density = Density::new(model, &self.log_det, &self.latents.device());
             panels.push(HeatMap::of(density.on_grid(&Window::default(), DENSITY_CELLS)?));
         }
         let mut missing = Vec::new();
