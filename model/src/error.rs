@@ -44,6 +44,19 @@ pub enum ModelError {
         /// Iterations made.
         iterations: usize,
     },
+    /// An induced norm whose iteration did not reach its tolerance.
+    #[error(
+        "the norm of layer `{layer}` did not converge: after {iterations} iterations it is still off by {change:.1e} of itself; \
+         `update_lipschitz` estimates it"
+    )]
+    Norm {
+        /// The layer's path in the model.
+        layer: String,
+        /// Iterations made.
+        iterations: usize,
+        /// The relative error that was left.
+        change: f64,
+    },
     /// A number that is not finite where one is needed.
     #[error("{what} of layer `{layer}` is not finite")]
     NotFinite {

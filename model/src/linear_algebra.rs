@@ -73,6 +73,63 @@ impl Lu {
     }
 }
 
+/// Eigenvalues of a symmetric matrix, largest first, and their unit eigenvectors.
+pub(crate) struct SymmetricEigen {
+    pub values: Vec<f64>,
+    pub vectors: Vec<Vec<f64>>,
+}
+
+impl SymmetricEigen {
+    /// Of an `n×n` matrix, by Jacobi's rotations.
+    pub fn new(mut a: Vec<f64>, n: usize) -> Self {
+        /// Each squares what is left beside the diagonal, once that is small.
+        const MAX_SWEEPS: usize = 30;
+        let mut vectors: Vec<Vec<f64>> = (0..n).map(|i| (0..n).map(|j| f64::from(u8::from(i == j))).collect()).collect();
+        for _ in 0..MAX_SWEEPS {
+            let mut rotated = false;
+            for p in 0..n {
+                for q in p + 1..n {
+                    let (app, aqq, apq) = (a[p * n + p], a[q * n + q], a[p * n + q]);
+                    if apq.abs() <= f64::EPSILON * (app.abs() * aqq.abs()).sqrt() {
+                        continue;
+                    }
+                    rotated = true;
+                    let (cos, sin) = rotation(app, aqq, apq);
+                    for k in 0..n {
+                        (a[k * n + p], a[k * n + q]) = turn(a[k * n + p], a[k * n + q], cos, sin);
+                    }
+                    for k in 0..n {
+                        (a[p * n + k], a[q * n + k]) = turn(a[p * n + k], a[q * n + k], cos, sin);
+                    }
+                    let (before, from_q) = vectors.split_at_mut(q);
+                    for (x, y) in before[p].iter_mut().zip(&mut from_q[0]) {
+                        (*x, *y) = turn(*x, *y, cos, sin);
+                    }
+                }
+            }
+            if !rotated {
+                break;
+            }
+        }
+        let mut pairs: Vec<(f64, Vec<f64>)> = vectors.into_iter().enumerate().map(|(i, v)| (a[i * n + i], v)).collect();
+        pairs.sort_by(|a, b| b.0.total_cmp(&a.0));
+        let (values, vectors) = pairs.into_iter().unzip();
+        Self { values, vectors }
+    }
+}
+
+/// Cosine and sine of the smaller angle by which the pair `(p, q)` is turned so that `a_pq` vanishes.
+fn rotation(app: f64, aqq: f64, apq: f64) -> (f64, f64) {
+    let slope = (aqq - app) / (2.0 * apq);
+    let tan = 1f64.copysign(slope) / (slope.abs() + slope.hypot(1.0));
+    let cos = 1.0 / tan.hypot(1.0);
+    (cos, tan * cos)
+}
+
+fn turn(x: f64, y: f64, cos: f64, sin: f64) -> (f64, f64) {
+    (cos * x - sin * y, sin * x + cos * y)
+}
+
 fn subtract(row: &mut [f64], factor: f64, other: &[f64]) {
     row.iter_mut().zip(other).for_each(|(value, other)| *value -= factor * other);
 }
@@ -88,6 +145,23 @@ mod tests {
         assert!((Lu::new(a, 3).log_abs_det() - 4f64.ln()).abs() < 1e-14);
         assert_eq!(Lu::new(vec![1.0, 2.0, 2.0, 4.0], 2).log_abs_det(), f64::NEG_INFINITY);
         assert_eq!(Lu::new(vec![0.0, 1.0, 2.0, 0.0, 3.0, 4.0, 0.0, 5.0, 7.0], 3).log_abs_det(), f64::NEG_INFINITY);
+    }
+
+    #[test]
+    fn eigenvectors_are_orthonormal_and_stay_in_their_direction() {
+        let n = 6;
+        let a: Vec<f64> = (0..n * n).map(|i| ((i / n + 1) * (i % n + 1)) as f64).map(|x| (x * 1.7).sin()).collect();
+        let eigen = SymmetricEigen::new(a.clone(), n);
+        assert!(eigen.values.is_sorted_by(|a, b| a >= b), "{:?}", eigen.values);
+        let dot = |x: &[f64], y: &[f64]| x.iter().zip(y).map(|(x, y)| x * y).sum::<f64>();
+        for (i, (value, x)) in eigen.values.iter().zip(&eigen.vectors).enumerate() {
+            for (row, x_i) in a.chunks_exact(n).zip(x) {
+                assert!((dot(row, x) - value * x_i).abs() < 1e-12);
+            }
+            for (j, y) in eigen.vectors.iter().enumerate() {
+                assert!((dot(x, y) - f64::from(u8::from(i == j))).abs() < 1e-12);
+            }
+        }
     }
 
     #[test]

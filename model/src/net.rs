@@ -2,9 +2,11 @@
 
 use crate::activation::{Activation, ActivationKind};
 use crate::branch::{Branch, BranchGradients, BranchParts, Form, GeneralBranch, channel_means};
+use crate::error::{ModelError, Result};
 use crate::gradients::Gradients;
 use crate::lipschitz::{
-    ContractiveConvolution, ContractiveConvolutionConfig, NormLearning, NormOrder, NormPair, PowerIteration, order_of, parameter,
+    ContractiveConvolution, ContractiveConvolutionConfig, NormLearning, NormOrder, NormPair, PowerIteration, Unconverged,
+    order_of, parameter,
 };
 use crate::moving_batch_norm::MovingBatchNorm;
 use crate::tensor::from_vec;
@@ -307,6 +309,22 @@ impl ContractiveNet {
         let layers = self.convolutions.iter_mut().zip(pairs);
         let product: f32 = layers.map(|(layer, pair)| layer.update(pair, settings).sigma.min(layer.bound() as f32)).product();
         product * self.growth_beside_layers() as f32
+    }
+
+    /// [Converges](crate::ResidualFlow::converge_lipschitz) the constraint of every layer; `path` is the network's.
+    ///
+    /// # Errors
+    /// Names the first layer whose norm does not converge.
+    pub(crate) fn converge_lipschitz(&mut self, path: &str) -> Result<()> {
+        let pairs = self.norm_pairs();
+        for (index, (layer, pair)) in self.convolutions.iter_mut().zip(pairs).enumerate() {
+            let unconverged = |Unconverged { iterations, change }| {
+                let layer = format!("{path}.convolutions.{index}");
+                ModelError::Norm { layer, iterations, change }
+            };
+            layer.converge(pair).map_err(unconverged)?;
+        }
+        Ok(())
     }
 
     /// What the product of the layers' norms lacks of a Lipschitz constant: the activations' constants, and what the step

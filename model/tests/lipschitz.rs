@@ -4,7 +4,7 @@ use burn::tensor::{Device, Tensor};
 use residual_flows::state::{named_tensors, with_tensors};
 use residual_flows::{
     ContractiveNet, ContractiveNetConfig, FixedPoint, FlowLayer, InversionReport, LayerId, ModelError, NoiseKey, NormPair,
-    PowerIteration, flows::ResidualBlock, gaussian,
+    PowerIteration, ResidualFlowConfig, flows::ResidualBlock, gaussian,
 };
 
 fn net(scale: f32, dense: bool) -> ContractiveNet {
@@ -62,6 +62,38 @@ fn power_iteration_finds_the_spectral_norm() {
         assert!((f64::from(found.sigma) / expected - 1.0).abs() < 1e-3, "{dims:?}: {} for {expected}", found.sigma);
         assert!((layer.sigma(NormPair::SPECTRAL) / found.sigma - 1.0).abs() < 1e-5);
     }
+}
+
+/// Long and short kernels, images and fully connected; the bound is above the norms, so that all are looked at.
+#[test]
+fn converged_norms_are_those_of_double_precision() {
+    let config = ResidualFlowConfig { blocks: vec![1], hidden_channels: 30.into(), dense_hidden: 7, ..Default::default() };
+    let mut model = config.init([2, 5, 4], &mut NoiseKey::new(1, [0, 0]).stream(0), &Device::flex()).unwrap();
+    model.converge_lipschitz().unwrap();
+    let nets: Vec<&ContractiveNet> = model.scales.iter().flat_map(|scale| &scale.layers).filter_map(FlowLayer::net).collect();
+    assert_eq!(nets.len(), 5);
+    for layer in nets.iter().flat_map(|net| &net.convolutions) {
+        let dims = layer.weight.val().dims();
+        let weight: Vec<f32> = layer.weight.val().try_into_vec_as().unwrap();
+        let image = if dims[2] == 1 { [1, 1] } else { [5, 4] };
+        let (found, expected) = (f64::from(layer.sigma(NormPair::SPECTRAL)), spectral_norm(&weight, dims, image));
+        assert!((found / expected - 1.0).abs() < 1e-6, "{dims:?}: {found} for {expected}");
+    }
+}
+
+#[test]
+fn norms_that_are_no_numbers_do_not_converge() {
+    let config = ResidualFlowConfig { blocks: vec![1], hidden_channels: 3.into(), dense_blocks: 0, ..Default::default() };
+    let mut model = config.init([1, 4, 4], &mut NoiseKey::new(1, [0, 0]).stream(0), &Device::flex()).unwrap();
+    let broken = named_tensors(&model).into_iter().map(|mut tensor| {
+        if tensor.name.ends_with("convolutions.1.weight") {
+            tensor.values[0] = f32::NAN;
+        }
+        tensor
+    });
+    model = with_tensors(model.clone(), broken.collect()).unwrap();
+    let error = model.converge_lipschitz().unwrap_err().to_string();
+    assert!(error.contains("net.convolutions.1` did not converge"), "{error}");
 }
 
 #[test]

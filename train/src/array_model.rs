@@ -7,7 +7,7 @@ use crate::noise;
 use anyhow::{Context, Result, bail, ensure};
 use burn::tensor::{Device, Tensor, TensorData};
 use clap::ValueEnum;
-use residual_flows::{LogDetConfig, LogDetContext, PowerIteration, ResidualFlow, bits_per_dim};
+use residual_flows::{LogDetConfig, LogDetContext, ResidualFlow, bits_per_dim};
 use serde::Serialize;
 use std::path::Path;
 
@@ -21,9 +21,6 @@ pub enum Weights {
     /// The weights of the last step, with the vectors of power iteration as they were stored
     Raw,
 }
-
-/// The averaged weights' norms are wanted to single precision.
-const CONVERGED: PowerIteration = PowerIteration { tol: 1e-8, max_iters: 2000, random_starts: 0 };
 
 /// A model, and how it is used.
 pub struct ArrayModel {
@@ -53,13 +50,13 @@ impl ArrayModel {
     /// Of a checkpoint, ours or the research code's.
     ///
     /// # Errors
-    /// As [`checkpoint::load`].
+    /// As [`checkpoint::load`], and if the Lipschitz constraint of the averaged weights does not converge.
     pub fn load(path: &Path, weights: Weights, device: Device) -> Result<Self> {
         let Checkpoint { description, model, mut average, .. } = checkpoint::load(path, &device)?;
         let model = match weights {
             Weights::Raw => model,
             Weights::Ema => {
-                average.update_lipschitz(&CONVERGED);
+                average.converge_lipschitz().context("the averaged weights; `--weights raw` takes those of the last step")?;
                 average
             }
         };

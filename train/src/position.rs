@@ -20,6 +20,12 @@ impl Position {
         Self { epoch, batch: batch.min(batches_per_epoch.saturating_sub(1)), batches_per_epoch }
     }
 
+    /// After so many batches.
+    pub fn after(batches: u64, train: &DataSet) -> Self {
+        let batches_per_epoch = (train.batches.batches_per_epoch() as u64).max(1);
+        Self { epoch: batches / batches_per_epoch, batch: batches % batches_per_epoch, batches_per_epoch }
+    }
+
     /// One batch further.
     pub fn advance(&mut self) {
         self.batch += 1;

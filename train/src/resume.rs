@@ -1,12 +1,15 @@
-//! Going on with a run: from its directory, or from one of its checkpoints.
+//! Going on with a run: from its directory, from one of its checkpoints, or from a checkpoint of the research code.
 
 use crate::checkpoint;
 use crate::config::{Config, Source};
 use crate::data::DataSet;
+use crate::position::Position;
+use crate::research::import;
 use crate::retention::{last_of, rewind};
 use crate::run_dir::RunDir;
 use crate::state::{Description, TrainingState};
 use anyhow::{Context, Result, bail, ensure};
+use burn::tensor::Device;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -31,7 +34,7 @@ impl Resumption {
     pub fn open(target: &Path, config: Option<&Path>, settings: &[String]) -> Result<Self> {
         let (checkpoint, home) = locate(target)?;
         let from = match checkpoint {
-            Some(path) => Some((path.clone(), checkpoint::read(&path)?)),
+            Some(path) => Some((path.clone(), checkpoint::read_either(&path, &Device::flex())?)),
             None => None,
         };
         let (config, source) = match (config, &from, &home) {
@@ -68,10 +71,16 @@ impl Resumption {
             train.kind,
             train.shape()
         );
-        // With another batch size, the same images of the epoch count as used, up to a batch.
-        let sizes = [&state.description.config, &config].map(|config| config.optim.batch_size as u64);
-        state.description.batch = state.description.batch * sizes[0] / sizes[1];
-        state.description.config = config;
+        let Description { config: before, step, epoch, batch, .. } = &mut state.description;
+        if import::is_likely(&path) {
+            // Where in the data the research code was follows from its steps.
+            let position = Position::after(*step * before.optim.accumulate as u64, train);
+            (*epoch, *batch) = (position.epoch, position.batch);
+        } else {
+            // With another batch size, the same images of the epoch count as used, up to a batch.
+            *batch = *batch * before.optim.batch_size as u64 / config.optim.batch_size as u64;
+        }
+        *before = config;
         let config = &state.description.config;
         if in_place {
             let dir = RunDir::reopen(out, config)?;
@@ -93,7 +102,8 @@ impl Resumption {
 fn locate(target: &Path) -> Result<(Option<PathBuf>, Option<PathBuf>)> {
     if target.is_file() {
         let dir = fs::canonicalize(target).ok().and_then(|path| Some(path.parent()?.to_path_buf()));
-        let run = dir.filter(|dir| dir.ends_with("checkpoints")).and_then(|dir| Some(dir.parent()?.to_path_buf()));
+        let dir = dir.filter(|dir| dir.ends_with("checkpoints") && !import::is_likely(target));
+        let run = dir.and_then(|dir| Some(dir.parent()?.to_path_buf()));
         return Ok((Some(target.into()), run.filter(|run| run.join("config.toml").exists())));
     }
     ensure!(target.exists(), "cannot go on with {}: it does not exist", target.display());

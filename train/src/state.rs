@@ -113,7 +113,10 @@ impl TrainingState {
         let empty = config.model.init(*shape, &mut noise.stream(0), device);
         let empty = empty.context("the architecture in its settings")?;
         let fill = |what, tensors: &[NamedTensor]| {
-            empty.clone().with_state(tensors.to_vec()).with_context(|| format!("`{what}` does not fit its own settings"))
+            empty
+                .clone()
+                .with_state(tensors.to_vec())
+                .with_context(|| format!("its `{what}` does not fit the model of the settings"))
         };
         Ok([fill("model", &self.weights)?, fill("average", &self.average)?])
     }

@@ -127,7 +127,8 @@ impl Stepper {
     /// If the memory is another optimiser's, or does not fit the model.
     pub fn restore(&mut self, step: u64, optimizer: &OptimizerState, model: &ResidualFlow, average: ResidualFlow) -> Result<()> {
         self.step = step;
-        if optimizer.steps > 0 {
+        // SGD does not count its steps in the research code's checkpoints.
+        if optimizer.steps > 0 || !optimizer.slots.is_empty() {
             self.optimizer.restore(optimizer, model)?;
             self.average = WeightAverage::restored(self.average.decay(), average);
         }

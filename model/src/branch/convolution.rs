@@ -64,6 +64,27 @@ impl Convolution {
         }
     }
 
+    /// The products of the weight's rows or columns that belong to taps: `W Wᵀ` of an unfolded convolution, else `Wᵀ W`,
+    /// `[k² c, k² c]`; `None` where it is larger than the weight.
+    pub fn gram(&self) -> Option<Tensor<2>> {
+        let (weight, transposed) = (self.weight.clone(), self.weight.clone().transpose());
+        let (by_taps, others) = match self.form {
+            Form::Unfold => (weight, transposed),
+            Form::Fold => (transposed, weight),
+        };
+        let [taps, channels] = by_taps.dims();
+        (taps <= channels).then(|| by_taps.matmul(others))
+    }
+
+    /// `Wᵀ W x` of an unfolded convolution, else `W Wᵀ x`, by its [`gram`](Self::gram): nothing is as wide as the other side.
+    pub fn apply_gram(&self, gram: &Tensor<2>, x: Tensor<4>) -> Tensor<4> {
+        let sign = match self.form {
+            Form::Unfold => 1,
+            Form::Fold => -1,
+        };
+        fold(product(unfold(x, self.kernel, sign), gram.clone()), self.kernel, -sign)
+    }
+
     /// The gradient of `⟨ȳ, W x⟩` by `W`, in this convolution's layout.
     pub fn weight_gradient(&self, x: Tensor<4>, y_bar: Tensor<4>) -> Tensor<2> {
         let (left, right) = match self.form {
@@ -118,6 +139,6 @@ fn offsets(kernel: usize, sign: i32) -> impl Iterator<Item = (usize, usize)> {
 
 fn pad(x: Tensor<4>, radius: usize) -> Tensor<4> {
     let [b, h, w, c] = x.dims();
-    let padded = Tensor::zeros([b, h + 2 * radius, w + 2 * radius, c], &x.device());
+    let padded = Tensor::zeros([b, h + 2 * radius, w + 2 * radius, c], (&x.device(), x.dtype()));
     padded.slice_assign([0..b, radius..radius + h, radius..radius + w, 0..c], x)
 }

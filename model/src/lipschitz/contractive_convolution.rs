@@ -1,6 +1,7 @@
 //! A convolution whose induced norm is kept at or below a bound.
 
 use super::closed_form::ClosedForm;
+use super::converged_norm::Unconverged;
 use super::induced_norm::InducedNorm;
 use super::learned_order::sigma_by_orders;
 use super::norm_order::NormPair;
@@ -8,7 +9,7 @@ use super::power_iteration::{NormEstimate, PowerIteration};
 use super::spectral_map::SpectralMap;
 use crate::branch::{Convolution, Form};
 use crate::randomness::{gaussian, uniform};
-use crate::tensor::{from_vec, to_vec};
+use crate::tensor::{from_vec, to_doubles, to_vec};
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Tensor};
 use rand::Rng;
@@ -120,10 +121,25 @@ impl ContractiveConvolution {
             return NormEstimate { sigma: self.sigma(pair), iterations: 0 };
         };
         let (vector, estimate) = norm.improved(settings);
+        self.keep(vector);
+        estimate
+    }
+
+    /// Replaces the kept vector by the one that double precision finds.
+    ///
+    /// # Errors
+    /// If it finds none.
+    pub(crate) fn converge(&mut self, pair: NormPair) -> Result<(), Unconverged> {
+        if let Norm::Iterated(norm) = self.norm(pair) {
+            self.keep(norm.converged()?);
+        }
+        Ok(())
+    }
+
+    fn keep(&mut self, vector: Tensor<4>) {
         let vector = self.flattened(vector);
         self.vector = self.vector.take().map(|before| Param::initialized(before.id, vector));
         self.opposite = None;
-        estimate
     }
 
     /// The vectors `(u, v)` with `σ = ⟨u, W v⟩`, channels first; none for norms in closed form.
@@ -157,12 +173,12 @@ impl ContractiveConvolution {
         let Some((_, v)) = self.vectors(pair) else { return [0.0; 2] };
         let weight = Convolution::new(self.form, self.weight.val());
         let device = v.device();
-        let through = |values: &[f32], f: &dyn Fn(Tensor<4>) -> Tensor<4>| {
-            let image = self.image(from_vec(values.to_vec(), [values.len()], &device));
-            to_vec(self.flattened(f(image)))
+        let through = |values: &[f64], f: &dyn Fn(Tensor<4>) -> Tensor<4>| {
+            let image = self.image(from_vec(values.iter().map(|&value| value as f32).collect(), [values.len()], &device));
+            to_doubles(self.flattened(f(image)))
         };
-        let apply = |v: &[f32]| through(v, &|v| weight.apply(v));
-        sigma_by_orders(pair, &to_vec(v), apply, |u| through(u, &|u| weight.apply_transposed(u)))
+        let apply = |v: &[f64]| through(v, &|v| weight.apply(v));
+        sigma_by_orders(pair, &to_doubles(v), apply, |u| through(u, &|u| weight.apply_transposed(u)))
     }
 
     /// `Ŵ`.

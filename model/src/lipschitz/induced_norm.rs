@@ -1,5 +1,6 @@
 //! The induced norm of a map from one vector that persists, the narrow one.
 
+use super::converged_norm::{Unconverged, maximizer};
 use super::norm_order::NormPair;
 use super::power_iteration::{NormEstimate, PowerIteration, normalized};
 use super::spectral_map::SpectralMap;
@@ -58,6 +59,14 @@ impl InducedNorm {
         best
     }
 
+    /// The best vector in double precision, where single precision cannot tell.
+    ///
+    /// # Errors
+    /// If it is not found.
+    pub fn converged(&self) -> Result<Tensor<4>, Unconverged> {
+        maximizer(&self.map, self.pair, self.vector.clone())
+    }
+
     /// `x / ‖x‖_r`.
     fn scaled(&self, x: Tensor<4>) -> Tensor<4> {
         if self.is_spectral() { normalized(x) } else { through_values(x, |x| scaled(x, self.pair.domain)) }
@@ -111,7 +120,7 @@ impl InducedNorm {
 }
 
 /// A function of the elements as one vector.
-fn through_values(x: Tensor<4>, f: impl Fn(&[f32]) -> Vec<f32>) -> Tensor<4> {
+fn through_values(x: Tensor<4>, f: impl Fn(&[f32]) -> Vec<f64>) -> Tensor<4> {
     let (dims, device) = (x.dims(), x.device());
-    from_vec(f(&to_vec(x)), dims, &device)
+    from_vec(f(&to_vec(x)).into_iter().map(|value| value as f32).collect(), dims, &device)
 }

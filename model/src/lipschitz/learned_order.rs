@@ -62,9 +62,9 @@ pub(crate) fn parameter(order: &Param<Tensor<1>>) -> f64 {
 /// ```
 pub(super) fn sigma_by_orders(
     pair: NormPair,
-    v: &[f32],
-    apply: impl Fn(&[f32]) -> Vec<f32>,
-    apply_transposed: impl Fn(&[f32]) -> Vec<f32>,
+    v: &[f64],
+    apply: impl Fn(&[f64]) -> Vec<f64>,
+    apply_transposed: impl Fn(&[f64]) -> Vec<f64>,
 ) -> [f64; 2] {
     let (p, q) = (pair.domain, pair.codomain);
     let z = apply(v);
@@ -78,18 +78,18 @@ pub(super) fn sigma_by_orders(
     let image = apply(&aligned(&w, p));
     let (length, mean) = (norm(&z, q).ln(), mean_logarithm(&z, q));
     let q = q.get();
-    let slope = |z: f32| f64::from(z.abs()).ln() - length / q - (1.0 - 1.0 / q) * mean;
+    let slope = |z: f64| z.abs().ln() - length / q - (1.0 - 1.0 / q) * mean;
     let terms = z.iter().zip(&u).zip(&image).filter(|((z, _), _)| **z != 0.0);
-    let by_q = terms.map(|((&z, &u), &image)| slope(z) * f64::from(u) * f64::from(image)).sum();
+    let by_q = terms.map(|((&z, &u), &image)| slope(z) * u * image).sum();
     [by_p, by_q]
 }
 
 /// The mean of `ln|x_i|` with weights `|x_i|ᵏ`.
-fn mean_logarithm(x: &[f32], order: NormOrder) -> f64 {
-    let largest = x.iter().fold(0f32, |max, value| max.max(value.abs()));
+fn mean_logarithm(x: &[f64], order: NormOrder) -> f64 {
+    let largest = x.iter().fold(0f64, |max, value| max.max(value.abs()));
     let weighted = x.iter().filter(|value| **value != 0.0).map(|value| {
-        let weight = f64::from(value.abs() / largest).powf(order.get());
-        (weight, weight * f64::from(value.abs()).ln())
+        let weight = (value.abs() / largest).powf(order.get());
+        (weight, weight * value.abs().ln())
     });
     let (weights, logarithms) = weighted.fold((0.0, 0.0), |(a, b), (c, d)| (a + c, b + d));
     logarithms / weights
@@ -117,10 +117,10 @@ mod tests {
 
     #[test]
     fn the_gradient_of_sigma_is_that_of_finite_differences() {
-        let weight = [[0.7f32, -1.3, 0.4, 0.0], [0.2, 0.5, -0.9, 0.0], [1.1, 0.3, 0.8, 0.0]];
-        let apply = |v: &[f32]| weight.iter().map(|row| row.iter().zip(v).map(|(a, b)| a * b).sum()).collect::<Vec<f32>>();
-        let transposed = |u: &[f32]| (0..4).map(|i| weight.iter().zip(u).map(|(row, u)| row[i] * u).sum()).collect::<Vec<f32>>();
-        let v = [0.5f32, -0.4, 0.6, 0.2];
+        let weight = [[0.7f64, -1.3, 0.4, 0.0], [0.2, 0.5, -0.9, 0.0], [1.1, 0.3, 0.8, 0.0]];
+        let apply = |v: &[f64]| weight.iter().map(|row| row.iter().zip(v).map(|(a, b)| a * b).sum()).collect::<Vec<f64>>();
+        let transposed = |u: &[f64]| (0..4).map(|i| weight.iter().zip(u).map(|(row, u)| row[i] * u).sum()).collect::<Vec<f64>>();
+        let v = [0.5f64, -0.4, 0.6, 0.2];
         let sigma = |p: f64, q: f64| {
             let u = aligned(&apply(&v), NormOrder::new(q).unwrap().dual());
             norm(&transposed(&u), NormOrder::new(p).unwrap().dual())

@@ -7,12 +7,15 @@
 //! | `closed_form` | norms from 1 and to ∞ |
 //! | `induced_norm`, `power_iteration` | all other norms, from one vector that persists |
 //! | `spectral_map` | the products with that vector |
+//! | `converged_norm`, `lanczos` | the same norms in double precision |
 //! | `learned_order` | orders that are trained |
 //! | `contractive_convolution` | the layer |
 
 mod closed_form;
 mod contractive_convolution;
+mod converged_norm;
 mod induced_norm;
+mod lanczos;
 mod learned_order;
 mod norm_order;
 mod power_iteration;
@@ -21,6 +24,7 @@ mod vector_norm;
 
 pub use contractive_convolution::ContractiveConvolution;
 pub(crate) use contractive_convolution::ContractiveConvolutionConfig;
+pub(crate) use converged_norm::Unconverged;
 pub use learned_order::NormLearning;
 pub(crate) use learned_order::{order_of, parameter};
 pub use norm_order::{NormOrder, NormPair};

@@ -2,7 +2,7 @@
 
 use crate::branch::{Convolution, Form};
 use crate::kernels::{Grid, NarrowMap, Side};
-use crate::tensor::{from_vec, to_vec};
+use crate::tensor::{from_doubles, from_vec, to_doubles, to_vec};
 use burn::tensor::{Device, Tensor};
 
 /// `A = W` where the kept vector is the right one, `A = Wᵀ` where it is the left one.
@@ -28,6 +28,13 @@ impl SpectralMap {
             NarrowMap { grid, channels, hidden, kernel, side, weight: to_vec(convolution.weight.clone()) }
         });
         Self { convolution, fused }
+    }
+
+    /// The same map in double precision, on the host.
+    pub fn in_double_precision(&self) -> Self {
+        let weight = &self.convolution.weight;
+        let weight = from_doubles(to_doubles(weight.clone()), weight.dims());
+        Self { convolution: self.convolution.with_weight(weight), fused: None }
     }
 
     /// `A x`.

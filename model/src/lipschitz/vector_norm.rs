@@ -3,8 +3,8 @@
 use super::norm_order::NormOrder;
 
 /// `‖x‖_p`, computed in double precision.
-pub(super) fn norm(x: &[f32], order: NormOrder) -> f64 {
-    let magnitudes = || x.iter().map(|value| f64::from(value.abs()));
+pub(super) fn norm(x: &[impl Copy + Into<f64>], order: NormOrder) -> f64 {
+    let magnitudes = || x.iter().map(|&value| value.into().abs());
     let largest = magnitudes().fold(0.0, f64::max);
     match order.get() {
         1.0 => magnitudes().sum(),
@@ -19,7 +19,8 @@ pub(super) fn norm(x: &[f32], order: NormOrder) -> f64 {
 ///
 /// `x_i ∝ sign(z_i) |z_i|^{1/(p-1)}`; for `p = 1` the coordinate of the largest `|z_i|`, for `p = ∞` the signs.
 /// Zero stays zero where no `x` is better than another and `1 < p < ∞`.
-pub(super) fn aligned(z: &[f32], order: NormOrder) -> Vec<f32> {
+pub(super) fn aligned(z: &[impl Copy + Into<f64>], order: NormOrder) -> Vec<f64> {
+    let z: Vec<f64> = z.iter().map(|&value| value.into()).collect();
     match order.get() {
         1.0 => {
             let mut x = vec![0.0; z.len()];
@@ -30,17 +31,17 @@ pub(super) fn aligned(z: &[f32], order: NormOrder) -> Vec<f32> {
         }
         f64::INFINITY => z.iter().map(|value| value.signum()).collect(),
         p => {
-            let largest = f64::from(z.iter().fold(0f32, |max, value| max.max(value.abs()))).max(f64::MIN_POSITIVE);
-            let power = |value: &f32| ((f64::from(value.abs()) / largest).powf(1.0 / (p - 1.0)) as f32).copysign(*value);
+            let largest = z.iter().fold(f64::MIN_POSITIVE, |max, value| max.max(value.abs()));
+            let power = |value: &f64| (value.abs() / largest).powf(1.0 / (p - 1.0)).copysign(*value);
             scaled(&z.iter().map(power).collect::<Vec<_>>(), order)
         }
     }
 }
 
 /// `x / ‖x‖_p`; zero stays zero.
-pub(super) fn scaled(x: &[f32], order: NormOrder) -> Vec<f32> {
+pub(super) fn scaled(x: &[impl Copy + Into<f64>], order: NormOrder) -> Vec<f64> {
     let norm = norm(x, order).max(f64::MIN_POSITIVE);
-    x.iter().map(|&value| (f64::from(value) / norm) as f32).collect()
+    x.iter().map(|&value| value.into() / norm).collect()
 }
 
 #[cfg(test)]
@@ -64,7 +65,7 @@ mod tests {
         for p in [1.0, 1.2, 2.0, 3.5, f64::INFINITY] {
             let order = NormOrder::new(p).unwrap();
             let x = aligned(&z, order);
-            let product: f64 = x.iter().zip(&z).map(|(a, b)| f64::from(a * b)).sum();
+            let product: f64 = x.iter().zip(&z).map(|(a, b)| a * f64::from(*b)).sum();
             assert!((norm(&x, order) - 1.0).abs() < 1e-6, "p = {p}");
             assert!((product - norm(&z, order.dual())).abs() < 1e-6, "p = {p}: {product}");
         }

@@ -44,7 +44,7 @@ pub(crate) fn sync_dir(dir: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Reads what is in a checkpoint.
+/// Reads what is in a checkpoint of this program.
 ///
 /// # Errors
 /// If the file cannot be read, is cut short or damaged, is no checkpoint of this version, or does not fit its own
@@ -62,13 +62,20 @@ pub(crate) fn read_alone(path: &Path) -> Result<TrainingState> {
     format::read(&bytes).with_context(|| format!("{} is not a usable checkpoint", path.display()))
 }
 
-/// Reads a checkpoint and builds its model: one of this program, or a `.pth` file of the research code, which has no memory
-/// of an optimiser that a run could go on with.
+/// Reads what is in a checkpoint: one of this program, or a `.pth` file of the research code.
 ///
 /// # Errors
-/// As [`read`], and if its tensors do not fit its own settings.
+/// As [`read`] and [`import::read`].
+pub fn read_either(path: &Path, device: &Device) -> Result<TrainingState> {
+    if import::is_likely(path) { import::read(path, device) } else { read(path) }
+}
+
+/// Reads a checkpoint, of either kind, and builds its model.
+///
+/// # Errors
+/// As [`read_either`], and if its tensors do not fit its own settings.
 pub fn load(path: &Path, device: &Device) -> Result<Checkpoint> {
-    let state = if import::is_likely(path) { import::read(path, device)? } else { read(path)? };
+    let state = read_either(path, device)?;
     let [model, average] = state.models(device).with_context(|| path.display().to_string())?;
     let TrainingState { description, optimizer, log, .. } = state;
     Ok(Checkpoint { description, model, average, optimizer, log })

@@ -26,7 +26,7 @@ pub struct Train {
     /// The experiment's settings, a TOML file
     #[arg(long, value_name = "FILE", required_unless_present = "resume")]
     config: Option<PathBuf>,
-    /// Goes on with a run: its directory, or a checkpoint. Settings are the run's unless --config or --set say otherwise
+    /// Goes on with a run: its directory, or a checkpoint, the research code's (.pth) too. Settings are the run's unless --config or --set say otherwise
     #[arg(long, value_name = "DIR|FILE")]
     resume: Option<PathBuf>,
     /// Changes a setting of the file, such as optim.learning_rate=2e-3; may be repeated

@@ -2,6 +2,7 @@
 
 use super::args::ScriptArguments;
 use super::names::Naming;
+use super::optimizer;
 use super::settings::ScriptSettings;
 use super::state_dict::{StateDict, fill};
 use super::torch::TorchFile;
@@ -21,8 +22,8 @@ pub fn is_likely(path: &Path) -> bool {
     File::open(path).and_then(|mut file| file.read_exact(&mut start)).is_ok() && TorchFile::is_likely(&start)
 }
 
-/// Reads a checkpoint: architecture and settings from its own arguments, and both sets of weights. The optimiser begins
-/// anew.
+/// Reads a checkpoint: architecture and settings from its own arguments, both sets of weights, and what the optimiser
+/// remembers, if it is in the file. Which epoch it is does not stand there: it begins with the first.
 ///
 /// # Errors
 /// If the file cannot be read, is damaged, is another kind of file, or its tensors do not fit its arguments.
@@ -57,30 +58,26 @@ pub fn parse(bytes: &[u8], device: &Device) -> Result<TrainingState> {
     let average = average.map(|average| StateDict::new(&file, average).context("its `ema.shadow_params`")).transpose()?;
 
     let empty = config.model.init(shape, &mut noise::initial_weights(config.run.seed).stream(0), device)?;
-    weights.check_known(&naming.pairs(&empty)?, &naming.constrained_layers(&empty))?;
+    let pairs = naming.pairs(&empty)?;
+    weights.check_known(&pairs, &naming.constrained_layers(&empty))?;
     weights.check_initialized()?;
-    let model = fill(empty.clone(), &naming, &|name| weights.get(name)).context("its `state_dict`")?;
+    let model = fill(empty.clone(), &naming, &[&weights]).context("its `state_dict`")?;
     // Before the first step there is no average.
     let average = match average.filter(|average| !average.is_empty()) {
         None => model.clone(),
-        Some(average) => {
-            let either = |name: &str| Ok(average.get(name)?.or(weights.get(name)?));
-            fill(empty, &naming, &either).context("its `ema.shadow_params`")?
-        }
+        Some(average) => fill(empty, &naming, &[&average, &weights]).context("its `ema.shadow_params`")?,
     };
-    let step = steps(root.get("optimizer_state_dict"));
+    let tensors = named_tensors(&model);
+    let mut optimizer = OptimizerState { kind: config.optim.optimizer, ..Default::default() };
+    if let Some(dict) = root.get("optimizer_state_dict") {
+        let parameters = optimizer::parameters(weights.names(), &pairs);
+        optimizer = optimizer::read(&file, dict, optimizer.kind, &parameters, &tensors).context("its `optimizer_state_dict`")?;
+    }
     Ok(TrainingState {
-        description: Description { config, shape, kind, step, epoch: 0, batch: 0 },
-        weights: named_tensors(&model),
+        description: Description { config, shape, kind, step: optimizer.steps, epoch: 0, batch: 0 },
+        weights: tensors,
         average: named_tensors(&average),
-        optimizer: OptimizerState::default(),
+        optimizer,
         log: RunLog::default(),
     })
-}
-
-/// Optimiser steps, as the optimiser has counted them for each parameter.
-fn steps(optimizer: Option<datasets::pickle::Item>) -> u64 {
-    let states = optimizer.and_then(|optimizer| optimizer.get("state")?.entries());
-    let steps = states.into_iter().flatten().filter_map(|(_, state)| state.get("step")?.size());
-    steps.max().unwrap_or(0) as u64
 }

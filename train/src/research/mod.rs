@@ -5,12 +5,14 @@
 //! | [`torch`] | files of `torch.save`, both formats, without running anything in them |
 //! | [`args`], [`settings`] | the scripts' arguments, and our settings for them |
 //! | [`names`], [`state_dict`] | the research code's names of our tensors, and a model filled by them |
+//! | [`optimizer`] | what its optimisers remember |
 //! | [`import`] | a file as a checkpoint |
 
 pub mod args;
 mod image_script;
 pub mod import;
 pub mod names;
+pub mod optimizer;
 pub mod settings;
 pub mod state_dict;
 pub mod torch;

@@ -63,6 +63,11 @@ impl<'f, 'a> StateDict<'f, 'a> {
         Ok(Self { file, names, tensors })
     }
 
+    /// All names, in the file's order.
+    pub fn names(&self) -> impl Iterator<Item = &'a str> {
+        self.names.iter().copied()
+    }
+
     /// Whether there is nothing in it.
     pub fn is_empty(&self) -> bool {
         self.names.is_empty()
@@ -111,7 +116,7 @@ impl<'f, 'a> StateDict<'f, 'a> {
 }
 
 /// A tensor of finite real numbers.
-fn read(file: &TorchFile, item: Item) -> Result<Values> {
+pub(super) fn read(file: &TorchFile, item: Item) -> Result<Values> {
     let tensor = file.tensor(item)?;
     let values = tensor.floats()?;
     if let Some(at) = values.iter().position(|value| !value.is_finite()) {
@@ -120,17 +125,17 @@ fn read(file: &TorchFile, item: Item) -> Result<Values> {
     Ok(Values { shape: tensor.shape().to_vec(), values })
 }
 
-/// A model with all its tensors replaced by those that `find` gives for the research code's names, the vectors of power
-/// iteration included.
+/// A model with all its tensors replaced by those of the first dictionary that has them, the vectors of power iteration
+/// included.
 ///
 /// # Errors
 /// If one is missing, or does not fit.
-pub fn fill(model: ResidualFlow, naming: &Naming, find: &dyn Fn(&str) -> Result<Option<Values>>) -> Result<ResidualFlow> {
+pub fn fill(model: ResidualFlow, naming: &Naming, sources: &[&StateDict]) -> Result<ResidualFlow> {
     let pairs: HashMap<String, Vec<String>> = naming.pairs(&model)?.into_iter().map(|pair| (pair.ours, pair.theirs)).collect();
     let mut tensors = Vec::new();
     for tensor in named_tensors(&model) {
         tensors.push(match pairs.get(&tensor.name) {
-            Some(theirs) => replaced(tensor, theirs, find)?,
+            Some(theirs) => replaced(tensor, theirs, sources)?,
             // Follows below.
             None => tensor,
         });
@@ -144,8 +149,8 @@ pub fn fill(model: ResidualFlow, naming: &Naming, find: &dyn Fn(&str) -> Result<
         // Norms in closed form need none.
         let Some(kept) = convolution.vector.as_ref().map(|vector| vector.val()) else { continue };
         let [u, v] = ["u", "v"].map(|vector| {
-            let name = format!("{}.{vector}", layer.theirs);
-            let values = find(&name)?.with_context(|| format!("there is no tensor `{name}`"))?;
+            let name = [format!("{}.{vector}", layer.theirs)];
+            let (_, values) = find(&name, sources)?.with_context(|| format!("there is no tensor `{}`", name[0]))?;
             Ok::<_, anyhow::Error>(values.values)
         });
         set_vectors(convolution, &kept, last, u?, v?).with_context(|| format!("the vectors of `{}`", layer.theirs))?;
@@ -168,17 +173,27 @@ fn set_vectors(layer: &mut ContractiveConvolution, kept: &Tensor<1>, last: bool,
     Ok(())
 }
 
-fn replaced(ours: NamedTensor, theirs: &[String], find: &dyn Fn(&str) -> Result<Option<Values>>) -> Result<NamedTensor> {
-    for name in theirs {
-        if let Some(values) = find(name)? {
-            return fitted(ours, values).with_context(|| format!("tensor `{name}`"));
+fn replaced(ours: NamedTensor, theirs: &[String], sources: &[&StateDict]) -> Result<NamedTensor> {
+    match find(theirs, sources)? {
+        Some((name, values)) => fitted(ours, values).with_context(|| format!("tensor `{name}`")),
+        None => bail!("there is no tensor `{}`, which the model of its `args` has", theirs[0]),
+    }
+}
+
+/// The tensor of the first dictionary that has it, by whichever of its names.
+fn find<'n>(names: &'n [String], sources: &[&StateDict]) -> Result<Option<(&'n str, Values)>> {
+    for source in sources {
+        for name in names {
+            if let Some(values) = source.get(name)? {
+                return Ok(Some((name, values)));
+            }
         }
     }
-    bail!("there is no tensor `{}`, which the model of its `args` has", theirs[0])
+    Ok(None)
 }
 
 /// Values in the shape of our tensor, which may differ by dimensions of length 1.
-fn fitted(ours: NamedTensor, Values { shape, values }: Values) -> Result<NamedTensor> {
+pub(super) fn fitted(ours: NamedTensor, Values { shape, values }: Values) -> Result<NamedTensor> {
     let longer_than_one = |shape: &[usize]| shape.iter().copied().filter(|&size| size != 1).collect::<Vec<_>>();
     ensure!(
         longer_than_one(&ours.shape) == longer_than_one(&shape),

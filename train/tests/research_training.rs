@@ -1,0 +1,132 @@
+//! Training goes on from the research code's checkpoints as it would there.
+
+mod common;
+
+use burn::tensor::{Device, Tensor, TensorData};
+use common::{Workshop, number};
+use datasets::{CodecKind, ImageShape, Split, synthetic};
+use residual_flows::log_det::GradientForm;
+use residual_flows::state::{NamedTensor, named_tensors};
+use residual_flows::{Gradients, LayerId, LogDetDraw, Objective, ResidualFlow};
+use safetensors::SafeTensors;
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use train::optimizer::Optimizer;
+use train::research::{import, names::Naming};
+use train::{arrays, checkpoint};
+
+/// Steps that the research code has made.
+const STEPS: u64 = 40;
+
+fn fixture(file: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/research/rgb_swish").join(file)
+}
+
+/// Tensors by name.
+fn tensors(path: &Path) -> HashMap<String, (Vec<usize>, Vec<f32>)> {
+    let bytes = std::fs::read(path).unwrap();
+    let file = SafeTensors::deserialize(&bytes).unwrap();
+    let floats = |data: &[u8]| data.chunks_exact(4).map(|word| f32::from_le_bytes(word.try_into().unwrap())).collect();
+    file.iter().map(|(name, view)| (name.to_string(), (view.shape().to_vec(), floats(view.data())))).collect()
+}
+
+/// The gradient of bits/dim, for the probes and numbers of terms that the research code drew.
+fn gradients(model: &ResidualFlow, naming: &Naming) -> Gradients {
+    let device = Device::flex();
+    let drawn = tensors(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../model/tests/fixtures/rgb_swish.safetensors"));
+    let x = arrays::read(&fixture("x.npy")).unwrap();
+    let x = Tensor::<4>::from_data(TensorData::new(x.values, x.shape), &device);
+    let batch = x.dims()[0];
+    let weight = -1.0 / (batch as f64 * model.dimensions() as f64 * std::f64::consts::LN_2);
+    let draw = |id: &LayerId, shape: [usize; 4]| {
+        let place: Vec<usize> = id.path.split('.').filter_map(|part| part.parse().ok()).collect();
+        let block = naming.layer(place[0], place[1]).unwrap();
+        let values = |what: &str| drawn[&format!("step.{block}.{what}")].1.clone();
+        LogDetDraw::Hutchinson {
+            probe: Tensor::from_data(TensorData::new(values("vareps"), shape), &device),
+            coefficients: values("coefficients").into_iter().map(f64::from).collect(),
+            gradient: GradientForm::Neumann,
+        }
+    };
+    let mut gradients = Gradients::new();
+    let objective = Objective::log_prob(Tensor::full([batch], weight, &device));
+    model.gradients_with_draws(x, objective, draw, &mut gradients).unwrap();
+    gradients
+}
+
+#[test]
+fn the_next_step_is_the_research_codes() {
+    let state = import::read(&fixture("checkpoint.pth"), &Device::flex()).unwrap();
+    assert_eq!((state.description.step, state.optimizer.steps), (STEPS, STEPS));
+    let config = &state.description.config;
+    let [model, _] = state.models(&Device::flex()).unwrap();
+    let naming = Naming::new(&config.model, &state.description.kind);
+    let pairs = naming.pairs(&model).unwrap();
+    let gradients = gradients(&model, &naming);
+    // Not long enough to be clipped.
+    assert!(gradients.norm(&model) < config.optim.clip_norm);
+    let mut optimizer = Optimizer::new(&config.optim);
+    optimizer.restore(&state.optimizer, &model).unwrap();
+    let model = optimizer.step(config.optim.learning_rate, model, gradients.into_params());
+
+    let expected = tensors(&fixture("params_after_adam.safetensors"));
+    let got: HashMap<String, NamedTensor> = named_tensors(&model).into_iter().map(|t| (t.name.clone(), t)).collect();
+    let before: HashMap<&str, &NamedTensor> = state.weights.iter().map(|t| (t.name.as_str(), t)).collect();
+    let mut furthest = 0f32;
+    for pair in &pairs {
+        let (_, want) = &expected[&pair.theirs[0]];
+        for ((got, want), before) in got[&pair.ours].values.iter().zip(want).zip(&before[pair.ours.as_str()].values) {
+            assert!((got - want).abs() < 2e-6, "{}: {got} for {want}, from {before}", pair.ours);
+            furthest = furthest.max((want - before).abs());
+        }
+    }
+    assert!(furthest > 1e-3, "the step is so short that the comparison says nothing: {furthest}");
+}
+
+fn distance(a: &[NamedTensor], b: &[NamedTensor]) -> f32 {
+    let trained = |tensor: &&NamedTensor| !tensor.name.ends_with("vector") && !tensor.name.ends_with("opposite");
+    let by_name: HashMap<&str, &NamedTensor> = b.iter().map(|t| (t.name.as_str(), t)).collect();
+    let pairs = a.iter().filter(trained).flat_map(|a| a.values.iter().zip(&by_name[a.name.as_str()].values));
+    pairs.map(|(a, b)| (a - b).abs()).fold(0.0, f32::max)
+}
+
+#[test]
+fn runs_go_on_from_there() {
+    let workshop = Workshop::new();
+    let shape = ImageShape { channels: 3, height: 8, width: 8 };
+    for split in Split::ALL {
+        synthetic::write_dataset(&workshop.path("data"), split, shape, 256, 32, CodecKind::default()).unwrap();
+    }
+    let small = "[run]\nmax_steps = 42\nlog_every_steps = 1\neval_batch_size = 16\nn_samples = 2\n";
+    let settings = "[data]\npath = 'data'\n[model]\nblocks = [2, 2]\nhidden_channels = 16\ndense_hidden = 8\n\
+                    [optim]\nlearning_rate = 1e-4\nbatch_size = 4\n";
+    workshop.write("config.toml", &format!("{settings}{small}"));
+    let checkpoint = fixture("checkpoint.pth");
+    let checkpoint = checkpoint.to_str().unwrap();
+    let before = import::read(Path::new(checkpoint), &Device::flex()).unwrap();
+    let without_config = ["--set", "data.path=data", "--set", "optim.batch_size=4", "--set", "run.max_steps=42"];
+    let few = ["--set", "run.eval_batch_size=16", "--set", "run.n_samples=2", "--set", "optim.learning_rate=1e-4"];
+    for (out, more) in [("with", &["--config", "config.toml"][..]), ("without", &[&without_config[..], &few[..]].concat())] {
+        let summary = workshop.json(&[&["--resume", checkpoint, "--out", out, "--json"][..], more].concat());
+        assert_eq!(number(&summary, "steps"), 42.0);
+        let after = checkpoint::read(&workshop.path(out).join("checkpoints/last.safetensors")).unwrap();
+        // 42 steps of eight a epoch.
+        let place = (after.optimizer.steps, after.description.epoch, after.description.batch);
+        assert_eq!(place, (42, 5, 2));
+        let moved = distance(&after.weights, &before.weights);
+        assert!(moved > 0.0 && moved < 3e-4, "{moved}");
+        // An average that began anew would be at the weights.
+        let (old, new) = (distance(&after.average, &before.average), distance(&after.average, &after.weights));
+        assert!(old < 0.05 * new, "the average is {old} from where it was and {new} from the weights");
+    }
+    let message = workshop.error(&["--resume", checkpoint, "--config", "tiny.toml", "--out", "other"]);
+    assert!(message.contains("checkpoint.pth was trained on"), "{message}");
+    let other =
+        workshop.error(&["--resume", checkpoint, "--config", "config.toml", "--set", "model.hidden_channels=8", "--out", "o"]);
+    assert!(other.contains("does not fit the model of the settings") && other.contains("shape"), "{other}");
+    let message =
+        workshop.error(&["--resume", checkpoint, "--config", "config.toml", "--set", "optim.optimizer=sgd", "--out", "p"]);
+    assert!(message.contains("optim.optimizer"), "{message}");
+    let message = workshop.error(&["--resume", checkpoint, "--config", "config.toml"]);
+    assert!(message.contains("--out DIR"), "{message}");
+}
