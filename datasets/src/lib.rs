@@ -12,6 +12,7 @@
 //! | [`order`], [`dequantization`], [`batcher`], [`source`], [`prefetch`] | from images to batches, every random choice a pure function of a seed |
 //! | [`points`] | two-dimensional distributions, files of points, and batches of either |
 //! | [`pickle`] | Python's pickles as inert data, for the files of others |
+//! | [`npy`] | numpy's arrays, before they are read |
 //! | [`record`] | the framing of TFRecord and TensorBoard files |
 //! | [`synthetic`] | images that carry their own index, for tests |
 //!
@@ -48,6 +49,7 @@ pub mod dequantization;
 pub mod error;
 pub mod format;
 pub mod manifest;
+pub mod npy;
 pub mod order;
 pub mod pickle;
 pub mod points;

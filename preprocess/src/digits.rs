@@ -5,9 +5,11 @@ use crate::output::{Inputs, Output, OutputArgs};
 use crate::source::Indexed;
 use anyhow::{Context, Result, ensure};
 use datasets::build::ImageSource;
+use datasets::npy::check_header;
 use datasets::{ImageShape, Provenance, Split};
 use ndarray::{Array1, Array3};
-use ndarray_npy::read_npy;
+use ndarray_npy::ReadNpyExt;
+use std::path::Path;
 
 /// Every image whose number leaves this remainder ...
 const TEST_REMAINDER: usize = 5;
@@ -35,10 +37,10 @@ pub fn run(input: &InputArgs, args: &OutputArgs) -> Result<()> {
     let output = Output::new(args, "digits", provenance)?;
     let path = dir.join("digits_8x8_0to16.npy");
     let images: Array3<u8> =
-        read_npy(&path).with_context(|| format!("cannot read {} as bytes of shape [n, 8, 8]", path.display()))?;
+        read(&path).with_context(|| format!("cannot read {} as bytes of shape [n, 8, 8]", path.display()))?;
     let labels_path = dir.join("digits_labels.npy");
     let labels: Array1<u8> =
-        read_npy(&labels_path).with_context(|| format!("cannot read {} as bytes of shape [n]", labels_path.display()))?;
+        read(&labels_path).with_context(|| format!("cannot read {} as bytes of shape [n]", labels_path.display()))?;
     let (n, height, width) = images.dim();
     ensure!(
         (height, width) == (8, 8) && labels.len() == n && n >= TEST_EVERY,
@@ -73,4 +75,10 @@ pub fn run(input: &InputArgs, args: &OutputArgs) -> Result<()> {
         inputs,
         &[&*source(Split::Train, numbers(false)), &*source(Split::Test, numbers(true))],
     )
+}
+
+fn read<T: ReadNpyExt>(path: &Path) -> Result<T> {
+    let bytes = std::fs::read(path)?;
+    check_header(&bytes)?;
+    Ok(T::read_npy(bytes.as_slice())?)
 }

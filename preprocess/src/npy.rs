@@ -2,6 +2,7 @@
 
 use crate::large_file::LargeFile;
 use anyhow::{Context, Result, bail, ensure};
+use datasets::npy::check_header;
 use ndarray::ArrayView4;
 use ndarray_npy::ViewNpyExt;
 use std::path::Path;
@@ -21,17 +22,7 @@ pub struct NpyImages {
 /// If `bytes`, the whole file, holds anything but unsigned bytes of rank 4 in C order, exactly as many as the header
 /// says.
 pub fn header(bytes: &[u8]) -> Result<([usize; 4], usize)> {
-    // Looked at beforehand, because the reader reserves memory for whatever length a damaged header announces.
-    let announced = match bytes {
-        [_, _, _, _, _, _, 1, _, a, b, ..] => usize::from(u16::from_le_bytes([*a, *b])),
-        [_, _, _, _, _, _, _, _, a, b, c, d, ..] => u32::from_le_bytes([*a, *b, *c, *d]) as usize,
-        _ => 0,
-    };
-    ensure!(
-        announced <= bytes.len(),
-        "a header of {announced} bytes is announced, the file has {}: it is no .npy file, damaged, or cut short",
-        bytes.len()
-    );
+    check_header(bytes)?;
     let view = ArrayView4::<u8>::view_npy(bytes).map_err(|e| {
         anyhow::anyhow!(
             "expected a .npy file of unsigned bytes (uint8) of shape [n, height, width, 3]: {e} ({} bytes in all)",

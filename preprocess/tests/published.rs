@@ -49,6 +49,16 @@ fn other_arrays_are_refused_with_advice() {
         fs::copy(fixture("v1.npy"), dir.join("valid_4x4.npy")).unwrap();
         refuse(dir, &["imagenet", "--size", "4", "--out", "out"], "out", &["train_4x4.npy", word]);
     }
+    // No elements, but more pixels of none than can be counted.
+    let temp = tempfile::tempdir().unwrap();
+    fs::write(temp.path().join("train_4x4.npy"), npy(&[0, 4, 1 << 62, 3], &[])).unwrap();
+    fs::copy(fixture("v1.npy"), temp.path().join("valid_4x4.npy")).unwrap();
+    refuse(
+        temp.path(),
+        &["imagenet", "--size", "4", "--out", "out"],
+        "out",
+        &["train_4x4.npy", "4611686018427387904", "damaged"],
+    );
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use crate::atomic;
 use anyhow::{Context, Result, anyhow, bail, ensure};
+use datasets::npy::check_header;
 use ndarray::{ArrayD, ArrayViewD, IxDyn};
 use ndarray_npy::{ViewNpyError, ViewNpyExt, WriteNpyExt};
 use std::path::Path;
@@ -20,7 +21,7 @@ pub struct Array {
 /// # Errors
 /// If the file cannot be read, holds another kind of numbers, is cut short, or a number is not finite in single precision.
 pub fn read(path: &Path) -> Result<Array> {
-    let bytes = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
+    let bytes = read_bytes(path)?;
     let array = match ArrayViewD::<f32>::view_npy(&bytes) {
         Err(ViewNpyError::WrongDescriptor(_)) => {
             ArrayViewD::<f64>::view_npy(&bytes).map(|view| in_rows(&view.mapv(|x| x as f32).view()))
@@ -39,7 +40,7 @@ pub fn read(path: &Path) -> Result<Array> {
 /// # Errors
 /// If the file cannot be read, or holds anything else.
 pub fn read_labels(path: &Path) -> Result<Vec<usize>> {
-    let bytes = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
+    let bytes = read_bytes(path)?;
     let wide = |error| match error {
         ViewNpyError::WrongDescriptor(_) => ArrayViewD::<i32>::view_npy(&bytes).map(|view| view.mapv(i64::from)),
         other => Err(other),
@@ -64,6 +65,12 @@ pub fn read_labels(path: &Path) -> Result<Vec<usize>> {
 pub fn write(path: &Path, array: Array) -> Result<()> {
     let array = ArrayD::from_shape_vec(IxDyn(&array.shape), array.values).context("an array of another size than its shape")?;
     atomic::write(path, |out| array.write_npy(out).map_err(Into::into))
+}
+
+fn read_bytes(path: &Path) -> Result<Vec<u8>> {
+    let bytes = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
+    check_header(&bytes).with_context(|| path.display().to_string())?;
+    Ok(bytes)
 }
 
 fn in_rows(view: &ArrayViewD<'_, f32>) -> Array {

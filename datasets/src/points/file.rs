@@ -3,6 +3,7 @@
 use super::Points;
 use crate::DatasetError;
 use crate::atomic::{persist, write_temp};
+use crate::npy::check_header;
 use ndarray::{Array2, ArrayView2};
 use ndarray_npy::{ReadNpyError, ReadNpyExt, WriteNpyExt};
 use std::path::Path;
@@ -121,6 +122,7 @@ fn read_csv(path: &Path) -> Result<Points, DatasetError> {
 
 fn read_npy(path: &Path) -> Result<Points, DatasetError> {
     let bytes = std::fs::read(path).map_err(DatasetError::io("read", path))?;
+    check_header(&bytes).map_err(|e| error(path, "the array", e.to_string()))?;
     let array = match Array2::<f64>::read_npy(&bytes[..]) {
         Err(ReadNpyError::WrongDescriptor(_)) => Array2::<f32>::read_npy(&bytes[..]).map(|array| array.mapv(f64::from)),
         other => other,

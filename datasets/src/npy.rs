@@ -1,0 +1,98 @@
+//! What is looked at in a `.npy` file before `ndarray-npy` reads it: numbers of a header that it trusts, so that a damaged file
+//! would end the program.
+
+use ndarray_npy::npy::header::Header;
+
+/// Brackets within each other at most; numpy itself needs four.
+const MAX_DEPTH: usize = 8;
+
+/// A header that must not be read.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NpyHeaderError {
+    /// Memory would be reserved for whatever is announced.
+    #[error("a header of {announced} bytes is announced, the file has {len}: it is no .npy file, damaged, or cut short")]
+    Length {
+        /// Bytes of the header, by its own word.
+        announced: usize,
+        /// Bytes of the file.
+        len: usize,
+    },
+    /// Every bracket takes room on the stack, and several times the time of the one around it.
+    #[error("the header has more than {MAX_DEPTH} brackets within each other: the file is damaged")]
+    Depth,
+    /// Numbers of elements are products of these.
+    #[error("the shape is {shape:?}, more than any memory holds: the file is damaged")]
+    Shape {
+        /// The dimensions in the header.
+        shape: Vec<usize>,
+    },
+}
+
+/// Checks the header of a file, given the whole file.
+///
+/// # Errors
+/// If reading it may do harm. What else is wrong with it is left to the reader.
+pub fn check_header(bytes: &[u8]) -> Result<(), NpyHeaderError> {
+    let (start, announced) = match bytes {
+        [_, _, _, _, _, _, 1, _, a, b, ..] => (10, usize::from(u16::from_le_bytes([*a, *b]))),
+        [_, _, _, _, _, _, _, _, a, b, c, d, ..] => (12, u32::from_le_bytes([*a, *b, *c, *d]) as usize),
+        _ => return Ok(()),
+    };
+    let Some(text) = bytes[start..].get(..announced) else {
+        return Err(NpyHeaderError::Length { announced, len: bytes.len() });
+    };
+    if depth(text) > MAX_DEPTH {
+        return Err(NpyHeaderError::Depth);
+    }
+    let Ok(Header { shape, .. }) = Header::from_reader(&mut &bytes[..]) else { return Ok(()) };
+    // As if an element took 16 bytes, and dimensions of 0 were 1: strides are made of the others.
+    let size = shape.iter().try_fold(16usize, |size, &dim| size.checked_mul(dim.max(1)));
+    match size {
+        Some(size) if isize::try_from(size).is_ok() => Ok(()),
+        _ => Err(NpyHeaderError::Shape { shape }),
+    }
+}
+
+/// The most brackets that are open at the same time; what is in quotes counts as well.
+fn depth(text: &[u8]) -> usize {
+    let (mut open, mut most) = (0usize, 0);
+    for byte in text {
+        match byte {
+            b'(' | b'[' | b'{' => open += 1,
+            b')' | b']' | b'}' => open = open.saturating_sub(1),
+            _ => {}
+        }
+        most = most.max(open);
+    }
+    most
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ndarray::ArrayViewD;
+    use ndarray_npy::ViewNpyExt;
+
+    fn file(descr: &str, shape: &str) -> Vec<u8> {
+        let text = format!("{{'descr': {descr}, 'fortran_order': False, 'shape': {shape}}}\n");
+        [b"\x93NUMPY\x01\x00", &(text.len() as u16).to_le_bytes()[..], text.as_bytes()].concat()
+    }
+
+    #[test]
+    fn ordinary_headers_pass() {
+        for (descr, shape) in [("'|u1'", "(0, 4)"), ("'<f8'", "()"), ("[('a', '<f4', (2, 3))]", "(0,)")] {
+            assert_eq!(check_header(&file(descr, shape)), Ok(()), "{descr} {shape}");
+        }
+        assert_eq!(check_header(b"short"), Ok(()), "other readers refuse it");
+        assert!(ArrayViewD::<u8>::view_npy(&file("'|u1'", "(0, 4)")).is_ok());
+    }
+
+    #[test]
+    fn headers_that_would_end_the_program_are_refused() {
+        let huge = file("'|u1'", "(1, 0, 9223372036854775807)");
+        assert!(matches!(check_header(&huge), Err(NpyHeaderError::Shape { .. })));
+        assert_eq!(check_header(&file("'|u1'", &"(".repeat(20_000))), Err(NpyHeaderError::Depth));
+        let long = [b"\x93NUMPY\x02\x00", &u32::MAX.to_le_bytes()[..], b"{}\n"].concat();
+        assert!(matches!(check_header(&long), Err(NpyHeaderError::Length { len: 15, .. })));
+    }
+}
