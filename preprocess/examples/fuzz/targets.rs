@@ -1,8 +1,13 @@
 //! The readers, their valid inputs, and how checksums are made right.
 
+use crate::changes::Random;
+use crate::fresh;
+use datasets::codec::Codec;
 use datasets::{CodecKind, DatasetError, ImageDataset, ImageShape, Manifest, Split, format, synthetic};
 use preprocess::{example_proto::Example, mat, npy, picture, tar_index, tfrecord};
+use safetensors::SafeTensors;
 use std::io::{self, Cursor};
+use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
@@ -10,6 +15,8 @@ use std::path::Path;
 pub struct Target {
     /// Files to begin with, at least one of them valid.
     pub seeds: Vec<Vec<u8>>,
+    /// Makes up another file of the format; `None`: there are only the seeds.
+    pub fresh: Option<Fresh>,
     /// Pieces of the format.
     pub tokens: &'static [&'static [u8]],
     /// Makes checksums right.
@@ -17,6 +24,8 @@ pub struct Target {
     /// Reads a file whose checksums were mended or not; returns a number that tells contents apart.
     pub read: Read,
 }
+
+type Fresh = Box<dyn Fn(&mut Random) -> Vec<u8>>;
 
 type Read = Box<dyn Fn(&[u8], bool) -> Result<usize, String>>;
 
@@ -35,6 +44,7 @@ pub fn target(name: &str) -> Fallible<Target> {
     match name {
         "npy" => Ok(Target {
             seeds: ["v1.npy", "v2.npy", "v3.npy", "fortran.npy"].map(fixture).into_iter().collect::<io::Result<_>>()?,
+            fresh: Some(Box::new(fresh::npy)),
             tokens: &[
                 b"'shape'",
                 b"'descr'",
@@ -72,6 +82,7 @@ pub fn target(name: &str) -> Fallible<Target> {
                 .map(fixture)
                 .into_iter()
                 .collect::<io::Result<_>>()?,
+            fresh: Some(Box::new(fresh::tar)),
             tokens: &[
                 b"ustar\x0000",
                 b"ustar  \0",
@@ -100,6 +111,7 @@ pub fn target(name: &str) -> Fallible<Target> {
         }),
         "mat" => Ok(Target {
             seeds: ["train_32x32.mat", "test_32x32.mat"].map(fixture).into_iter().collect::<io::Result<_>>()?,
+            fresh: None,
             tokens: &[b"\x0e\0\0\0", b"\x0f\0\0\0", b"\x01\0\x04\0", b"\x02\0\0\0", b"\x09\0\0\0", b"MI"],
             mend: |_| (),
             read: Box::new(|bytes, _| mat::read(bytes).map(|arrays| arrays.len()).map_err(told)),
@@ -110,6 +122,7 @@ pub fn target(name: &str) -> Fallible<Target> {
             let contents = |m: &tar_index::Member| archive[m.offset as usize..][..m.len as usize].to_vec();
             Ok(Target {
                 seeds: members.iter().map(contents).collect(),
+                fresh: None,
                 tokens: &[b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND", b"eXIf", b"iCCP", b"acTL"],
                 mend: |_| (),
                 read: Box::new(|bytes, _| picture::decode_exact(bytes, 4).map(|pixels| pixels.len()).map_err(told)),
@@ -151,6 +164,7 @@ fn records() -> Fallible<Target> {
     let contents = |m: &tar_index::Member| archive[m.offset as usize..][..m.len as usize].to_vec();
     Ok(Target {
         seeds: members[..9].iter().map(contents).collect(),
+        fresh: Some(Box::new(fresh::records)),
         tokens: &[
             b"\x0a\x05shape\x12",
             b"\x0a\x04data\x12",
@@ -214,16 +228,15 @@ fn mend_tar(bytes: &mut Vec<u8>) {
 /// Two shards with their manifests, one for each codec. Unless checksums were mended, a changed shard must be refused or
 /// give the original images.
 fn shard() -> Fallible<Target> {
-    let shape = ImageShape { channels: 3, height: 4, width: 5 };
     let mut seeds = Vec::new();
     let mut manifests = Vec::new();
     for codec in CodecKind::ALL {
         let temp = tempfile::tempdir()?;
-        synthetic::write_dataset(temp.path(), Split::Train, shape, 256, 7, codec)?;
+        synthetic::write_dataset(temp.path(), Split::Train, SHAPE, 256, 7, codec)?;
         seeds.push(std::fs::read(temp.path().join(format::shard_name(Split::Train, 0, 1)))?);
         manifests.push(Manifest::read(temp.path(), Split::Train)?);
     }
-    let images: Vec<_> = (0..7).map(|i| synthetic::image(shape, 256, i)).collect();
+    let images: Vec<_> = (0..7).map(|i| synthetic::image(SHAPE, 256, i)).collect();
     let read = move |bytes: &[u8], mended: bool| {
         let raw = bytes.windows(14).any(|w| w == b"\"codec\":\"raw\",");
         let mut manifest = manifests[usize::from(raw)].clone();
@@ -243,8 +256,19 @@ fn shard() -> Fallible<Target> {
         }
         Ok(intact)
     };
+    let whole = seeds.clone();
+    let behind_header = move |random: &mut Random| {
+        let mut bytes = whole[random.below(whole.len())].clone();
+        let start = SafeTensors::read_metadata(&bytes).map_or(0, |(len, _)| 8 + len);
+        for _ in 0..=random.below(4) {
+            let at = start + random.below(bytes.len() - start);
+            bytes[at] = random.below(256) as u8;
+        }
+        bytes
+    };
     Ok(Target {
         seeds,
+        fresh: Some(Box::new(behind_header)),
         tokens: &[
             b"\"data_offsets\":[",
             b"\"shape\":[",
@@ -267,7 +291,39 @@ fn shard() -> Fallible<Target> {
             b"\\u0000",
             b"9223372036854775807",
         ],
-        mend: |_| (),
+        mend: mend_shard,
         read: Box::new(read),
     })
+}
+
+const SHAPE: ImageShape = ImageShape { channels: 3, height: 4, width: 5 };
+
+/// Images that can be decoded get right checksums; that of the index is made right by the reader.
+fn mend_shard(bytes: &mut Vec<u8>) {
+    for (i, crc) in checksums(bytes).into_iter().flatten() {
+        bytes[i].copy_from_slice(&crc.to_le_bytes());
+    }
+}
+
+/// Where the checksums of the images that can be decoded are, and what they should be; `None` without an index.
+fn checksums(bytes: &[u8]) -> Option<Vec<(Range<usize>, u32)>> {
+    let (len, header) = SafeTensors::read_metadata(bytes).ok()?;
+    let range = |name| {
+        let (start, end) = header.info(name)?.data_offsets;
+        (8 + len + end <= bytes.len()).then_some(8 + len + start..8 + len + end)
+    };
+    let images: Vec<Vec<u8>> = match range(format::IMAGES) {
+        Some(images) => bytes[images].chunks_exact(SHAPE.len()).map(<[u8]>::to_vec).collect(),
+        None => {
+            let (data, offsets) = (&bytes[range(format::DATA)?], &bytes[range(format::OFFSETS)?]);
+            let offsets: Vec<usize> = offsets.as_chunks().0.iter().map(|&o| u64::from_le_bytes(o) as usize).collect();
+            let mut codec = Codec::new(CodecKind::MedZstd1, SHAPE).ok()?;
+            let mut image = vec![0; SHAPE.len()];
+            let mut decoded = |pair: &[usize]| codec.decode(data.get(pair[0]..pair[1])?, &mut image).ok().map(|()| image.clone());
+            offsets.windows(2).map_while(|pair| decoded(pair)).collect()
+        }
+    };
+    let stored = range(format::CRC32C)?;
+    let places = stored.clone().step_by(4).map(|at| at..at + 4).take_while(move |place| place.end <= stored.end);
+    Some(places.zip(images).map(|(place, image)| (place, crc32c::crc32c(&image))).collect())
 }
