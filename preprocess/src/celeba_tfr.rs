@@ -1,6 +1,7 @@
 //! CelebA-HQ as published with Glow: TFRecord files of every resolution in one tar archive, read in place.
 
 use crate::example_proto::Example;
+use crate::fault;
 use crate::find::InputArgs;
 use crate::imagenet::{Counts, check_counts};
 use crate::interleave::split_channels;
@@ -195,7 +196,7 @@ impl<'a> Records<'a> {
             let payload = framed.slice_ref(tfrecord::payload(&framed).with_context(place)?);
             let example = Example::read(payload).with_context(place)?;
             let (label, attributes) = self.check(&example, image).with_context(place)?;
-            result = Some(take(image, label, &attributes).with_context(place)?);
+            result = Some(fault::in_input(take(image, label, &attributes), place)?);
         }
         *piece = bytes.try_into_mut().unwrap_or_default();
         result.context("no records")
@@ -250,8 +251,8 @@ impl ImageSource<anyhow::Error> for Records<'_> {
             let wanted = &records[next - first..records.len().min(range.end - first)];
             let fit = wanted.partition_point(|record| record.offset + record.len <= wanted[0].offset + PIECE as u64).max(1);
             let push = |image: &[u8], label, attributes: &[i8]| Ok(sink.push(image, label, attributes)?);
-            self.decode(file, next - first..next - first + fit, &mut memory, push)
-                .with_context(|| self.archive.path().display().to_string())?;
+            let decoded = self.decode(file, next - first..next - first + fit, &mut memory, push);
+            fault::in_input(decoded, || self.archive.path().display().to_string())?;
             next += fit;
         }
         Ok(())

@@ -27,6 +27,17 @@ pub fn is_machine(error: &Error) -> bool {
     })
 }
 
+/// Says where an input is at fault; an error of the output, which names its own file, stays as it is.
+///
+/// # Errors
+/// That of `result`.
+pub fn in_input<T>(result: anyhow::Result<T>, place: impl FnOnce() -> String) -> anyhow::Result<T> {
+    result.map_err(|error| match error.downcast_ref() {
+        Some(DatasetError::Io { .. }) => error,
+        _ => error.context(place()),
+    })
+}
+
 /// The error and its causes in one line, without those that an outer message has quoted already.
 pub fn describe(error: &Error) -> String {
     let mut text = String::new();
@@ -50,6 +61,15 @@ mod tests {
         let quoted = DatasetError::Io { action: "write", path: "x".into(), source: full() };
         assert_eq!(describe(&Error::from(quoted).context("not finished")), "not finished: cannot write x: no space");
         assert_eq!(describe(&Error::from(full()).context("cannot read y")), "cannot read y: no space");
+    }
+
+    #[test]
+    fn errors_of_the_output_name_no_input() {
+        let told = |error: DatasetError| describe(&in_input::<()>(Err(error.into()), || "image 3".into()).unwrap_err());
+        let full = DatasetError::Io { action: "write", path: "x".into(), source: io::Error::other("no space") };
+        assert_eq!(told(full), "cannot write x: no space");
+        let small = DatasetError::ImageLen { index: 3, expected: 12, got: 7 };
+        assert!(told(small).starts_with("image 3: "));
     }
 
     #[test]

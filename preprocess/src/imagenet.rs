@@ -1,5 +1,6 @@
 //! Downsampled ImageNet (32x32 or 64x64): `.npy` files, the original tar archives, or the folders unpacked from them.
 
+use crate::fault;
 use crate::find::InputArgs;
 use crate::interleave::split_channels;
 use crate::large_file::PIECE;
@@ -7,7 +8,7 @@ use crate::npy::NpyImages;
 use crate::output::{Inputs, Output, OutputArgs};
 use crate::picture_source::{Fit, Pictures, PicturesSplit};
 use crate::progress::thousands;
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 use datasets::build::{ImageSource, Sink};
 use datasets::{ImageShape, Provenance, Split};
 use std::ops::Range;
@@ -175,7 +176,8 @@ pub fn copy_npy(npy: &NpyImages, range: Range<usize>, sink: &mut Sink<'_>) -> Re
         npy.read(first, pixels)?;
         for (i, pixels) in pixels.chunks_exact(len).enumerate() {
             split_channels(pixels, &mut image);
-            sink.push(&image, None, &[]).with_context(|| format!("{}, image {}", npy.path().display(), first + i))?;
+            let pushed = sink.push(&image, None, &[]).map_err(anyhow::Error::from);
+            fault::in_input(pushed, || format!("{}, image {}", npy.path().display(), first + i))?;
         }
     }
     Ok(())

@@ -178,3 +178,35 @@ fn an_output_that_cannot_be_written_is_the_machines_fault() {
     assert_eq!(output.status.code(), Some(1), "{message}");
     assert!(message.contains("file/out"), "{message}");
 }
+
+#[cfg(unix)]
+#[test]
+fn a_full_disk_is_the_machines_fault_and_names_no_image() {
+    let temp = tempfile::tempdir().unwrap();
+    let dir = temp.path();
+    succeed(dir, &["synth", "imagenet-npy", "--size", "32", "--counts", "150,70", "--out", "data"]);
+    succeed(dir, &["synth", "celeba-tfr", "--size", "64", "--counts", "130,45", "--out", "data/celeba"]);
+    let npy = ["imagenet", "--size", "32", "--counts", "150,70", "--images-per-shard", "100"];
+    let records = ["celeba-tfr", "data/celeba", "--resolution", "64", "--counts", "130,45", "--images-per-shard", "25"];
+    for (args, input) in [(&npy[..], "train_32x32"), (&records, "tfrecords")] {
+        let args = [args, &["--codec", "raw", "--jobs", "1", "--out", "out"]].concat();
+        let write = |blocks: &str| {
+            // No file may grow beyond so many kilobytes: writes past that fail, as on a full disk.
+            let script = "trap '' XFSZ; ulimit -f \"$1\"; shift; exec \"$@\"";
+            let program = [&["-c", script, "bash", blocks, env!("CARGO_BIN_EXE_preprocess")], &args[..]].concat();
+            std::process::Command::new("bash").args(program).current_dir(dir).output().unwrap()
+        };
+        let output = write("240");
+        let message = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{message}");
+        let [unfinished, cause] = ["keeps finished shards", "File too large"].map(|part| message.contains(part));
+        assert!(unfinished && cause && !message.contains(input), "{message}");
+        assert_incomplete_or_whole(&dir.join("out"));
+        assert!(!dir.join("out/train.json").exists());
+        let output = write("unlimited");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        succeed(dir, &[&args[..args.len() - 1], &["undisturbed"]].concat());
+        assert_eq!(files(&dir.join("out")), files(&dir.join("undisturbed")));
+        ["out", "undisturbed"].iter().for_each(|name| fs::remove_dir_all(dir.join(name)).unwrap());
+    }
+}
