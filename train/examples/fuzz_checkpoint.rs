@@ -1,12 +1,13 @@
 //! Feeds the reader of checkpoints with random changes of a valid one: none may panic or hang, and none that is
-//! accepted may differ from the original unless its checksum was made right again. Repeatable: every execution is a
-//! function of its number.
+//! accepted may differ from the original unless its checksum was made right again. In a third of the executions the header
+//! stays JSON, with other values in some of its places. Repeatable: every execution is a function of its number.
 //!
-//! `cargo run --release -p train --example fuzz -- [EXECUTIONS] [FIRST]`
+//! `cargo run --release -p train --example fuzz_checkpoint -- [EXECUTIONS] [FIRST]`
 
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use residual_flows::state::NamedTensor;
+use serde_json::{Map, Value, json};
 use std::time::Instant;
 use train::checkpoint::format;
 use train::config::Source;
@@ -70,6 +71,40 @@ fn change(bytes: &mut Vec<u8>, header: usize, rng: &mut impl Rng) {
     }
 }
 
+/// Some values of the header, or of one of the texts in its metadata, become others.
+fn change_header(bytes: &mut Vec<u8>, header: usize, rng: &mut impl Rng) -> anyhow::Result<()> {
+    let mut fields: Map<String, Value> = serde_json::from_slice(&bytes[8..8 + header])?;
+    for _ in 0..=rng.random_range(0..2) {
+        let names: Vec<String> = fields.keys().cloned().collect();
+        let section = &names[rng.random_range(0..names.len())];
+        let section = if rng.random_bool(0.6) { "__metadata__" } else { section };
+        let Some(Value::Object(entry)) = fields.get_mut(section) else { continue };
+        let keys: Vec<String> = entry.keys().cloned().collect();
+        if keys.is_empty() {
+            continue;
+        }
+        let key = &keys[rng.random_range(0..keys.len())];
+        match entry.get(key) {
+            Some(Value::String(text)) if rng.random_bool(0.8) => {
+                let mut text = text.clone().into_bytes();
+                let length = text.len();
+                change(&mut text, length, rng);
+                entry.insert(key.clone(), String::from_utf8_lossy(&text).into_owned().into());
+            }
+            _ if rng.random_bool(0.2) => drop(entry.remove(key)),
+            _ => {
+                let others =
+                    [json!([0, 24]), json!([u64::MAX, 8]), json!([]), json!([1, 6, 1]), json!("F32"), json!("U64"), json!(-1)];
+                entry.insert(key.clone(), others[rng.random_range(0..others.len())].clone());
+            }
+        }
+    }
+    let mut text = Value::Object(fields).to_string().into_bytes();
+    text.resize(text.len().next_multiple_of(8), b' ');
+    drop(bytes.splice(8..8 + header, text));
+    Ok(())
+}
+
 /// Makes the length of the header and the checksum right again, so that changes reach what is behind them.
 fn mend(bytes: &mut [u8], header_end: usize) {
     if let Some(length) = bytes.first_chunk_mut() {
@@ -89,26 +124,39 @@ fn main() -> anyhow::Result<()> {
     format::write(&original, &mut whole)?;
     anyhow::ensure!(format::read(&whole)? == original, "what was written is read as something else");
     let header = u64::from_le_bytes(whole[..8].try_into()?) as usize;
-    let (start, mut accepted) = (Instant::now(), [0u64; 2]);
+    let (start, mut accepted, mut late) = (Instant::now(), [0u64; 2], 0u64);
     for i in first..first + executions {
         let mut rng = ChaCha8Rng::seed_from_u64(i);
         let mut bytes = whole.clone();
-        change(&mut bytes, 8 + header, &mut rng);
-        let mended = rng.random_bool(0.5);
+        let well_formed = rng.random_range(0..3) == 0;
+        if well_formed {
+            change_header(&mut bytes, header, &mut rng)?;
+        } else {
+            change(&mut bytes, 8 + header, &mut rng);
+        }
+        let mended = well_formed || rng.random_bool(0.5);
         if mended {
             // The end of the header has moved by as much as the file has grown, if the data did not change.
             let header_end = (header + bytes.len()).saturating_sub(whole.len());
             mend(&mut bytes, header_end);
         }
-        if let Ok(state) = format::read(&bytes) {
-            assert!(mended || state == original, "execution {i}: a damaged checkpoint was accepted");
-            accepted[usize::from(mended)] += 1;
+        match format::read(&bytes) {
+            Ok(state) => {
+                assert!(mended || state == original, "execution {i}: a damaged checkpoint was accepted");
+                accepted[usize::from(mended)] += 1;
+            }
+            Err(error) => {
+                let error = error.to_string();
+                late += u64::from(!["it is not a checkpoint", "it was damaged"].iter().any(|first| error.starts_with(first)));
+            }
         }
     }
     let [unchanged, valid] = accepted;
     let seconds = start.elapsed().as_secs();
     println!(
-        "{executions} executions from {first} without a finding in {seconds} s; accepted: {unchanged} unchanged, {valid} mended"
+        "{executions} executions from {first} without a finding in {seconds} s; accepted: {unchanged} unchanged, {valid} mended; \
+         refused behind the checksum: {late} ({:.1} %)",
+        100.0 * late as f64 / executions as f64
     );
     Ok(())
 }

@@ -40,6 +40,8 @@ fn impossible_values_have_a_key_and_a_line() {
     assert_names(&message("batch_size = 32", "accumulate = 0"), &["line 17", "optim.accumulate", "at least 1"]);
     assert_names(&message("[1, 8, 8]", "[1, 8, 8]\nlevels = 64"), &["line 4", "data.levels", "64", "17"]);
     assert_names(&message("[1, 8, 8]", "[1, 8, 16]"), &["line 3", "data.shape", "[1, 8, 16]", "[1, 8, 8]"]);
+    let overflow = message("[1, 8, 8]", "[4, 4294967296, 4294967296]");
+    assert_names(&overflow, &["line 3", "data.shape", "4294967296", "product is at most"]);
     assert_names(&message("blocks = [1, 1]", "blocks = []"), &["line 6", "model.blocks"]);
     let model = |settings: &str| message("hidden_channels = 16", settings);
     assert_names(&model("hidden_channels = [16]"), &["line 7", "model.hidden_channels", "list of 2", "[16]"]);

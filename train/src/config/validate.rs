@@ -64,15 +64,19 @@ impl Config {
     /// Names the setting at fault and its place.
     pub fn validate_architecture(&self, shape: [usize; 3], source: &Source) -> Result<()> {
         let check = Check { source };
-        check.require(shape.iter().all(|&n| n > 0), "data.shape", "three positive numbers", format!("{shape:?}"))?;
+        let dimensions = shape.iter().try_fold(1usize, |n, &side| n.checked_mul(side)).unwrap_or(usize::MAX);
+        let expected = format!("three positive numbers whose product is at most {MAX_DIMENSIONS}");
+        check.require((1..=MAX_DIMENSIONS).contains(&dimensions), "data.shape", &expected, format!("{shape:?}"))?;
         self.model.validate(shape).map_err(|error| check.of_model("model", error))?;
-        let dimensions = shape.iter().product();
         let of_size =
             |section, config: &LogDetConfig| config.validate_size(dimensions).map_err(|error| check.of_model(section, error));
         of_size("log_det.train", &self.log_det.train)?;
         of_size("log_det.eval", &self.log_det.eval)
     }
 }
+
+/// Numbers in a sample at most: more are a mistake.
+const MAX_DIMENSIONS: usize = 1 << 30;
 
 struct Check<'a> {
     source: &'a Source,
