@@ -56,7 +56,7 @@ fn fresh_batches_differ_and_repeat() -> Result<(), DatasetError> {
 fn stored_points_are_standardised_shuffled_and_complete() -> Result<(), DatasetError> {
     let points = Points::new(3, (0..21).map(|i| f64::from(i * i)).collect());
     let standardization = Standardization::of(&points)?;
-    let batcher = PointBatcher::stored(&points, &standardization, 2, 9)?;
+    let batcher = PointBatcher::stored(&points, &standardization, 2, 9, true)?;
     let gather = |batches: Vec<datasets::Batch>| -> Vec<f32> { batches.into_iter().flat_map(|batch| batch.pixels).collect() };
     let stored = gather((0..4).map(|index| batcher.eval_batch(index)).collect::<Result<_, _>>()?);
     let back = standardization.invert(&stored);
@@ -83,6 +83,27 @@ fn stored_points_are_standardised_shuffled_and_complete() -> Result<(), DatasetE
     first.sort();
     first.dedup();
     assert_eq!(first.len(), 6);
+    Ok(())
+}
+
+#[test]
+fn a_last_batch_that_is_not_full_is_kept_or_left_out() -> Result<(), DatasetError> {
+    let points = Points::new(1, (0..7).map(f64::from).collect());
+    let standardization = Standardization::of(&points)?;
+    let sizes = |batch_size, drop_last| -> Result<Vec<usize>, DatasetError> {
+        let batcher = PointBatcher::stored(&points, &standardization, batch_size, 9, drop_last)?;
+        let batches = (0..batcher.batches_per_epoch()).map(|index| batcher.train_batch(4, index));
+        let batches = batches.collect::<Result<Vec<_>, _>>()?;
+        let mut seen: Vec<usize> = batches.iter().flat_map(|batch| batch.indices.clone()).collect();
+        seen.sort();
+        seen.dedup();
+        let sizes: Vec<usize> = batches.iter().map(|batch| batch.shape[0]).collect();
+        assert_eq!(seen.len(), sizes.iter().sum::<usize>(), "no point twice");
+        Ok(sizes)
+    };
+    assert_eq!((sizes(3, false)?, sizes(3, true)?), (vec![3, 3, 1], vec![3, 3]));
+    assert_eq!((sizes(100, false)?, sizes(100, true)?), (vec![7], vec![]));
+    assert_eq!((sizes(7, false)?, sizes(7, true)?), (vec![7], vec![7]));
     Ok(())
 }
 

@@ -124,7 +124,7 @@ impl Opening<'_> {
             Split::Train => PointBatcher::fresh(distribution, self.data().epoch_batches(), self.batch_size(), self.seed()),
             Split::Test => {
                 let points = Points::sample(distribution, self.data().test_points(), TEST_POINTS_SEED, 0);
-                PointBatcher::stored(&points, &standardization, self.batch_size(), self.seed())
+                self.stored(&points, &standardization)
             }
         };
         self.points(batcher, standardization)
@@ -137,7 +137,12 @@ impl Opening<'_> {
         let split = |split| all.split(split, data.test_fraction(), data.split_seed());
         let standardization = Standardization::of(&split(Split::Train).with_context(place)?).with_context(place)?;
         let points = split(self.split).with_context(place)?;
-        self.points(PointBatcher::stored(&points, &standardization, self.batch_size(), self.seed()), standardization)
+        self.points(self.stored(&points, &standardization), standardization)
+    }
+
+    fn stored(&self, points: &Points, standardization: &Standardization) -> Result<PointBatcher, DatasetError> {
+        let drop_last = self.config.optim.drop_last;
+        PointBatcher::stored(points, standardization, self.batch_size(), self.seed(), drop_last)
     }
 
     fn points(&self, batcher: Result<PointBatcher, DatasetError>, standardization: Standardization) -> Result<DataSet> {

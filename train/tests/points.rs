@@ -132,6 +132,23 @@ fn a_table_s_densities_are_in_its_own_units() {
 }
 
 #[test]
+fn small_tables_and_partial_batches_count_right() {
+    let workshop = workshop("own.toml", "file = \"own.csv\"\ntest_fraction = 0.2");
+    // Ten points for training, two for testing.
+    let few: String = table().lines().take(1 + 12).map(|line| format!("{line}\n")).collect();
+    workshop.write("own.csv", &few);
+    let steps = |out: &str, settings: &[&str]| {
+        let sets = settings.iter().flat_map(|setting| ["--set", setting]);
+        let arguments: Vec<&str> = ["--config", "own.toml", "--json", "--out", out].into_iter().chain(sets).collect();
+        number(&workshop.json(&arguments), "steps")
+    };
+    assert_eq!(steps("kept", &["optim.batch_size=4"]), 6.0, "two epochs of 4, 4 and 2 points");
+    assert_eq!(steps("dropped", &["optim.batch_size=4", "optim.drop_last=true"]), 4.0);
+    assert_eq!(steps("whole", &["optim.batch_size=500"]), 2.0);
+    assert_eq!(number(&workshop.json(&["evaluate", "kept/checkpoints/last.safetensors", "--json"]), "points"), 2.0);
+}
+
+#[test]
 fn the_statistics_of_the_training_split_are_kept() {
     let workshop = workshop("own.toml", "file = \"own.csv\"");
     workshop.write("own.csv", &table());
@@ -164,7 +181,7 @@ fn mistakes_are_named() {
     workshop.write("own.csv", &table());
     let message = train(&["data.shape=[3,1,1]"]);
     assert!(message.contains("have the shape [2, 1, 1]"), "{message}");
-    let message = train(&["optim.batch_size=5000"]);
+    let message = train(&["optim.batch_size=5000", "optim.drop_last=true"]);
     assert!(message.contains("own.csv has only 540 training points"), "{message}");
 
     workshop.train("images", &["run.max_steps=1"]);

@@ -3,12 +3,14 @@
 use super::{Distribution, Points, Standardization};
 use crate::order::{EpochOrder, Purpose, stream};
 use crate::{Batch, BatchSource, DatasetError};
+use std::ops::Range;
 use std::sync::Arc;
 
 /// Batches of standardised points, every one a pure function of the points, the seed and its number.
 ///
-/// Training batches come fresh from a distribution, or from stored points in a new order each epoch, full ones only.
-/// Evaluation batches are the points in stored order; of a distribution, as many as an epoch has, the same every time.
+/// Training batches come fresh from a distribution, all of them full, or from stored points in a new order each epoch; with
+/// `drop_last` full ones only. Evaluation batches are the points in stored order; of a distribution, as many as an epoch has,
+/// the same every time.
 #[derive(Clone)]
 pub struct PointBatcher {
     supply: Supply,
@@ -19,7 +21,7 @@ pub struct PointBatcher {
 #[derive(Clone)]
 enum Supply {
     Fresh { distribution: Distribution, batches_per_epoch: usize },
-    Stored { values: Arc<Vec<f32>>, dimensions: usize, order: EpochOrder },
+    Stored { values: Arc<Vec<f32>>, dimensions: usize, order: EpochOrder, drop_last: bool },
 }
 
 impl PointBatcher {
@@ -38,7 +40,7 @@ impl PointBatcher {
         Ok(Self { supply: Supply::Fresh { distribution, batches_per_epoch }, batch_size, seed })
     }
 
-    /// The points of a table, standardised.
+    /// The points of a table, standardised; with `drop_last` the last training batch of an epoch is left out if it is not full.
     ///
     /// # Errors
     /// [`DatasetError::Setting`] for a batch size of 0, or points with another number of dimensions than the
@@ -48,6 +50,7 @@ impl PointBatcher {
         standardization: &Standardization,
         batch_size: usize,
         seed: u64,
+        drop_last: bool,
     ) -> Result<Self, DatasetError> {
         at_least_one("batch_size", batch_size)?;
         let dimensions = standardization.dimensions();
@@ -56,7 +59,7 @@ impl PointBatcher {
             return Err(DatasetError::Points { path: points.path().into(), place: "the table".into(), reason });
         }
         let values = Arc::new(standardization.apply(points.values()));
-        Ok(Self { supply: Supply::Stored { values, dimensions, order: EpochOrder::default() }, batch_size, seed })
+        Ok(Self { supply: Supply::Stored { values, dimensions, order: EpochOrder::default(), drop_last }, batch_size, seed })
     }
 
     /// Number of coordinates.
@@ -69,6 +72,12 @@ impl PointBatcher {
 
     fn index_error(&self, index: usize, batches: usize) -> DatasetError {
         DatasetError::BatchIndex { index, batches, len: self.len(), batch_size: self.batch_size }
+    }
+
+    /// Places of a batch's points, fewer if it is the last.
+    fn rows(&self, index: usize) -> Range<usize> {
+        let start = index * self.batch_size;
+        start..self.len().min(start.saturating_add(self.batch_size))
     }
 
     fn sampled(&self, distribution: Distribution, purpose: Purpose, epoch: u64, index: usize) -> Batch {
@@ -101,7 +110,10 @@ impl BatchSource for PointBatcher {
     }
 
     fn batches_per_epoch(&self) -> usize {
-        self.len() / self.batch_size
+        match &self.supply {
+            Supply::Stored { drop_last: false, .. } => self.eval_batches(),
+            _ => self.len() / self.batch_size,
+        }
     }
 
     fn eval_batches(&self) -> usize {
@@ -116,7 +128,7 @@ impl BatchSource for PointBatcher {
             Supply::Fresh { distribution, .. } => self.sampled(*distribution, Purpose::FreshPoints, epoch, index),
             Supply::Stored { values, order, .. } => {
                 let order = order.get(self.len(), self.seed, epoch);
-                self.selected(values, order[index * self.batch_size..][..self.batch_size].to_vec())
+                self.selected(values, order[self.rows(index)].to_vec())
             }
         })
     }
@@ -127,10 +139,7 @@ impl BatchSource for PointBatcher {
         }
         Ok(match &self.supply {
             Supply::Fresh { distribution, .. } => self.sampled(*distribution, Purpose::FixedPoints, 0, index),
-            Supply::Stored { values, .. } => {
-                let start = index * self.batch_size;
-                self.selected(values, (start..self.len().min(start + self.batch_size)).collect())
-            }
+            Supply::Stored { values, .. } => self.selected(values, self.rows(index).collect()),
         })
     }
 }
