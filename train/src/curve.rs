@@ -23,7 +23,7 @@ fn curve(history: &History, kind: &DataKind) -> Plot {
     let test = history.get(&kind.key("test_")).to_vec();
     Plot {
         x_label: "optimiser steps",
-        y_label: kind.axis().into(),
+        y_label: kind.loss_unit().axis().into(),
         series: vec![
             Series { label: "training (running mean)".into(), colour: 0, dots: false, points: training },
             Series { label: "test (averaged weights)".into(), colour: 1, dots: true, points: test },

@@ -1,6 +1,7 @@
 //! What a model is a density of, and so what its likelihoods are measured in.
 
 use crate::config::TaskConfig;
+use crate::loss_unit::LossUnit;
 use datasets::points::Standardization;
 use residual_flows::bits_per_dim;
 use serde::{Serialize, Serializer};
@@ -57,30 +58,18 @@ impl DataKind {
         }
     }
 
+    /// What the loss is measured in.
+    pub fn loss_unit(&self) -> LossUnit {
+        match self {
+            Self::Images { only_classes: false, .. } => LossUnit::BitsPerDim,
+            Self::Images { only_classes: true, .. } => LossUnit::CrossEntropy,
+            Self::Points { .. } => LossUnit::Nats,
+        }
+    }
+
     /// The loss's unit, to be read.
     pub fn unit(&self) -> &'static str {
-        match self {
-            Self::Images { only_classes: false, .. } => "bits/dim",
-            Self::Images { .. } => "nats of cross entropy",
-            Self::Points { .. } => "nats",
-        }
-    }
-
-    /// The unit in names of files.
-    pub fn short(&self) -> &'static str {
-        match self {
-            Self::Images { only_classes: false, .. } => "bits",
-            Self::Images { .. } | Self::Points { .. } => "nats",
-        }
-    }
-
-    /// The unit as the label of an axis.
-    pub fn axis(&self) -> &'static str {
-        match self {
-            Self::Images { only_classes: false, .. } => "bits per dimension",
-            Self::Images { .. } => "cross entropy, nats",
-            Self::Points { .. } => "negative log-likelihood, nats",
-        }
+        self.loss_unit().words()
     }
 
     /// What the samples are, in the plural.
@@ -98,11 +87,7 @@ impl DataKind {
 
     /// The key of a loss in a file: `<prefix>` and `bits_per_dim`, `cross_entropy` or `nll_nats`.
     pub fn key(&self, prefix: &str) -> String {
-        match self {
-            Self::Images { only_classes: false, .. } => format!("{prefix}bits_per_dim"),
-            Self::Images { .. } => format!("{prefix}cross_entropy"),
-            Self::Points { .. } => format!("{prefix}nll_nats"),
-        }
+        format!("{prefix}{}", self.loss_unit().key())
     }
 
     /// A number of samples under its key in a file.

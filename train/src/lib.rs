@@ -6,7 +6,7 @@
 //! | [`step`] | one optimiser step, without input and output; with [`objective`] and [`classification`], [`optimizer`], [`schedule`] and [`ema`] |
 //! | [`fit`] | the training loop, with [`position`] and [`stop`] |
 //! | [`fault`], [`watch`], [`layers`] | numbers that go wrong, and where |
-//! | [`data`], [`data_kind`] | images and points, and the units of their likelihoods |
+//! | [`data`], [`data_kind`], [`loss_unit`] | images and points, and the units of their likelihoods |
 //! | [`device`] | the CPU, or a graphics card |
 //! | [`evaluate`] | bits per dimension, or nats, of a test set |
 //! | [`points`] | densities on the plane: exact, integrated, drawn |
@@ -39,6 +39,7 @@ pub mod fit;
 pub mod history;
 pub mod journal;
 pub mod layers;
+pub mod loss_unit;
 pub mod memory;
 pub mod metrics;
 pub mod noise;

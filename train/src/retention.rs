@@ -101,7 +101,7 @@ struct Files {
 impl Files {
     /// Writes a state and gives it its further names; then removes files that are kept no longer.
     fn save(&self, state: &TrainingState) -> Result<()> {
-        let (step, unit) = (state.description.step, state.description.kind.short());
+        let (step, unit) = (state.description.step, state.description.kind.loss_unit().short());
         let path = step_path(&self.dir, step);
         checkpoint::save(&path, state)?;
         link(&path, &last_of(&self.dir))?;
@@ -126,7 +126,7 @@ impl Files {
 /// # Errors
 /// If files cannot be listed, removed or linked.
 pub fn rewind(dir: &Path, checkpoint: &Path, state: &mut TrainingState) -> Result<()> {
-    let (step, unit) = (state.description.step, state.description.kind.short());
+    let (step, unit) = (state.description.step, state.description.kind.loss_unit().short());
     link(checkpoint, &last_of(dir))?;
     for (_, path) in steps(dir)?.into_iter().filter(|(of, _)| *of > step) {
         remove(&path)?;

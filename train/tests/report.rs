@@ -24,6 +24,50 @@ fn a_report_shows_runs_and_where_they_differ() {
     assert!(message.contains("nowhere is not the directory of a run"), "{message}");
 }
 
+/// The configuration of a few steps with points on the plane.
+const POINTS: &str = r#"[data]
+points = "moons"
+epoch_batches = 4
+test_points = 50
+
+[model]
+blocks = [1]
+hidden_channels = 8
+kernels = [1, 1, 1]
+dense_blocks = 0
+logit_alpha = 0
+
+[optim]
+batch_size = 16
+
+[run]
+epochs = 1
+eval_batch_size = 20
+n_samples = 5
+"#;
+
+#[test]
+fn a_report_measures_every_run_in_its_own_unit() {
+    let workshop = Workshop::new();
+    workshop.write("points.toml", POINTS);
+    workshop.json(&["--config", "points.toml", "--out", "points", "--json"]);
+    workshop.train("images", &["run.max_steps=6"]);
+    workshop
+        .train("classes", &["run.max_steps=6", "task.kind=classification", "model.classes=10", "model.classifier_channels=8"]);
+    let report = |runs: &[&str]| {
+        let output = workshop.run(&[&["report"], runs, &["--out", "report.html"]].concat());
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        workshop.read("report.html")
+    };
+    let points = report(&["points"]);
+    assert!(points.contains("negative log-likelihood, nats") && points.contains("points per second"), "{points}");
+    assert!(!points.contains("bits"), "points have no bits per dimension");
+    // Training, test and best loss of each run.
+    let all = report(&["points", "images", "classes"]);
+    let cells = |unit: &str| all.matches(&format!(" {unit}</td>")).count();
+    assert_eq!((cells("nats"), cells("bits/dim"), cells("nats of cross entropy")), (3, 3, 3));
+}
+
 #[test]
 fn every_start_leaves_an_event_file_and_a_line() {
     let workshop = Workshop::new();
@@ -57,6 +101,10 @@ fn a_certificate_bounds_every_layer_from_above() {
     }
     assert_eq!(number(&result["reconstruction"], "images"), 7.0);
     assert!(number(&result["reconstruction"], "largest_error") < 1e-3, "{result}");
+    workshop.train("padded", &["run.max_steps=2", "model.padding_channels=1"]);
+    let padded = workshop.json(&["check", "padded/checkpoints/last.safetensors", "--n", "7", "--json"]);
+    assert_eq!(number(&padded["reconstruction"], "images"), 7.0);
+    assert!(number(&padded["reconstruction"], "largest_error") < 1e-3, "{padded}");
     let output = workshop.run(&["check", "run/checkpoints/last.safetensors", "--n", "0"]);
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(text.contains("3 of 3 blocks") && text.contains("invertible for sure"), "{text}");

@@ -4,9 +4,9 @@ use super::{Compute, report};
 use ::train::config::Source;
 use ::train::data::{self, PREFETCH_DEPTH, tensor};
 use ::train::progress::Progress;
-use ::train::{checkpoint, step};
+use ::train::{checkpoint, noise, step};
 use anyhow::{Context, Result};
-use burn::tensor::{Device, Tensor};
+use burn::tensor::Device;
 use clap::Args;
 use datasets::{Prefetch, Split};
 use residual_flows::{BlockCertificate, Effort, ResidualFlow};
@@ -72,7 +72,7 @@ impl Check {
             let source = Source::new(self.checkpoint.display().to_string(), String::new(), Vec::new());
             let data = data::open(&config, &source, Split::Test).context("the data set (--data DIR says where it is)")?;
             let batches = Prefetch::eval(data.batches, PREFETCH_DEPTH);
-            Some(self.reconstruct(&model, batches, &device)?)
+            Some(self.reconstruct(&model, batches, config.run.seed, &device)?)
         } else {
             None
         };
@@ -82,17 +82,18 @@ impl Check {
         report(self.json, &outcome, || lines(&outcome))
     }
 
-    fn reconstruct(&self, model: &ResidualFlow, batches: Prefetch, device: &Device) -> Result<Reconstruction> {
+    fn reconstruct(&self, model: &ResidualFlow, batches: Prefetch, seed: u64, device: &Device) -> Result<Reconstruction> {
         let (mut images, mut values, mut largest, mut squares) = (0, 0, 0.0f64, 0.0);
-        for batch in batches {
+        for (index, batch) in batches.enumerate() {
             let left = self.n - images;
             if left == 0 {
                 break;
             }
             let x = tensor(batch?, device);
             let n = left.min(x.dims()[0]);
-            let x: Tensor<4> = x.narrow(0, 0, n);
-            let error = model.decode(model.encode(x.clone())?)? - x;
+            let mut rng = noise::evaluation(seed, index).stream(u64::MAX);
+            let padded = model.pad(x.narrow(0, 0, n), &mut rng)?.input;
+            let error = model.unpad(model.decode(model.encode(padded.clone())?)? - padded);
             let error = error.try_into_vec_as::<f32>().context("cannot read a result from the device")?;
             images += n;
             values += error.len();

@@ -6,6 +6,7 @@ mod run;
 pub use run::Run;
 
 use crate::curve::SMOOTHING;
+use crate::loss_unit::LossUnit;
 use crate::plot::{Plot, Series, smoothed};
 use anyhow::{Context, Result};
 use base64::Engine;
@@ -18,15 +19,16 @@ use std::path::PathBuf;
 /// Pictures of a run at the most; of more, some evenly spaced ones are shown.
 const MAX_PICTURES: usize = 8;
 
-/// Curves that come first, with the labels of their axes. What else was measured follows under its own name.
+/// Curves that come first, after those of the losses, with the labels of their axes. What else was measured follows under its
+/// own name.
 const CURVES: [(&str, &str); 7] = [
-    ("bits_per_dim", "bits per dimension"),
     ("log_pz", "mean ln N(z; 0, I), nats"),
     ("log_det", "mean log-determinant, nats"),
     ("gradient_norm", "norm of the gradient"),
     ("max_lipschitz", "largest Lipschitz estimate"),
     ("learning_rate", "learning rate"),
     ("images_per_second", "images per second"),
+    ("points_per_second", "points per second"),
 ];
 
 /// The report.
@@ -52,8 +54,8 @@ pub fn html(runs: &[Run]) -> Result<String> {
 
 /// One row a run: where it is, and how good.
 fn results(page: &mut String, runs: &[Run]) -> Result<()> {
-    page.push_str("<h2>Results</h2>\n<table>\n<tr><th>run</th><th>state</th><th>steps</th><th>training bits/dim</th>");
-    page.push_str("<th>test bits/dim</th><th>best</th><th>training time</th><th>warnings</th></tr>\n");
+    page.push_str("<h2>Results</h2>\n<table>\n<tr><th>run</th><th>state</th><th>steps</th><th>training loss</th>");
+    page.push_str("<th>test loss</th><th>best</th><th>training time</th><th>warnings</th></tr>\n");
     for run in runs {
         let finished = run.summary.as_ref().and_then(|summary| summary["finished"].as_bool());
         let state = match finished {
@@ -61,10 +63,11 @@ fn results(page: &mut String, runs: &[Run]) -> Result<()> {
             Some(false) => "stopped",
             None => "going on",
         };
-        let training = smoothed(run.metrics.get("bits_per_dim"), SMOOTHING);
-        let test = run.metrics.get("test_bits_per_dim");
+        let loss = run.loss();
+        let training = smoothed(run.metrics.get(loss.key()), SMOOTHING);
+        let test = run.metrics.get(&test_key(loss.key()));
         let best = test.iter().map(|point| point.1).reduce(f64::min);
-        let number = |value: Option<f64>| value.map_or_else(|| "–".into(), |value| format!("{value:.4}"));
+        let number = |value: Option<f64>| value.map_or_else(|| "–".into(), |value| format!("{value:.4} {}", loss.words()));
         let seconds = run.timings.get("elapsed_seconds").last().map_or(0.0, |point| point.1);
         writeln!(
             page,
@@ -91,21 +94,17 @@ fn results(page: &mut String, runs: &[Run]) -> Result<()> {
 
 fn curves(page: &mut String, runs: &[Run]) -> Result<()> {
     page.push_str("<h2>Curves</h2>\n<div class=\"curves\">\n");
-    let known = |key: &str| CURVES.iter().any(|(name, _)| *name == key);
-    let hidden = ["epoch", "test_bits_per_dim", "standard_error", "elapsed_seconds"];
-    let keys = runs.iter().flat_map(|run| run.metrics.series.keys());
-    let others: BTreeSet<&str> = keys.map(String::as_str).filter(|key| !known(key) && !hidden.contains(key)).collect();
-    let labelled = CURVES.into_iter().chain(others.into_iter().map(|key| (key, key)));
-    for (key, label) in labelled {
+    for (key, label) in charts(runs) {
         let mut series = Vec::new();
         for (colour, run) in runs.iter().enumerate() {
-            let points = if key == "images_per_second" { run.timings.get(key) } else { run.metrics.get(key) };
+            let points = match run.timings.get(key) {
+                [] => run.metrics.get(key),
+                timings => timings,
+            };
             let points = if key == "learning_rate" { points.to_vec() } else { smoothed(points, SMOOTHING) };
             series.push(Series { label: run.name.clone(), colour, dots: false, points: thinned(points) });
-            if key == "bits_per_dim" {
-                let points = run.metrics.get("test_bits_per_dim").to_vec();
-                series.push(Series { label: format!("{}, test", run.name), colour, dots: true, points });
-            }
+            let points = run.metrics.get(&test_key(key)).to_vec();
+            series.push(Series { label: format!("{}, test", run.name), colour, dots: true, points });
         }
         series.retain(|series| !series.points.is_empty());
         let svg = Plot { x_label: "optimiser steps", y_label: label.into(), series }.svg((640, 400))?;
@@ -115,6 +114,22 @@ fn curves(page: &mut String, runs: &[Run]) -> Result<()> {
     }
     page.push_str("</div>\n");
     Ok(())
+}
+
+/// Keys of the metrics that are drawn, with the labels of their axes; what is measured in evaluations too has its dots in the
+/// same chart.
+fn charts(runs: &[Run]) -> Vec<(&str, &str)> {
+    let mut charts: Vec<(&str, &str)> = LossUnit::ALL.iter().map(|loss| (loss.key(), loss.axis())).chain(CURVES).collect();
+    let hidden = |key: &str| key == "epoch" || key.starts_with("test_") || key.ends_with("standard_error");
+    let keys: BTreeSet<&str> = runs.iter().flat_map(|run| run.metrics.series.keys()).map(String::as_str).collect();
+    let others = keys.into_iter().filter(|key| !hidden(key) && charts.iter().all(|(known, _)| known != key));
+    charts.extend(others.map(|key| (key, key)).collect::<Vec<_>>());
+    charts
+}
+
+/// What is measured of test data under this key's name.
+fn test_key(key: &str) -> String {
+    format!("test_{key}")
 }
 
 /// No more points than can be seen.

@@ -1,6 +1,7 @@
 //! What a report knows of one run.
 
 use crate::history::History;
+use crate::loss_unit::LossUnit;
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -49,6 +50,12 @@ impl Run {
             summary: fs::read(dir.join("summary.json")).ok().and_then(|text| serde_json::from_slice(&text).ok()),
             pictures: pictures(&dir.join("images")),
         })
+    }
+
+    /// The loss that the run minimises.
+    pub fn loss(&self) -> LossUnit {
+        let measured = |loss: &LossUnit| !self.metrics.get(loss.key()).is_empty();
+        LossUnit::ALL.into_iter().find(measured).unwrap_or(LossUnit::BitsPerDim)
     }
 }
 
