@@ -155,12 +155,24 @@ impl LogDetConfig {
 
     /// The mean number of terms: the exact ones, and the expected largest of the draws.
     pub fn expected_terms(&self) -> f64 {
-        if self.method != Method::Series {
-            return self.n_exact_terms as f64;
+        self.n_exact_terms as f64 + self.reached().sum::<f64>()
+    }
+
+    /// The probability with which each term beyond the exact ones is computed, as long as it matters.
+    fn reached(&self) -> impl Iterator<Item = f64> {
+        let n_draws = if self.method == Method::Series { self.n_draws } else { 0 };
+        let reached = move |m| 1.0 - (1.0 - self.distribution.survival(self, m)).powi(n_draws as i32);
+        (1..).map(reached).take_while(|&probability| probability > 1e-12)
+    }
+
+    /// The mean number of products with a Jacobian of so many dimensions that a value takes: one for each term, but at most
+    /// one for each dimension.
+    pub fn expected_products(&self, dimensions: usize) -> f64 {
+        if self.needs_jacobian() {
+            return dimensions as f64;
         }
-        let reached = |m| 1.0 - (1.0 - self.distribution.survival(self, m)).powi(self.n_draws as i32);
-        let beyond: f64 = (1..).map(reached).take_while(|&probability| probability > 1e-12).sum();
-        self.n_exact_terms as f64 + beyond
+        let exact = self.n_exact_terms.min(dimensions);
+        exact as f64 + self.reached().take(dimensions - exact).sum::<f64>()
     }
 
     /// Draws the randomness of one estimate for a batch `[batch, …]`.
@@ -201,7 +213,20 @@ mod tests {
         let geometric = LogDetConfig { distribution: TermCount::Geometric, ..config };
         assert!((geometric.expected_terms() - 4.0).abs() < 1e-9);
         // The larger of two geometric draws with p = 1/2 has mean 8/3.
-        assert!((LogDetConfig { n_draws: 2, ..geometric }.expected_terms() - (2.0 + 8.0 / 3.0)).abs() < 1e-9);
+        assert!((LogDetConfig { n_draws: 2, ..geometric.clone() }.expected_terms() - (2.0 + 8.0 / 3.0)).abs() < 1e-9);
+    }
+
+    #[test]
+    fn products_are_no_more_than_terms_or_dimensions() {
+        // Geometric draws reach their first term always, the second with probability 1/2.
+        let geometric = LogDetConfig { distribution: TermCount::Geometric, ..LogDetConfig::training() };
+        let expected = [(1, 1.0), (2, 2.0), (3, 3.0), (4, 3.5), (100, 4.0)];
+        for (dimensions, products) in expected {
+            assert!((geometric.expected_products(dimensions) - products).abs() < 1e-9, "{dimensions}");
+        }
+        let truncated = LogDetConfig { method: Method::Truncated, ..LogDetConfig::evaluation() };
+        assert_eq!((truncated.expected_products(64), truncated.expected_products(2)), (20.0, 2.0));
+        assert_eq!(LogDetConfig::exact().expected_products(64), 64.0);
     }
 
     #[test]

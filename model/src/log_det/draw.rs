@@ -71,7 +71,9 @@ impl LogDetDraw {
     /// The log-determinant alone, nats, `[batch]`. Not finite where an exact one's matrix is singular.
     pub(crate) fn log_det(&self, products: &Products) -> Tensor<1> {
         match self {
-            LogDetDraw::Hutchinson { probe, coefficients, .. } => series::value(probe, coefficients, products),
+            LogDetDraw::Hutchinson { probe, coefficients, .. } => {
+                with_fewest_passes(products, coefficients.len(), |products| series::value(probe, coefficients, products))
+            }
             LogDetDraw::ExactTrace { coefficients, .. } => Jacobians::new(products).series(coefficients),
             LogDetDraw::Exact => Jacobians::new(products).log_det(),
         }
@@ -80,14 +82,93 @@ impl LogDetDraw {
     /// The log-determinant with its gradient's vectors.
     pub(crate) fn estimate(&self, products: &Products) -> Estimate {
         match self {
-            LogDetDraw::Hutchinson { probe, coefficients, gradient } => match gradient {
-                GradientForm::Neumann => series::neumann(probe, coefficients, products),
-                GradientForm::Basic => series::basic(probe, coefficients, products),
-            },
+            LogDetDraw::Hutchinson { probe, coefficients, gradient } => {
+                let form = match gradient {
+                    GradientForm::Neumann => series::neumann,
+                    GradientForm::Basic => series::basic,
+                };
+                with_fewest_passes(products, coefficients.len(), |products| form(probe, coefficients, products))
+            }
             LogDetDraw::ExactTrace { coefficients, gradient } => {
                 Jacobians::new(products).series_with_gradient(coefficients, *gradient)
             }
             LogDetDraw::Exact => Jacobians::new(products).log_det_with_gradient(),
+        }
+    }
+}
+
+/// Computes with products that take as few passes through the branch as a chain of so many terms needs: one for each
+/// term, or one for each dimension where those are fewer. The products, and so the results, are the same.
+fn with_fewest_passes<T>(products: &Products, n_terms: usize, compute: impl FnOnce(&Products) -> T) -> T {
+    let dimensions: usize = products.shape[1..].iter().product();
+    if n_terms <= dimensions {
+        return compute(products);
+    }
+    let jacobians = Jacobians::new(products);
+    let (vjp, jvp) = (|u| jacobians.vjp(u), |v| jacobians.jvp(v));
+    compute(&Products { vjp: &vjp, jvp: &jvp, ..*products })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tensor::{from_vec, to_vec};
+    use std::cell::Cell;
+
+    /// Of two samples with two dimensions and different Jacobians.
+    const JACOBIANS: [[f32; 4]; 2] = [[0.3, -0.2, 0.1, 0.25], [-0.5, 0.4, 0.2, 0.1]];
+    const SHAPE: [usize; 4] = [2, 2, 1, 1];
+
+    fn vectors(values: Vec<f32>) -> Tensor<4> {
+        from_vec(values, SHAPE, &Device::flex())
+    }
+
+    fn product(u: Tensor<4>, transposed: bool) -> Tensor<4> {
+        let of_sample = |([a, b, c, d], u): (&[f32; 4], &[f32])| {
+            let (b, c) = if transposed { (c, b) } else { (b, c) };
+            [a * u[0] + b * u[1], c * u[0] + d * u[1]]
+        };
+        vectors(JACOBIANS.iter().zip(to_vec(u).chunks(2)).flat_map(of_sample).collect())
+    }
+
+    /// What is computed from the products, and how many of them it took.
+    fn counted<T>(compute: impl FnOnce(&Products) -> T) -> (T, usize) {
+        let passes = Cell::new(0);
+        let count = |u, transposed| {
+            passes.set(passes.get() + 1);
+            product(u, transposed)
+        };
+        let (vjp, jvp) = (|u| count(u, true), |v| count(v, false));
+        let result = compute(&Products { shape: SHAPE, device: &Device::flex(), vjp: &vjp, jvp: &jvp });
+        (result, passes.get())
+    }
+
+    fn numbers(Estimate { log_det, pairs }: Estimate) -> Vec<f32> {
+        let vectors = pairs.into_iter().flat_map(|(w, v)| [to_vec(w), to_vec(v)]).flatten();
+        to_vec(log_det).into_iter().chain(vectors).collect()
+    }
+
+    #[test]
+    fn long_series_are_the_same_from_one_product_for_each_dimension() {
+        let probe = vectors(vec![1.0, -0.5, 0.25, 2.0]);
+        for n_terms in [0, 1, 2, 3, 7] {
+            let coefficients: Vec<f64> = (0..n_terms).map(|k| 1.0 + f64::from(k)).collect();
+            for gradient in [GradientForm::Neumann, GradientForm::Basic] {
+                let (expected, _) = counted(|products| {
+                    numbers(match gradient {
+                        GradientForm::Neumann => series::neumann(&probe, &coefficients, products),
+                        GradientForm::Basic => series::basic(&probe, &coefficients, products),
+                    })
+                });
+                let draw = LogDetDraw::Hutchinson { probe: probe.clone(), coefficients: coefficients.clone(), gradient };
+                let (got, _) = counted(|products| numbers(draw.estimate(products)));
+                let (value, passes) = counted(|products| to_vec(draw.log_det(products)));
+                assert_eq!(passes, coefficients.len().min(2));
+                assert_eq!(value, got[..2]);
+                assert_eq!(got.len(), expected.len());
+                let close = |(a, b): (&f32, &f32)| (a - b).abs() < 1e-5 * (1.0 + b.abs());
+                assert!(got.iter().zip(&expected).all(close), "{n_terms} {gradient:?}: {got:?} {expected:?}");
+            }
         }
     }
 }

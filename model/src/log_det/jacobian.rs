@@ -43,6 +43,34 @@ impl<'a> Jacobians<'a> {
         Self { matrices, dimensions, shape, device }
     }
 
+    /// `Jᵀ u`
+    pub fn vjp(&self, u: Tensor<4>) -> Tensor<4> {
+        self.product(u, |jacobian, u, out| {
+            for (row, &factor) in jacobian.chunks_exact(u.len()).zip(u) {
+                add(out, row, factor);
+            }
+        })
+    }
+
+    /// `J v`
+    pub fn jvp(&self, v: Tensor<4>) -> Tensor<4> {
+        self.product(v, |jacobian, v, out| {
+            for (out, row) in out.iter_mut().zip(jacobian.chunks_exact(v.len())) {
+                *out = row.iter().zip(v).map(|(a, b)| a * b).sum();
+            }
+        })
+    }
+
+    /// A product of every sample's Jacobian and vector; `times` adds it to zeros.
+    fn product(&self, vectors: Tensor<4>, times: impl Fn(&[f64], &[f64], &mut [f64])) -> Tensor<4> {
+        let vectors: Vec<f64> = to_vec(vectors).into_iter().map(f64::from).collect();
+        let mut products = vec![0.0; vectors.len()];
+        let n = self.dimensions;
+        let samples = self.matrices.chunks_exact(n * n).zip(vectors.chunks_exact(n)).zip(products.chunks_exact_mut(n));
+        samples.for_each(|((jacobian, vector), product)| times(jacobian, vector, product));
+        from_vec(products.into_iter().map(|value| value as f32).collect(), self.shape, self.device)
+    }
+
     /// `ln|det(I + J)|`; `-∞` where singular.
     pub fn log_det(self) -> Tensor<1> {
         let n = self.dimensions;
