@@ -16,10 +16,12 @@ use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
-/// Whether a file begins like one of `torch.save`; not if it cannot be read.
+/// Whether a file begins like one of `torch.save`; not if it cannot be read. Our own checkpoints may have the same first
+/// bytes, which are the length of their header, but the header itself begins at byte 8.
 pub fn is_likely(path: &Path) -> bool {
-    let mut start = [0; 2];
-    File::open(path).and_then(|mut file| file.read_exact(&mut start)).is_ok() && TorchFile::is_likely(&start)
+    let mut start = [0; 9];
+    let is_read = File::open(path).and_then(|mut file| file.read_exact(&mut start)).is_ok();
+    is_read && TorchFile::is_likely(&start) && start[8] != b'{'
 }
 
 /// Reads a checkpoint: architecture and settings from its own arguments, both sets of weights, and what the optimiser
@@ -80,4 +82,26 @@ pub fn parse(bytes: &[u8], device: &Device) -> Result<TrainingState> {
         optimizer,
         log: RunLog::default(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_header_s_length_is_no_pickle() -> Result<()> {
+        let dir = tempfile::tempdir()?;
+        let path = dir.path().join("file");
+        for (start, expected) in [
+            (&b"\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9"[..], true),
+            (b"PK\x03\x04\x00\x00\x00\x00\x00", true),
+            (b"\x80\x02\x00\x00\x00\x00\x00\x00{", false),
+            (b"PK\x00\x00\x00\x00\x00\x00{", false),
+            (b"\x80", false),
+        ] {
+            std::fs::write(&path, start)?;
+            assert_eq!(is_likely(&path), expected, "{start:?}");
+        }
+        Ok(())
+    }
 }
