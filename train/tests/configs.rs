@@ -2,7 +2,8 @@
 
 mod common;
 
-use residual_flows::{LogDetConfig, ResidualFlowConfig};
+use residual_flows::log_det::TermCount;
+use residual_flows::{LogDetConfig, PowerIteration, ResidualFlowConfig};
 use std::path::PathBuf;
 use train::config::{Config, OptimConfig};
 
@@ -59,6 +60,19 @@ fn every_distribution_has_a_quick_model_and_the_paper_s() {
         assert_eq!((quick.data.points, paper.data.points), (Some(distribution), Some(distribution)));
         assert_eq!((paper.model.blocks.as_slice(), paper.model.hidden_channels), (&[100][..], 128.into()));
         assert_eq!((paper.model.kernels.as_slice(), paper.model.lipschitz_bound), (&[1; 5][..], 0.9));
-        assert_eq!((paper.optim.batch_size, paper.optim.learning_rate), (500, 1e-3));
+        let iterations = PowerIteration { tol: 0.0, max_iters: 5, ..PowerIteration::default() };
+        let starts = (paper.model.act_norm, paper.model.last_layer_scale, paper.model.power_iteration);
+        assert_eq!(starts, (false, 1e-3, iterations));
+        let expected = LogDetConfig { distribution: TermCount::Geometric, ..LogDetConfig::training() };
+        assert_eq!(paper.log_det.train, expected);
+        let optim = OptimConfig {
+            warmup_steps: 0,
+            batch_size: 500,
+            clip_norm: f64::INFINITY,
+            betas: [0.9, 0.999],
+            ema_decay: 0.0,
+            ..OptimConfig::default()
+        };
+        assert_eq!((paper.optim, paper.run.epochs), (optim, 500));
     }
 }
