@@ -24,10 +24,7 @@ fn curve(history: &History, kind: &DataKind) -> Plot {
     Plot {
         x_label: "optimiser steps",
         y_label: kind.loss_unit().axis().into(),
-        series: vec![
-            Series { label: "training (running mean)".into(), colour: 0, dots: false, points: training },
-            Series { label: "test (averaged weights)".into(), colour: 1, dots: true, points: test },
-        ],
+        series: vec![Series::line("training (running mean)", 0, training), Series::dots("test (averaged weights)", 1, test)],
     }
 }
 

@@ -10,6 +10,7 @@
 //! | [`device`] | the CPU, or a graphics card |
 //! | [`evaluate`] | bits per dimension, or nats, of a test set |
 //! | [`points`] | densities on the plane: exact, integrated, drawn |
+//! | [`estimators`] | bias, variance and cost of log-determinants |
 //! | [`showcase`], [`animation`] | what pictures show |
 //! | [`research`] | the research code's checkpoints |
 //! | [`array_model`], [`arrays`] | a model on numpy's arrays |
@@ -33,6 +34,7 @@ pub mod data;
 pub mod data_kind;
 pub mod device;
 pub mod ema;
+pub mod estimators;
 pub mod evaluate;
 pub mod fault;
 pub mod fit;

@@ -23,6 +23,25 @@ pub struct Series {
     pub dots: bool,
     /// `(x, y)`, by ascending `x`.
     pub points: Vec<(f64, f64)>,
+    /// Half the height of the bar around each point; empty: there are none.
+    pub bars: Vec<f64>,
+}
+
+impl Series {
+    /// A line through points without bars.
+    pub fn line(label: impl Into<String>, colour: usize, points: Vec<(f64, f64)>) -> Self {
+        Self { label: label.into(), colour, dots: false, points, bars: Vec::new() }
+    }
+
+    /// Dots without bars.
+    pub fn dots(label: impl Into<String>, colour: usize, points: Vec<(f64, f64)>) -> Self {
+        Self { dots: true, ..Self::line(label, colour, points) }
+    }
+
+    /// Lower and upper end of each bar.
+    fn bar_ends(&self) -> impl Iterator<Item = [(f64, f64); 2]> {
+        self.points.iter().zip(&self.bars).map(|(&(x, y), half)| [(x, y - half), (x, y + half)])
+    }
 }
 
 const COLOURS: [RGBColor; 8] = [
@@ -66,6 +85,8 @@ impl Plot {
         for series in &self.series {
             let colour = COLOURS[series.colour % COLOURS.len()];
             let points = series.points.iter().map(|&(x, y)| (x, y.clamp(low, high)));
+            let bars = series.bar_ends().map(|ends| PathElement::new(ends, colour));
+            chart.draw_series(bars).map_err(failed)?;
             let legend = if series.dots {
                 let dots = points.map(|point| Circle::new(point, 3, colour.filled()));
                 chart.draw_series(dots).map_err(failed)?
@@ -93,7 +114,9 @@ impl Plot {
             let first = if series.dots { 0 } else { series.points.len() / 20 };
             &series.points[first..]
         });
-        let values: Vec<f64> = settled.map(|point| point.1).filter(|value| value.is_finite()).collect();
+        let ends = self.series.iter().flat_map(Series::bar_ends).flatten();
+        let values = settled.copied().chain(ends).map(|point| point.1);
+        let values: Vec<f64> = values.filter(|value| value.is_finite()).collect();
         let low = values.iter().copied().reduce(f64::min)?;
         let high = values.iter().copied().reduce(f64::max)?;
         let margin = 0.05 * (high - low).max(1e-3 * high.abs()).max(1e-9);

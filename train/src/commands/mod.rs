@@ -5,6 +5,7 @@ mod arrays;
 mod check;
 mod density;
 mod devices;
+mod estimator;
 mod evaluate;
 mod import;
 mod report;
@@ -34,6 +35,7 @@ enum Command {
     Check(check::Check),
     Density(density::DensityOf),
     Devices(devices::Devices),
+    Estimator(estimator::EstimatorStudy),
     Evaluate(evaluate::Evaluate),
     Report(report::Report),
     Sample(sample::Sample),
@@ -54,6 +56,7 @@ impl Arguments {
             (Some(Command::Check(check)), _) => check.run()?,
             (Some(Command::Density(density)), _) => density.run()?,
             (Some(Command::Devices(devices)), _) => devices.run()?,
+            (Some(Command::Estimator(study)), _) => study.run()?,
             (Some(Command::Evaluate(evaluate)), _) => evaluate.run()?,
             (Some(Command::Report(report)), _) => report.run()?,
             (Some(Command::Sample(sample)), _) => sample.run()?,

@@ -4,6 +4,8 @@ mod between_epochs;
 mod saving;
 mod start;
 
+pub use start::initial_model;
+
 use crate::config::{Config, Source};
 use crate::data::{self, DataSet, PREFETCH_DEPTH};
 use crate::fault::Fault;

@@ -92,7 +92,10 @@ impl<'a> Fit<'a> {
 }
 
 /// A model with random weights, ActNorm initialised from the first batch.
-fn initial_model(config: &Config, source: &Source, train: &DataSet, device: &Device) -> Result<ResidualFlow> {
+///
+/// # Errors
+/// If the batch cannot be read, or does not fit the configuration.
+pub fn initial_model(config: &Config, source: &Source, train: &DataSet, device: &Device) -> Result<ResidualFlow> {
     let first = tensor(train.batches.train_batch(0, 0)?, device);
     let noise = noise::initial_weights(config.run.seed);
     let model = config.model.init(train.shape(), &mut noise.stream(0), device);

@@ -102,9 +102,9 @@ fn curves(page: &mut String, runs: &[Run]) -> Result<()> {
                 timings => timings,
             };
             let points = if key == "learning_rate" { points.to_vec() } else { smoothed(points, SMOOTHING) };
-            series.push(Series { label: run.name.clone(), colour, dots: false, points: thinned(points) });
+            series.push(Series::line(&run.name, colour, thinned(points)));
             let points = run.metrics.get(&test_key(key)).to_vec();
-            series.push(Series { label: format!("{}, test", run.name), colour, dots: true, points });
+            series.push(Series::dots(format!("{}, test", run.name), colour, points));
         }
         series.retain(|series| !series.points.is_empty());
         let svg = Plot { x_label: "optimiser steps", y_label: label.into(), series }.svg((640, 400))?;

@@ -1,0 +1,143 @@
+//! `train estimator CONFIG|CHECKPOINT`: bias, variance and cost of log-determinant estimators against the exact value.
+
+use super::{Compute, report};
+use ::train::config::{Config, Source};
+use ::train::data::{self, DataSet, tensor};
+use ::train::estimators::{self, BEYOND, Estimator, Measurement, Study};
+use ::train::progress::Progress;
+use ::train::{atomic, checkpoint, fit, step};
+use anyhow::{Context, Result, ensure};
+use burn::tensor::Device;
+use clap::Args;
+use datasets::Split;
+use residual_flows::{LogDetConfig, ResidualFlow};
+use serde::Serialize;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+/// Measures estimators of log-determinants against the exact value: bias, variance and cost
+#[derive(Args)]
+pub struct EstimatorStudy {
+    /// A checkpoint (its averaged weights), or a configuration (.toml, its initial weights)
+    #[arg(value_name = "CONFIG|CHECKPOINT")]
+    model: PathBuf,
+    /// Changes a setting of the configuration; may be repeated
+    #[arg(long, value_name = "SECTION.KEY=VALUE")]
+    set: Vec<String>,
+    /// Directory of the data set, or file of points, if it is not where it was in training
+    #[arg(long, value_name = "PATH")]
+    data: Option<PathBuf>,
+    /// Test samples, the first ones
+    #[arg(long, value_name = "N", default_value_t = 100, value_parser = super::at_least_one)]
+    n: usize,
+    /// Draws of each estimator
+    #[arg(long, value_name = "N", default_value_t = 400)]
+    draws: usize,
+    /// Expected numbers of terms, rising
+    #[arg(long, value_name = "N,...", value_delimiter = ',', default_values_t = [2, 4, 6, 10, 20])]
+    terms: Vec<usize>,
+    /// Decides the draws
+    #[arg(long, default_value_t = 0)]
+    seed: u64,
+    /// Also writes estimator.md (the table), estimator.json, bias.svg and deviation.svg to a directory
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    #[command(flatten)]
+    compute: Compute,
+    /// Prints the result as one JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Serialize)]
+struct Outcome {
+    measurements: Vec<Measurement>,
+    /// Mean log-determinant of the samples, nats.
+    exact_mean: f64,
+    exact_seconds: f64,
+    samples: usize,
+    draws: usize,
+    seed: u64,
+    model: PathBuf,
+}
+
+impl EstimatorStudy {
+    /// Measures.
+    ///
+    /// # Errors
+    /// If the model or the data cannot be read or do not fit each other, samples have too many dimensions for an exact value,
+    /// or an estimate is not finite.
+    pub fn run(self) -> Result<()> {
+        ensure!(
+            self.terms.iter().all(|&terms| terms >= BEYOND) && self.terms.is_sorted(),
+            "--terms is {:?}: expected numbers from {BEYOND} on (a roulette's mean without exact terms), rising",
+            self.terms
+        );
+        let device = self.compute.device()?;
+        let (model, test) = self.open(&device)?;
+        LogDetConfig::exact().validate_size(model.latent_dimensions())?;
+        let samples = tensor(test.batches.eval_batch(0)?, &device);
+        let n = self.n.min(samples.dims()[0]);
+        let study = Study::new(&model, samples.narrow(0, 0, n), self.seed, self.draws)?;
+
+        let all = Estimator::with_terms(&self.terms);
+        let mut progress = Progress::new("estimators", all.len() as u64);
+        let mut measurements = Vec::with_capacity(all.len());
+        for estimator in all {
+            measurements.push(study.measure(estimator)?);
+            progress.set(measurements.len() as u64, &format!("{estimator:?}"));
+        }
+        drop(progress);
+        let (exact_mean, exact_seconds) = (study.exact_mean(), study.exact_seconds);
+        let &Self { draws, seed, .. } = &self;
+        let outcome = Outcome { measurements, exact_mean, exact_seconds, samples: n, draws, seed, model: self.model };
+        if let Some(dir) = &self.out {
+            write(&outcome, dir)?;
+        }
+        report(self.json, &outcome, || lines(&outcome))
+    }
+
+    /// The model ready for use, and its test data in batches of the size that is asked for.
+    fn open(&self, device: &Device) -> Result<(ResidualFlow, DataSet)> {
+        if self.model.extension().is_some_and(|extension| extension == "toml") {
+            let (mut config, source) = Config::load(&self.model, &self.set)?;
+            config.data.relocate(self.data.clone());
+            config.run.eval_batch_size = self.n;
+            let [train, test] = data::open_both(&config, &source)?;
+            return Ok((step::ready(fit::initial_model(&config, &source, &train, device)?), test));
+        }
+        ensure!(self.set.is_empty(), "--set goes with a configuration; {} has its settings", self.model.display());
+        let checkpoint = checkpoint::load(&self.model, device)?;
+        let mut config = checkpoint.description.config;
+        config.data.relocate(self.data.clone());
+        config.run.eval_batch_size = self.n;
+        let source = Source::new(self.model.display().to_string(), String::new(), Vec::new());
+        let test = data::open(&config, &source, Split::Test).context("the data set (--data says where it is)")?;
+        Ok((step::ready(checkpoint.average), test))
+    }
+}
+
+fn write(outcome: &Outcome, dir: &Path) -> Result<()> {
+    std::fs::create_dir_all(dir).with_context(|| format!("cannot make the directory {}", dir.display()))?;
+    let measurements = &outcome.measurements;
+    for (name, text) in [
+        ("estimator.md", format!("{}\n", lines(outcome))),
+        ("estimator.json", serde_json::to_string_pretty(outcome)?),
+        ("bias.svg", estimators::bias_plot(measurements).svg((800, 500))?),
+        ("deviation.svg", estimators::deviation_plot(measurements).svg((800, 500))?),
+    ] {
+        atomic::write(&dir.join(name), |out| Ok(out.write_all(text.as_bytes())?))?;
+    }
+    Ok(())
+}
+
+fn lines(outcome: &Outcome) -> String {
+    let Outcome { exact_mean, exact_seconds, samples, draws, seed, .. } = outcome;
+    format!(
+        "{}\n{samples} samples with a mean log-determinant of {exact_mean:.4} nats, exactly, in {:.1} milliseconds; {draws} draws \
+         of each estimator, seed {seed}. Bias with its standard error; standard deviation of one sample's estimate; time of one \
+         estimate of all samples.",
+        estimators::table(&outcome.measurements),
+        1e3 * exact_seconds
+    )
+}

@@ -1,0 +1,125 @@
+//! Estimators of the log-determinant against its exact value: bias, variance and cost.
+//!
+//! The estimators that are compared have the same expected number of terms, so that each does as many products with the
+//! Jacobian as the others beside it.
+
+mod drawing;
+mod study;
+mod table;
+
+pub use drawing::{bias_plot, deviation_plot};
+pub use study::{Measurement, Study};
+pub use table::table;
+
+use residual_flows::LogDetConfig;
+use residual_flows::log_det::{Method, Probe, TermCount, Trace};
+use serde::Serialize;
+
+/// Expected terms beyond the exact ones of both roulettes, Poisson with rate 2 and geometric with probability 1/2: the
+/// fewest that an estimator can have.
+pub const BEYOND: usize = 2;
+
+/// What becomes of the infinite sum.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Sum {
+    /// Cut off.
+    Truncated,
+    /// Russian roulette with a Poisson distribution.
+    Poisson,
+    /// Russian roulette with a geometric distribution.
+    Geometric,
+}
+
+/// How traces are computed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Traces {
+    /// Hutchinson's estimate with normal probes.
+    Gaussian,
+    /// Hutchinson's estimate with probes of signs.
+    Rademacher,
+    /// Without noise.
+    Exact,
+}
+
+/// One estimator.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Estimator {
+    /// The infinite sum.
+    pub sum: Sum,
+    /// The traces.
+    pub traces: Traces,
+    /// Expected number of terms.
+    pub terms: usize,
+}
+
+impl Sum {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Truncated, Self::Poisson, Self::Geometric];
+
+    /// To be read.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Truncated => "truncated",
+            Self::Poisson => "Poisson roulette",
+            Self::Geometric => "geometric roulette",
+        }
+    }
+}
+
+impl Traces {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Gaussian, Self::Rademacher, Self::Exact];
+
+    /// To be read.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Gaussian => "Gaussian",
+            Self::Rademacher => "Rademacher",
+            Self::Exact => "exact traces",
+        }
+    }
+}
+
+impl Estimator {
+    /// All that have these expected numbers of terms, at least [`BEYOND`] each.
+    pub fn with_terms(terms: &[usize]) -> Vec<Self> {
+        let of_sum = |terms, sum| Traces::ALL.map(|traces| Self { sum, traces, terms });
+        terms.iter().flat_map(|&terms| Sum::ALL.into_iter().flat_map(move |sum| of_sum(terms, sum))).collect()
+    }
+
+    /// Its settings.
+    pub fn config(&self) -> LogDetConfig {
+        let (method, distribution, n_exact_terms) = match self.sum {
+            Sum::Truncated => (Method::Truncated, TermCount::Poisson, self.terms),
+            Sum::Poisson => (Method::Series, TermCount::Poisson, self.terms - BEYOND),
+            Sum::Geometric => (Method::Series, TermCount::Geometric, self.terms - BEYOND),
+        };
+        let (trace, probe) = match self.traces {
+            Traces::Gaussian => (Trace::Hutchinson, Probe::Gaussian),
+            Traces::Rademacher => (Trace::Hutchinson, Probe::Rademacher),
+            Traces::Exact => (Trace::Exact, Probe::Gaussian),
+        };
+        LogDetConfig { method, distribution, n_exact_terms, trace, probe, ..LogDetConfig::training() }
+    }
+
+    /// Passes through every residual branch of so many dimensions: one forward, and one for each product with the Jacobian.
+    pub fn expected_passes(&self, dimensions: usize) -> f64 {
+        1.0 + self.config().expected_products(dimensions)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn estimators_of_one_row_cost_the_same() {
+        for estimator in Estimator::with_terms(&[2, 5, 22]) {
+            let config = estimator.config();
+            assert!(config.validate().is_ok());
+            assert!((config.expected_terms() - estimator.terms as f64).abs() < 1e-9, "{estimator:?}");
+        }
+    }
+}
