@@ -6,8 +6,8 @@
 needs PyTorch, scikit-learn and a checkout of https://github.com/rtqichen/residual-flows. The architecture is the
 configuration's, everything else as in the research code's script: Adam with learning rate 1e-3, batches of 500, geometric
 roulette after 2 exact terms, 5 power iterations. Prints one JSON object: the median seconds of a step, and the exact
-negative log-likelihood (nats) of 10,000 test points. Seconds are of processor time divided by the number of threads, so
-that other work on the machine does not count.
+negative log-likelihood (nats) of 10,000 test points (--test-points). Training ends after --steps, or --seconds of processor
+time divided by the number of threads (--threads), so that other work on the machine does not count.
 """
 
 import argparse
@@ -65,9 +65,22 @@ def update_lipschitz(flow, iterations):
                 module.compute_weight(update=True, n_iterations=iterations)
 
 
+def test_loss(flow, name, n):
+    """The exact loss of n points, of a few at a time: the research code keeps a graph through all blocks even here."""
+    flow.eval()
+    np.random.seed(12345)
+    total = 0.0
+    for batch in points(name, n).split(500):
+        total += loss(flow, batch).item() * len(batch)
+    return total / n
+
+
 def main():
     arguments = argparse.ArgumentParser()
     arguments.add_argument("config")
+    arguments.add_argument("--learning-rate", type=float, default=1e-3)
+    arguments.add_argument("--test-points", type=int, default=10_000, help="0: no test")
+    arguments.add_argument("--threads", type=int, default=torch.get_num_threads())
     arguments.add_argument("--steps", type=int, default=10**9)
     arguments.add_argument("--seconds", type=float, default=float("inf"))
     arguments.add_argument("--seed", type=int, default=0)
@@ -75,10 +88,11 @@ def main():
     with open(arguments.config, "rb") as file:
         config = tomllib.load(file)
     name = config["data"]["points"]
+    torch.set_num_threads(arguments.threads)
     np.random.seed(arguments.seed)
     torch.manual_seed(arguments.seed)
     flow = build(config["model"])
-    optimizer = optimizers.Adam(flow.parameters(), lr=1e-3, weight_decay=1e-5)
+    optimizer = optimizers.Adam(flow.parameters(), lr=arguments.learning_rate, weight_decay=1e-5)
     flow.train()
     used, seconds = 0.0, []
     while len(seconds) < arguments.steps and used < arguments.seconds:
@@ -90,9 +104,7 @@ def main():
         used += (time.process_time() - start) / torch.get_num_threads()
         seconds.append(time.perf_counter() - start_wall)
     update_lipschitz(flow, 200)
-    flow.eval()
-    np.random.seed(12345)
-    test = loss(flow, points(name, 10_000)).item()
+    test = test_loss(flow, name, arguments.test_points) if arguments.test_points else None
     result = {"points": name, "steps": len(seconds), "step_seconds": statistics.median(seconds)}
     print(json.dumps(result | {"processor_seconds": used, "test_nll_nats": test}))
 
