@@ -199,12 +199,12 @@ impl ContractiveNet {
     /// `[batch, channels, height, width]` in the layout of branches.
     pub(crate) fn import(&self, x: Tensor<4>) -> Tensor<4> {
         let [b, c, h, w] = x.dims();
-        if self.dense { x.reshape([b, 1, 1, c * h * w]) } else { x.permute([0, 2, 3, 1]) }
+        if self.dense { x.reshape([b, c * h * w, 1, 1]) } else { x }
     }
 
     /// Back from the layout of branches to `[batch, channels, height, width]`.
     pub(crate) fn export(&self, x: Tensor<4>, dims: [usize; 4]) -> Tensor<4> {
-        if self.dense { x.reshape(dims) } else { x.permute([0, 3, 1, 2]) }
+        if self.dense { x.reshape(dims) } else { x }
     }
 
     /// Adds a branch's gradients to the parameters', through the constraint.
@@ -279,7 +279,7 @@ impl ContractiveNet {
         let x = self.import(x);
         let (first, rest) = self.batch_norms();
         let shifted = match first {
-            Some(norm) => x.clone() + norm.shift().reshape([1, 1, 1, -1]),
+            Some(norm) => x.clone() + norm.shift().reshape([1, -1, 1, 1]),
             None => x.clone(),
         };
         let outputs = GeneralBranch::new(self.parts()).output_means(shifted);
@@ -341,6 +341,7 @@ impl ContractiveNet {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::kernels::InstructionSet;
     use crate::randomness::{NoiseKey, gaussian};
     use crate::tensor::to_vec;
 
@@ -375,27 +376,34 @@ mod tests {
                 ..ContractiveNetConfig::new([c, h, w], 20)
             };
             let net = config.init(&mut rng, &device);
-            let (fused, general) = (net.branch(), net.general_branch());
-            assert!(fused.is_fused() && !general.is_fused());
+            let general = net.general_branch();
             let mut random = || net.import(gaussian(dims, &mut rng, &device));
-            let (x, u, v, y_bar) = (random(), random(), random(), random());
-            assert_close("forward", fused.forward(x.clone()), general.forward(x.clone()));
-            let ((g, at), (g_too, at_too)) = (fused.linearize(x.clone()), general.linearize(x.clone()));
-            assert_close("g", g, g_too);
-            assert_close("vjp", fused.vjp(&at, u.clone()), general.vjp(&at_too, u.clone()));
-            let (x_bar, ours) = fused.pullback(x.clone(), v.clone(), y_bar.clone(), u.clone());
-            let (x_bar_too, theirs) = general.pullback(x, v, y_bar, u);
-            assert_close("input", x_bar, x_bar_too);
-            for (a, b) in ours.weights.into_iter().zip(theirs.weights) {
-                assert_close("weight", a, b);
+            let inputs = [(); 4].map(|()| random());
+            for set in InstructionSet::available() {
+                let fused = net.branch().on(set);
+                assert!(fused.is_fused() && !general.is_fused());
+                branches_agree(&fused, &general, inputs.clone());
             }
-            for (a, b) in ours.biases.into_iter().zip(theirs.biases) {
-                assert_close("bias", a, b);
-            }
-            assert_eq!(ours.betas.len(), theirs.betas.len());
-            for (a, b) in ours.betas.into_iter().zip(theirs.betas) {
-                assert_close("beta", a, b);
-            }
+        }
+    }
+
+    fn branches_agree(fused: &Branch, general: &Branch, [x, u, v, y_bar]: [Tensor<4>; 4]) {
+        assert_close("forward", fused.forward(x.clone()), general.forward(x.clone()));
+        let ((g, at), (g_too, at_too)) = (fused.linearize(x.clone()), general.linearize(x.clone()));
+        assert_close("g", g, g_too);
+        assert_close("vjp", fused.vjp(&at, u.clone()), general.vjp(&at_too, u.clone()));
+        let (x_bar, ours) = fused.pullback(x.clone(), v.clone(), y_bar.clone(), u.clone());
+        let (x_bar_too, theirs) = general.pullback(x, v, y_bar, u);
+        assert_close("input", x_bar, x_bar_too);
+        for (a, b) in ours.weights.into_iter().zip(theirs.weights) {
+            assert_close("weight", a, b);
+        }
+        for (a, b) in ours.biases.into_iter().zip(theirs.biases) {
+            assert_close("bias", a, b);
+        }
+        assert_eq!(ours.betas.len(), theirs.betas.len());
+        for (a, b) in ours.betas.into_iter().zip(theirs.betas) {
+            assert_close("beta", a, b);
         }
     }
 

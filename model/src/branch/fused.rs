@@ -1,8 +1,8 @@
-//! The fused CPU kernels behind tensors: narrow tensors cross over, hidden activations never exist as tensors.
+//! The CPU kernels behind tensors: narrow tensors cross over, hidden activations never exist as tensors.
 
 use super::{BranchGradients, BranchParts, Convolution};
 use crate::activation::{Activation, ActivationKind};
-use crate::kernels::{FusedGradients, FusedLayer, FusedNet, Grid, Phi, Slopes};
+use crate::kernels::{FusedGradients, FusedLayer, FusedNet, Grid, InstructionSet, Linearized, Phi, Terms};
 use crate::tensor::{from_vec, to_vec};
 use burn::tensor::{Device, Tensor};
 
@@ -27,12 +27,14 @@ impl FusedBranch {
         if parts.last_mask.is_some() {
             return None;
         }
-        let layer = |(convolution, bias): (&Convolution, &Tensor<1>)| FusedLayer {
-            weight: to_vec(convolution.weight.clone()),
-            bias: to_vec(bias.clone()),
+        let layer = |(convolution, bias): (&Convolution, &Tensor<1>)| {
+            let weight = convolution.weight.clone();
+            let shape = weight.dims();
+            FusedLayer::new(to_vec(weight), shape, to_vec(bias.clone()))
         };
         let all_activations = || parts.preactivation.iter().chain(&parts.activations);
         let net = FusedNet {
+            set: InstructionSet::best(),
             channels: parts.biases.last()?.dims()[0],
             preactivation: match parts.preactivation {
                 Some(activation) => Some(phi(activation)?),
@@ -51,27 +53,57 @@ impl FusedBranch {
         })
     }
 
+    /// The same on another instruction set.
+    #[cfg(test)]
+    pub fn on(mut self, set: InstructionSet) -> Self {
+        self.net.set = set;
+        self
+    }
+
     pub fn forward(&self, x: Tensor<4>) -> Tensor<4> {
         let dims = x.dims();
         from_vec(self.net.forward(grid(dims), &to_vec(x)), dims, &self.device)
     }
 
-    pub fn linearize(&self, x: Tensor<4>) -> (Tensor<4>, Slopes) {
+    pub fn linearize(&self, x: Tensor<4>) -> (Tensor<4>, Linearized) {
         let dims = x.dims();
-        let (g, slopes) = self.net.linearize(grid(dims), &to_vec(x));
-        (from_vec(g, dims, &self.device), slopes)
+        let (g, at) = self.net.linearize(grid(dims), &to_vec(x));
+        (from_vec(g, dims, &self.device), at)
     }
 
-    pub fn vjp(&self, slopes: &Slopes, u: Tensor<4>) -> Tensor<4> {
+    pub fn vjp(&self, at: &Linearized, u: Tensor<4>) -> Tensor<4> {
         let dims = u.dims();
-        from_vec(self.net.vjp(grid(dims), slopes, &to_vec(u)), dims, &self.device)
+        from_vec(self.net.vjp(grid(dims), at, &to_vec(u)), dims, &self.device)
+    }
+
+    pub fn series(&self, x: Tensor<4>, v: Tensor<4>, value: &[f64]) -> (Tensor<4>, Tensor<1>) {
+        let dims = x.dims();
+        let (g, values) = self.net.series(grid(dims), &to_vec(x), &to_vec(v), value);
+        (from_vec(g, dims, &self.device), from_vec(values, [dims[0]], &self.device))
     }
 
     pub fn pullback(&self, x: Tensor<4>, v: Tensor<4>, y_bar: Tensor<4>, tau: Tensor<4>) -> (Tensor<4>, BranchGradients) {
         let dims = x.dims();
-        let FusedGradients { input, weights, biases, betas } =
-            self.net.pullback(grid(dims), &to_vec(x), &to_vec(v), &to_vec(y_bar), &to_vec(tau));
+        let [x, v, y_bar, tau] = [x, v, y_bar, tau].map(to_vec);
+        self.tensors(dims, self.net.pullback(grid(dims), &x, &v, &y_bar, &tau))
+    }
+
+    pub fn series_pullback(
+        &self,
+        inputs: [Tensor<4>; 3],
+        terms: &Terms,
+        lambda: Tensor<1>,
+    ) -> (Tensor<1>, Tensor<4>, BranchGradients) {
+        let dims = inputs[0].dims();
+        let [x, v, y_bar] = inputs.map(to_vec);
+        let (values, gradients) = self.net.series_pullback(grid(dims), [&x, &v, &y_bar], terms, &to_vec(lambda));
+        let (x_bar, gradients) = self.tensors(dims, gradients);
+        (from_vec(values, [dims[0]], &self.device), x_bar, gradients)
+    }
+
+    fn tensors(&self, dims: [usize; 4], gradients: FusedGradients) -> (Tensor<4>, BranchGradients) {
         let device = &self.device;
+        let FusedGradients { input, weights, biases, betas } = gradients;
         let betas = betas.into_iter().zip(&self.has_betas).filter(|(_, has)| **has);
         let bias = |values: Vec<f32>| {
             let length = values.len();
@@ -87,7 +119,7 @@ impl FusedBranch {
     }
 }
 
-fn grid([batch, height, width, _]: [usize; 4]) -> Grid {
+fn grid([batch, _, height, width]: [usize; 4]) -> Grid {
     Grid { batch, height, width }
 }
 

@@ -4,7 +4,7 @@ use super::{BranchGradients, BranchParts, Convolution};
 use crate::activation::{Activation, Slope};
 use burn::tensor::Tensor;
 
-/// See the [module](super) for what it computes.
+/// See the [module](super) for what it computes. Inside, images are channels-last.
 pub(crate) struct GeneralBranch<'a> {
     layers: Vec<Layer<'a>>,
 }
@@ -56,7 +56,7 @@ impl<'a> GeneralBranch<'a> {
 
     pub fn linearize(&self, x: Tensor<4>) -> (Tensor<4>, Slopes) {
         let mut slopes = Vec::with_capacity(self.layers.len());
-        let mut h = x;
+        let mut h = channels_last(x);
         for layer in &self.layers {
             let slope = layer.activation.map(|activation| {
                 let (value, slope) = activation.value_and_slope(h.clone());
@@ -66,45 +66,47 @@ impl<'a> GeneralBranch<'a> {
             slopes.push(slope);
             h = layer.convolution.apply(layer.masked(h)) + layer.bias.clone();
         }
-        (h, Slopes(slopes))
+        (channels_first(h), Slopes(slopes))
     }
 
     /// The mean of every convolution's output over batch and pixels, each `[channels]`.
     pub fn output_means(&self, x: Tensor<4>) -> Vec<Tensor<1>> {
-        let mut h = x;
+        let mut h = channels_last(x);
         let mean_of = |layer: &Layer| {
             if let Some(activation) = layer.activation {
                 h = activation.value_and_slope(h.clone()).0;
             }
             h = layer.convolution.apply(layer.masked(h.clone())) + layer.bias.clone();
-            channel_means(h.clone())
+            channel_means(channels_first(h.clone()))
         };
         self.layers.iter().map(mean_of).collect()
     }
 
     pub fn vjp(&self, at: &Slopes, u: Tensor<4>) -> Tensor<4> {
-        self.layers.iter().zip(&at.0).rev().fold(u, |u, (layer, slope)| {
+        let u = self.layers.iter().zip(&at.0).rev().fold(channels_last(u), |u, (layer, slope)| {
             let u = layer.masked(layer.convolution.apply_transposed(u));
             match slope {
                 Some(slope) => slope.pull(u),
                 None => u,
             }
-        })
+        });
+        channels_first(u)
     }
 
     pub fn jvp(&self, at: &Slopes, v: Tensor<4>) -> Tensor<4> {
-        self.layers.iter().zip(&at.0).fold(v, |v, (layer, slope)| {
+        let v = self.layers.iter().zip(&at.0).fold(channels_last(v), |v, (layer, slope)| {
             let v = match slope {
                 Some(slope) => slope.push(v),
                 None => v,
             };
             layer.convolution.apply(layer.masked(v))
-        })
+        });
+        channels_first(v)
     }
 
     pub fn pullback(&self, x: Tensor<4>, v: Tensor<4>, y_bar: Tensor<4>, tau: Tensor<4>) -> (Tensor<4>, BranchGradients) {
-        let passed = self.tangent(x, v);
-        let (mut h_bar, mut tau) = (y_bar, tau);
+        let passed = self.tangent(channels_last(x), channels_last(v));
+        let (mut h_bar, mut tau) = (channels_last(y_bar), channels_last(tau));
         let (mut weights, mut biases, mut betas) = (Vec::new(), Vec::new(), Vec::new());
         for (layer, passed) in self.layers.iter().zip(passed).rev() {
             let (z, dz) = passed.after;
@@ -129,7 +131,7 @@ impl<'a> GeneralBranch<'a> {
         weights.reverse();
         biases.reverse();
         betas.reverse();
-        (h_bar, BranchGradients { weights, biases, betas, shift: None })
+        (channels_first(h_bar), BranchGradients { weights, biases, betas, shift: None })
     }
 
     /// The primal and the tangent pass.
@@ -153,10 +155,18 @@ impl<'a> GeneralBranch<'a> {
     }
 }
 
-/// The mean over batch and pixels, `[channels]`.
+fn channels_last(x: Tensor<4>) -> Tensor<4> {
+    x.permute([0, 2, 3, 1])
+}
+
+fn channels_first(x: Tensor<4>) -> Tensor<4> {
+    x.permute([0, 3, 1, 2])
+}
+
+/// The mean over batch and pixels of `[batch, channels, height, width]`, `[channels]`.
 pub(crate) fn channel_means(x: Tensor<4>) -> Tensor<1> {
-    let [b, h, w, _] = x.dims();
-    x.sum_dims_squeeze(&[0, 1, 2]) / (b * h * w) as f64
+    let [b, _, h, w] = x.dims();
+    x.sum_dims_squeeze(&[0, 2, 3]) / (b * h * w) as f64
 }
 
 /// The primal and the tangent, of a stacked batch.

@@ -2,7 +2,7 @@
 //!
 //! Two paths compute the same: [`FusedBranch`] on the CPU, for networks whose inner kernels are 1×1 and whose activations
 //! the kernels know, and [`GeneralBranch`] in tensor operations, for every network on every backend. Images are
-//! channels-last here, `[batch, height, width, channels]`.
+//! `[batch, channels, height, width]`.
 
 mod convolution;
 mod fused;
@@ -12,6 +12,7 @@ pub(crate) use convolution::{Convolution, Form};
 pub(crate) use general::{GeneralBranch, channel_means};
 
 use crate::activation::Activation;
+use crate::kernels::Terms;
 use burn::tensor::Tensor;
 use fused::FusedBranch;
 
@@ -69,7 +70,7 @@ enum Path<'a> {
 
 /// The derivatives along one input.
 pub(crate) enum Linearization {
-    Fused(crate::kernels::Slopes),
+    Fused(crate::kernels::Linearized),
     General(general::Slopes),
 }
 
@@ -85,6 +86,16 @@ impl<'a> Branch<'a> {
     /// The path in tensor operations.
     pub fn general(parts: BranchParts<'a>) -> Self {
         Self { input_shift: shift(&parts), path: Path::General(GeneralBranch::new(parts)) }
+    }
+
+    /// The same with its kernels on another instruction set.
+    #[cfg(test)]
+    pub fn on(self, set: crate::kernels::InstructionSet) -> Self {
+        let path = match self.path {
+            Path::Fused(branch) => Path::Fused(Box::new(branch.on(set))),
+            general => general,
+        };
+        Self { path, ..self }
     }
 
     #[cfg(test)]
@@ -139,16 +150,44 @@ impl<'a> Branch<'a> {
         }
     }
 
+    /// `g(x)` and the value `Σ_k value_k ⟨u_k, v⟩`, `[batch]`, along the chain `u_0 = v`, `u_k = Jᵀ u_{k-1}`, where the path
+    /// computes it at once.
+    pub fn series(&self, x: Tensor<4>, v: Tensor<4>, value: &[f64]) -> Option<(Tensor<4>, Tensor<1>)> {
+        match &self.path {
+            Path::Fused(branch) => Some(branch.series(self.shifted(x), v, value)),
+            Path::General(_) => None,
+        }
+    }
+
+    /// The [series](Self::series)' value, and the gradient of `⟨ȳ, g(x)⟩ + Σ_b λ_b ⟨w_b, J(x) v_b⟩` for inputs `x, v, ȳ`,
+    /// with `w` from the same chain, where the path computes them at once.
+    pub fn series_pullback(
+        &self,
+        [x, v, y_bar]: [Tensor<4>; 3],
+        terms: &Terms,
+        lambda: Tensor<1>,
+    ) -> Option<(Tensor<1>, Tensor<4>, BranchGradients)> {
+        let Path::Fused(branch) = &self.path else { return None };
+        let (value, x_bar, gradients) = branch.series_pullback([self.shifted(x), v, y_bar], terms, lambda);
+        let gradients = self.with_shift(&x_bar, gradients);
+        Some((value, x_bar, gradients))
+    }
+
     /// The gradient of `⟨ȳ, g(x)⟩ + ⟨τ, J(x) v⟩` by `x` and by the parameters: the pullback through the primal and the
     /// tangent pass at once.
     pub fn pullback(&self, x: Tensor<4>, v: Tensor<4>, y_bar: Tensor<4>, tau: Tensor<4>) -> (Tensor<4>, BranchGradients) {
         let x = self.shifted(x);
-        let (x_bar, mut gradients) = match &self.path {
+        let (x_bar, gradients) = match &self.path {
             Path::Fused(branch) => branch.pullback(x, v, y_bar, tau),
             Path::General(branch) => branch.pullback(x, v, y_bar, tau),
         };
-        gradients.shift = self.input_shift.as_ref().map(|_| x_bar.clone().sum_dims_squeeze(&[0, 1, 2]));
+        let gradients = self.with_shift(&x_bar, gradients);
         (x_bar, gradients)
+    }
+
+    fn with_shift(&self, x_bar: &Tensor<4>, gradients: BranchGradients) -> BranchGradients {
+        let shift = self.input_shift.as_ref().map(|_| x_bar.clone().sum_dims_squeeze(&[0, 2, 3]));
+        BranchGradients { shift, ..gradients }
     }
 
     fn shifted(&self, x: Tensor<4>) -> Tensor<4> {
@@ -160,5 +199,5 @@ impl<'a> Branch<'a> {
 }
 
 fn shift(parts: &BranchParts) -> Option<Tensor<4>> {
-    parts.input_shift.clone().map(|shift| shift.reshape([1, 1, 1, -1]))
+    parts.input_shift.clone().map(|shift| shift.reshape([1, -1, 1, 1]))
 }

@@ -86,12 +86,12 @@ impl CouplingNet {
     /// `[batch, channels, height, width]` in the layout of branches.
     fn import(&self, x: Tensor<4>) -> Tensor<4> {
         let [b, c, h, w] = x.dims();
-        if self.dense { x.reshape([b, 1, 1, c * h * w]) } else { x.permute([0, 2, 3, 1]) }
+        if self.dense { x.reshape([b, c * h * w, 1, 1]) } else { x }
     }
 
     /// Back from the layout of branches to `[batch, channels, height, width]`.
     fn export(&self, x: Tensor<4>, channels: usize, [b, _, h, w]: [usize; 4]) -> Tensor<4> {
-        if self.dense { x.reshape([b, channels, h, w]) } else { x.permute([0, 3, 1, 2]) }
+        if self.dense { x.reshape([b, channels, h, w]) } else { x }
     }
 
     /// `[batch, channels, height, width]` to `[batch, channels_out, height, width]`.

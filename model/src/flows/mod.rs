@@ -235,7 +235,7 @@ impl FlowLayer {
     /// Moves the means of moving batch norms, at the layer's input `x`.
     pub(crate) fn update_batch_norm(&mut self, x: Tensor<4>) {
         match self {
-            FlowLayer::MovingBatchNorm(layer) => layer.observe(channel_means(x.permute([0, 2, 3, 1]))),
+            FlowLayer::MovingBatchNorm(layer) => layer.observe(channel_means(x)),
             FlowLayer::Residual(layer) => layer.net.update_batch_norm(x),
             _ => {}
         }

@@ -5,6 +5,7 @@ use crate::branch::Branch;
 use crate::error::{ModelError, Result};
 use crate::fixed_point::{FixedPoint, InversionReport};
 use crate::gradients::Gradients;
+use crate::kernels::Terms;
 use crate::log_det::{Estimate, LogDetConfig, LogDetDraw, MAX_DIMENSIONS, Method, Products};
 use crate::net::ContractiveNet;
 use crate::tensor::to_vec;
@@ -52,6 +53,11 @@ impl ResidualBlock {
 
         let branch = self.net.branch();
         let input = self.net.import(x.clone());
+        if let Some((probe, value, _)) = draw.chain()
+            && let Some((g, log_det)) = branch.series(input.clone(), probe, &value)
+        {
+            return Ok((x + self.net.export(g, dims), log_det));
+        }
         let shape = input.dims();
         let (g, at) = branch.linearize(input);
         let (vjp, jvp) = (|u| branch.vjp(&at, u), |v| branch.jvp(&at, v));
@@ -124,6 +130,14 @@ impl ResidualBlock {
         let branch = self.net.branch();
         let input = self.net.import(x);
         let draw = draw.map_probe(|probe| self.net.import(probe));
+        if let Some((probe, value, gradient)) = draw.chain() {
+            let inputs = [input.clone(), probe, self.net.import(z_bar.clone())];
+            let terms = Terms { value: &value, gradient: &gradient };
+            if let Some((log_det, bar, of_branch)) = branch.series_pullback(inputs, &terms, log_det_bar.clone()) {
+                self.net.add_gradients(of_branch, gradients);
+                return (z_bar + self.net.export(bar, dims), log_det);
+            }
+        }
         let Estimate { log_det, pairs } = match draw.needs_jvp() {
             true => estimate(&self.net.general_branch(), &input, &draw),
             false => estimate(&branch, &input, &draw),

@@ -1,32 +1,73 @@
-//! The branch, its vector-Jacobian products and its pullback, block by block of pixel rows.
+//! The branch, its vector-Jacobian products and its pullback, on the CPU.
+//!
+//! A batch is cut into units of a few images, and a unit's pixels into blocks. A block goes through the whole branch inside
+//! the cache; a unit, through a whole chain of products. Units, and blocks of large ones, are spread over threads. How
+//! a batch is cut depends on shapes alone, and so do all sums: results are the same for any number of threads.
 
-use super::matmul::{Rhs, add_transposed_matmul, matmul};
-use super::pointwise::{Phi, multiply};
-pub(crate) use super::unfold::Grid;
-use super::unfold::{Taps, fold, unfold_rows};
+use super::InstructionSet;
+use super::field::{Field, Taps, Window};
+use super::matrix::{OuterSum, Packed, padded, transpose, transposed_len};
+use super::pointwise::{At, Phi, add_scaled, multiply};
+use super::pool::Buffer;
+use super::tile::PANEL;
 use rayon::prelude::*;
 use std::ops::Range;
+use std::sync::OnceLock;
 
-/// Rows of a block at the most: enough to keep the matrix products busy, while hidden activations stay in the cache.
-const MAX_BLOCK_ROWS: usize = 512;
-/// And at the least.
-const MIN_BLOCK_ROWS: usize = 32;
-/// Row ranges with weight-gradient sums of their own. The number does not depend on the threads, so neither do the sums.
-pub(super) const GRADIENT_PARTS: usize = 16;
+/// Pixels of a unit at the least, where the batch has as many.
+const UNIT_PIXELS: usize = 128;
+/// Pixels for which it pays to have sums of weight gradients of their own, and how many such sums there are at the most.
+const PART_PIXELS: usize = 256;
+const MAX_PARTS: usize = 16;
+/// Numbers of one hidden layer in a block, and its panels at the least and at the most.
+const BLOCK_VALUES: usize = 1 << 14;
+const BLOCK_PANELS: [usize; 2] = [4, 8];
 
-/// One affine map of the branch as a matrix.
+/// Images of a batch, `[batch, channels, height, width]`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Grid {
+    pub batch: usize,
+    pub height: usize,
+    pub width: usize,
+}
+
+/// One affine map of the branch.
 ///
-/// The first layer reads unfolded neighbourhoods (`[k² c, hidden]`), the last writes ones to be folded
+/// The first layer reads unfolded neighbourhoods (weight `[k² c, hidden]`), the last writes ones to be folded
 /// (`[hidden, k² c]`), the others act on single pixels.
 #[derive(Debug)]
 pub(crate) struct FusedLayer {
-    pub weight: Vec<f32>,
-    pub bias: Vec<f32>,
+    weight: Vec<f32>,
+    inputs: usize,
+    outputs: usize,
+    /// Filled up with zeros to whole strips; of the last layer one a channel.
+    bias: Vec<f32>,
+    forward: OnceLock<Packed>,
+    backward: OnceLock<Packed>,
 }
 
-/// A branch `[φ₀] k×k φ 1×1 φ … φ k×k`, channels last.
+impl FusedLayer {
+    /// From a weight `[inputs, outputs]`.
+    pub fn new(weight: Vec<f32>, [inputs, outputs]: [usize; 2], mut bias: Vec<f32>) -> Self {
+        bias.resize(padded(bias.len()), 0.0);
+        Self { weight, inputs, outputs, bias, forward: OnceLock::new(), backward: OnceLock::new() }
+    }
+
+    /// The map from inputs to outputs.
+    fn forward(&self) -> &Packed {
+        self.forward.get_or_init(|| Packed::transpose_of(&self.weight, self.outputs, self.inputs))
+    }
+
+    /// Its transpose.
+    fn backward(&self) -> &Packed {
+        self.backward.get_or_init(|| Packed::new(&self.weight, self.inputs, self.outputs))
+    }
+}
+
+/// A branch `[φ₀] k×k φ 1×1 φ … φ k×k`.
 #[derive(Debug)]
 pub(crate) struct FusedNet {
+    pub set: InstructionSet,
     /// Channels of input and output.
     pub channels: usize,
     /// The activation before the first layer.
@@ -38,15 +79,30 @@ pub(crate) struct FusedNet {
     pub last_kernel: usize,
 }
 
-/// The activations' derivatives along one input: what vector-Jacobian products need.
-pub(crate) struct Slopes {
-    pre: Option<Vec<f32>>,
-    /// Of each block of rows, one matrix for each activation. (As a single matrix they would be cleared and faulted in
-    /// by one thread.)
-    hidden: Vec<Vec<Vec<f32>>>,
+/// The derivatives along one batch: what vector-Jacobian products need.
+pub(crate) struct Linearized(Vec<Record>);
+
+/// What a unit's primal pass leaves.
+struct Record {
+    /// The input after the preactivation, in planes.
+    z: Buffer,
+    /// The preactivation's derivative.
+    slope: Option<Buffer>,
+    blocks: Vec<Block>,
 }
 
-/// Gradients by weights (in `FusedLayer`'s layout), biases and activation parameters, and the cotangent of the input.
+/// The hidden layers' arguments of activations, and their derivatives there, in panels.
+struct Block(Vec<[Buffer; 2]>);
+
+/// The terms of a log-determinant's power series along the chain `u_0 = v`, `u_k = Jᵀ u_{k-1}`.
+pub(crate) struct Terms<'a> {
+    /// `ℓ̂ = Σ_k value_k ⟨u_k, v⟩`, `k ≥ 1`
+    pub value: &'a [f64],
+    /// `w = v + Σ_k gradient_k u_k`, `k ≥ 1`
+    pub gradient: &'a [f64],
+}
+
+/// Gradients by weights (`[inputs, outputs]`), biases and activation parameters, and the cotangent of the input.
 pub(crate) struct FusedGradients {
     pub input: Vec<f32>,
     pub weights: Vec<Vec<f32>>,
@@ -56,332 +112,538 @@ pub(crate) struct FusedGradients {
 }
 
 impl FusedNet {
-    fn in_columns(&self) -> usize {
-        self.first_kernel * self.first_kernel * self.channels
-    }
-
-    fn out_columns(&self) -> usize {
-        self.last_kernel * self.last_kernel * self.channels
-    }
-
-    fn width(&self, hidden: usize) -> usize {
-        self.layers[hidden].bias.len()
-    }
-
-    fn max_width(&self) -> usize {
-        (0..self.activations.len()).map(|l| self.width(l)).max().unwrap_or(0)
-    }
-
-    fn last(&self) -> &FusedLayer {
-        &self.layers[self.layers.len() - 1]
-    }
-
     /// `g(x)`.
     pub fn forward(&self, grid: Grid, x: &[f32]) -> Vec<f32> {
-        let mut z = x.to_vec();
-        if let Some(phi) = self.preactivation {
-            by_runs(&mut z, |zeros, _, z| phi.value(zeros, z));
-        }
-        self.forward_from(grid, &z, false).0
+        let cut = Cut::new(self, grid);
+        let mut g = vec![0.0; x.len()];
+        cut.units(x).zip(cut.units_mut(&mut g)).for_each(|((unit, x), (_, g))| {
+            let (z, _) = unit.enter(x);
+            unit.leave(&unit.primal(&z), g);
+        });
+        g
     }
 
     /// `g(x)` and the derivatives at `x`.
-    pub fn linearize(&self, grid: Grid, x: &[f32]) -> (Vec<f32>, Slopes) {
-        let mut z = x.to_vec();
-        let pre = self.preactivation.map(|phi| {
-            let mut slope = vec![0.0; z.len()];
-            by_runs(&mut slope, |zeros, run, slope| phi.value_and_slope(zeros, &mut x[run].to_vec(), slope));
-            by_runs(&mut z, |zeros, _, z| phi.value(zeros, z));
-            slope
+    pub fn linearize(&self, grid: Grid, x: &[f32]) -> (Vec<f32>, Linearized) {
+        let cut = Cut::new(self, grid);
+        let mut g = vec![0.0; x.len()];
+        let records = cut.units(x).zip(cut.units_mut(&mut g)).map(|((unit, x), (_, g))| {
+            let (record, product) = unit.record(x, true);
+            unit.leave(&product, g);
+            record
         });
-        let (g, hidden) = self.forward_from(grid, &z, true);
-        (g, Slopes { pre, hidden })
+        let records = records.collect();
+        (g, Linearized(records))
     }
 
-    /// The hidden layers and the last one; with the hidden slopes of each block of rows, if they are to be kept.
-    fn forward_from(&self, grid: Grid, z: &[f32], keep_slopes: bool) -> (Vec<f32>, Vec<Vec<Vec<f32>>>) {
-        let (inputs, outputs, width) = (self.in_columns(), self.out_columns(), self.max_width());
-        let mut product = vec![0.0; grid.pixels() * outputs];
-        let block_rows = block_rows(grid.pixels());
-        let of_block = |scratch: &mut Scratch, (block, product): (usize, &mut [f32])| {
-            let m = product.len() / outputs;
-            let rows = block * block_rows..block * block_rows + m;
-            unfold_rows(z, grid, self.channels, self.first_kernel, Taps::Forward, rows, &mut scratch.narrow);
-            let (mut h, mut next) = (&mut scratch.wide, &mut scratch.wide_too);
-            let mut slopes = Vec::with_capacity(self.activations.len());
-            for (l, phi) in self.activations.iter().enumerate() {
-                let layer = &self.layers[l];
-                let n = layer.bias.len();
-                let (from, columns) = if l == 0 { (&scratch.narrow, inputs) } else { (&*h, self.width(l - 1)) };
-                matmul(m, n, columns, next, from, &layer.weight, Rhs::Plain);
-                if keep_slopes {
-                    let mut slope = vec![0.0; m * n];
-                    phi.value_and_slope(&layer.bias, &mut next[..m * n], &mut slope);
-                    slopes.push(slope);
-                } else {
-                    phi.value(&layer.bias, &mut next[..m * n]);
-                }
-                std::mem::swap(&mut h, &mut next);
-            }
-            matmul(m, outputs, self.width(self.activations.len() - 1), product, h, &self.last().weight, Rhs::Plain);
-            slopes
-        };
-        let blocks = product.par_chunks_mut(block_rows * outputs).enumerate();
-        let slopes = blocks.map_init(|| Scratch::new(block_rows * inputs, block_rows * width), of_block).collect();
-        let mut g = fold(product, grid, self.channels, self.last_kernel, Taps::Forward);
-        add_bias(&mut g, &self.last().bias);
-        (g, slopes)
-    }
-
-    /// `Jᵀ u` with the Jacobian at the point of `slopes`.
-    pub fn vjp(&self, grid: Grid, slopes: &Slopes, u: &[f32]) -> Vec<f32> {
-        let (inputs, outputs, width) = (self.in_columns(), self.out_columns(), self.max_width());
-        let mut product = vec![0.0; grid.pixels() * inputs];
-        let rows_of = block_rows(grid.pixels());
-        product.par_chunks_mut(rows_of * inputs).enumerate().for_each_init(
-            || Scratch::new(rows_of * outputs, rows_of * width),
-            |scratch, (block, product)| {
-                let m = product.len() / inputs;
-                let start = block * rows_of;
-                unfold_rows(u, grid, self.channels, self.last_kernel, Taps::Mirrored, start..start + m, &mut scratch.narrow);
-                let hidden = self.activations.len();
-                let (mut h, mut next) = (&mut scratch.wide, &mut scratch.wide_too);
-                matmul(m, self.width(hidden - 1), outputs, h, &scratch.narrow, &self.last().weight, Rhs::Transposed);
-                for l in (0..hidden).rev() {
-                    let n = self.width(l);
-                    multiply(&mut h[..m * n], &slopes.hidden[block][l]);
-                    if l == 0 {
-                        matmul(m, inputs, n, product, h, &self.layers[0].weight, Rhs::Transposed);
-                    } else {
-                        matmul(m, self.width(l - 1), n, next, h, &self.layers[l].weight, Rhs::Transposed);
-                        std::mem::swap(&mut h, &mut next);
-                    }
-                }
-            },
-        );
-        let mut out = fold(product, grid, self.channels, self.first_kernel, Taps::Mirrored);
-        if let Some(slope) = &slopes.pre {
-            multiply(&mut out, slope);
-        }
+    /// `Jᵀ u` with the Jacobian at the point of linearization.
+    pub fn vjp(&self, grid: Grid, at: &Linearized, u: &[f32]) -> Vec<f32> {
+        let cut = Cut::new(self, grid);
+        let mut out = vec![0.0; u.len()];
+        cut.units(u).zip(cut.units_mut(&mut out)).zip(&at.0).for_each(|(((unit, u), (_, out)), record)| {
+            unit.field.export(&unit.vjp(record, &unit.field.import(u, self.channels)), self.channels, out);
+        });
         out
     }
 
-    /// The gradient of `⟨ȳ, g(x)⟩ + ⟨τ, J(x) v⟩` by the input, the weights, the biases and the activations' parameters.
+    /// `g(x)` and the series' value `[batch]` from probes `v`.
+    pub fn series(&self, grid: Grid, x: &[f32], v: &[f32], value: &[f64]) -> (Vec<f32>, Vec<f32>) {
+        let cut = Cut::new(self, grid);
+        let mut g = vec![0.0; x.len()];
+        let values = cut.units(x).zip(cut.units(v)).zip(cut.units_mut(&mut g)).map(|(((unit, x), (_, v)), (_, g))| {
+            let (record, product) = unit.record(x, true);
+            unit.leave(&product, g);
+            unit.chain(&record, &unit.field.import(v, self.channels), &Terms { value, gradient: &[] }).0
+        });
+        let values: Vec<Vec<f64>> = values.collect();
+        (g, values.concat().into_iter().map(|value| value as f32).collect())
+    }
+
+    /// The gradient of `⟨ȳ, g(x)⟩ + ⟨τ, J(x) v⟩`.
     pub fn pullback(&self, grid: Grid, x: &[f32], v: &[f32], y_bar: &[f32], tau: &[f32]) -> FusedGradients {
-        let (mut z, mut dz) = (x.to_vec(), v.to_vec());
-        if let Some(phi) = self.preactivation {
-            by_runs(&mut dz, |zeros, run, dz| {
-                let (mut a, mut z) = (x[run.clone()].to_vec(), vec![0.0; run.len()]);
-                phi.tangent(zeros, &mut a, &v[run], &mut z, dz);
-            });
-            by_runs(&mut z, |zeros, _, z| phi.value(zeros, z));
-        }
-        let pixels = grid.pixels();
-        let inputs = self.in_columns();
-        let (mut z_bar, mut zeta) = (vec![0.0; pixels * inputs], vec![0.0; pixels * inputs]);
-        let part_rows = pixels.div_ceil(GRADIENT_PARTS).next_multiple_of(block_rows(pixels));
-        let ends = PullbackEnds { grid, z: &z, dz: &dz, y_bar, tau };
-        let parts: Vec<Sums> = z_bar
-            .par_chunks_mut(part_rows * inputs)
-            .zip(zeta.par_chunks_mut(part_rows * inputs))
-            .enumerate()
-            .map_init(
-                || PullbackScratch::new(self, block_rows(pixels)),
-                |scratch, (part, (z_bar, zeta))| self.pullback_part(&ends, part * part_rows, z_bar, zeta, scratch),
-            )
-            .collect();
-        let mut sums = Sums::new(self);
-        for part in &parts {
-            sums.add(part);
-        }
-
-        let mut input = fold(z_bar, grid, self.channels, self.first_kernel, Taps::Mirrored);
-        let mut betas = Vec::with_capacity(sums.betas.len() + 1);
-        if let Some(phi) = self.preactivation {
-            let mut zeta = fold(zeta, grid, self.channels, self.first_kernel, Taps::Mirrored);
-            betas.push(phi.pull(x, v, &mut input, &mut zeta));
-        }
-        betas.extend(sums.betas);
-        let mut biases = sums.biases;
-        biases.push(column_sums(y_bar, self.channels));
-        FusedGradients { input, weights: sums.weights, biases, betas }
+        let size = x.len() / grid.batch;
+        self.pull(grid, x, v, y_bar, |unit, _, images, _| {
+            (Vec::new(), unit.field.import(&tau[images.start * size..images.end * size], self.channels))
+        })
+        .1
     }
 
-    /// The pullback of the rows from `start` on: writes the cotangents of the unfolded input, returns the sums.
-    fn pullback_part(
+    /// The series' value `[batch]` from probes `v`, and the gradient of `⟨ȳ, g(x)⟩ + Σ_b λ_b ⟨w_b, J(x) v_b⟩`.
+    pub fn series_pullback(
         &self,
-        ends: &PullbackEnds,
-        start: usize,
-        z_bar: &mut [f32],
-        zeta: &mut [f32],
-        scratch: &mut PullbackScratch,
-    ) -> Sums {
-        let (inputs, outputs, hidden) = (self.in_columns(), self.out_columns(), self.activations.len());
-        let block = block_rows(ends.grid.pixels());
-        let mut sums = Sums::new(self);
-        let PullbackScratch { pre, post, bottom, top, cotangent, next } = scratch;
-        for (index, (z_bar, zeta)) in z_bar.chunks_mut(block * inputs).zip(zeta.chunks_mut(block * inputs)).enumerate() {
-            let m = z_bar.len() / inputs;
-            let rows = start + index * block..start + index * block + m;
-            ends.unfold_inputs(self, rows.clone(), &mut bottom[..2 * m * inputs]);
-            ends.unfold_outputs(self, rows, &mut top[..2 * m * outputs]);
-            for (l, phi) in self.activations.iter().enumerate() {
-                let n = self.width(l);
-                let (from, columns) = if l == 0 { (&*bottom, inputs) } else { (&post[l - 1], self.width(l - 1)) };
-                matmul(2 * m, n, columns, &mut pre[l], from, &self.layers[l].weight, Rhs::Plain);
-                let (a, da) = pre[l][..2 * m * n].split_at_mut(m * n);
-                let (z, dz) = post[l][..2 * m * n].split_at_mut(m * n);
-                phi.tangent(&self.layers[l].bias, a, da, z, dz);
+        grid: Grid,
+        [x, v, y_bar]: [&[f32]; 3],
+        terms: &Terms,
+        lambda: &[f32],
+    ) -> (Vec<f32>, FusedGradients) {
+        self.pull(grid, x, v, y_bar, |unit, record, images, v| {
+            let (values, mut w) = unit.chain(record, v, terms);
+            unit.field.scale(&mut w, &lambda[images]);
+            (values, w)
+        })
+    }
+
+    /// The pullback with `τ`, in planes, and numbers for each image from a unit's record, its images, and its `v`.
+    fn pull(
+        &self,
+        grid: Grid,
+        x: &[f32],
+        v: &[f32],
+        y_bar: &[f32],
+        tau: impl Fn(&Unit, &Record, Range<usize>, &[f32]) -> (Vec<f64>, Buffer) + Sync,
+    ) -> (Vec<f32>, FusedGradients) {
+        let cut = Cut::new(self, grid);
+        let size = x.len() / grid.batch;
+        let mut input = vec![0.0; x.len()];
+        let parts = cut.parts(&mut input, size).into_par_iter().map(|(units, mut input)| {
+            let mut sums: Vec<Sums> = (0..cut.bands).map(|_| Sums::new(self)).collect();
+            let (mut values, mut pre_beta) = (Vec::new(), 0.0);
+            for images in units {
+                let unit = cut.unit(images.clone());
+                let range = images.start * size..images.end * size;
+                let (x, v, y_bar) = (&x[range.clone()], &v[range.clone()], &y_bar[range.clone()]);
+                let (record, _) = unit.record(x, false);
+                let [v, y_bar] = [v, y_bar].map(|values| unit.field.import(values, self.channels));
+                let (of_unit, tau) = tau(&unit, &record, images, &v);
+                values.extend(of_unit.into_iter().map(|value| value as f32));
+                let (out, rest) = std::mem::take(&mut input).split_at_mut(range.len());
+                input = rest;
+                pre_beta += unit.pull(&record, x, &Cotangents { v: &v, y_bar: &y_bar, tau: &tau }, &mut sums, out);
             }
-            let top_width = self.width(hidden - 1);
-            add_transposed_matmul(top_width, outputs, 2 * m, &mut sums.weights[hidden], &post[hidden - 1], top);
-            matmul(2 * m, top_width, outputs, cotangent, top, &self.last().weight, Rhs::Transposed);
-            for (l, phi) in self.activations.iter().enumerate().rev() {
-                let n = self.width(l);
-                let (a, da) = pre[l][..2 * m * n].split_at(m * n);
-                let (z_bar, zeta) = cotangent[..2 * m * n].split_at_mut(m * n);
-                sums.betas[l] += phi.pull(a, da, z_bar, zeta);
-                add_column_sums(&mut sums.biases[l], z_bar);
-                let (from, columns) = if l == 0 { (&*bottom, inputs) } else { (&post[l - 1], self.width(l - 1)) };
-                add_transposed_matmul(columns, n, 2 * m, &mut sums.weights[l], from, cotangent);
-                matmul(2 * m, columns, n, next, cotangent, &self.layers[l].weight, Rhs::Transposed);
-                std::mem::swap(cotangent, next);
-            }
-            z_bar.copy_from_slice(&cotangent[..m * inputs]);
-            zeta.copy_from_slice(&cotangent[m * inputs..2 * m * inputs]);
+            (sums, values, pre_beta)
+        });
+        let parts: Vec<(Vec<Sums>, Vec<f32>, f64)> = parts.collect();
+
+        let pre_beta: f64 = parts.iter().map(|(_, _, beta)| beta).sum();
+        let values = parts.iter().flat_map(|(_, values, _)| values.iter().copied()).collect();
+        let sums = Sums::merged(parts.into_iter().flat_map(|(sums, _, _)| sums).collect());
+        let plane = grid.height * grid.width;
+        let last_bias = (0..self.channels).map(|c| y_bar.chunks_exact(plane).skip(c).step_by(self.channels).flatten().sum());
+        let mut biases: Vec<Vec<f32>> = sums.biases;
+        biases.push(last_bias.collect());
+        for (bias, layer) in biases.iter_mut().zip(&self.layers[..self.activations.len()]) {
+            bias.truncate(layer.outputs);
         }
-        sums
+        let betas = self.preactivation.iter().map(|_| pre_beta).chain(sums.betas).collect();
+        let last = self.activations.len();
+        let weights = sums.weights.par_iter().enumerate();
+        let weights = weights.map(|(l, sum)| if l == last { sum.matrix() } else { sum.transposed() }).collect();
+        (values, FusedGradients { input, weights, biases, betas })
+    }
+
+    fn width(&self, hidden: usize) -> usize {
+        self.layers[hidden].outputs
+    }
+
+    fn widest(&self) -> usize {
+        let ends = [self.layers[0].inputs, self.layers[self.activations.len()].outputs];
+        (0..self.activations.len()).map(|l| self.width(l)).chain(ends).max().unwrap_or(0)
+    }
+
+    fn last(&self) -> &FusedLayer {
+        &self.layers[self.activations.len()]
     }
 }
 
-/// One thread's buffers for a block of the pullback. Primal rows come first, tangent rows after them; likewise the
-/// cotangents of the two.
-struct PullbackScratch {
-    /// Before and after each activation.
-    pre: Vec<Vec<f32>>,
-    post: Vec<Vec<f32>>,
-    /// Unfolded, at the two ends of the branch.
-    bottom: Vec<f32>,
-    top: Vec<f32>,
-    cotangent: Vec<f32>,
-    next: Vec<f32>,
-}
-
-impl PullbackScratch {
-    fn new(net: &FusedNet, rows: usize) -> Self {
-        let stacked = |columns: usize| vec![0f32; 2 * rows * columns];
-        let hidden = || (0..net.activations.len()).map(|l| stacked(net.width(l))).collect();
-        let widest = net.max_width().max(net.in_columns());
-        Self {
-            pre: hidden(),
-            post: hidden(),
-            bottom: stacked(net.in_columns()),
-            top: stacked(net.out_columns()),
-            cotangent: stacked(widest),
-            next: stacked(widest),
-        }
-    }
-}
-
-/// What the pullback reads at both ends of the branch.
-struct PullbackEnds<'a> {
+/// How a batch is cut into units, and units into parts and bands.
+struct Cut<'a> {
+    net: &'a FusedNet,
     grid: Grid,
-    z: &'a [f32],
-    dz: &'a [f32],
+    /// Images of each unit.
+    units: Vec<Range<usize>>,
+    /// For units of two sizes, the second one image smaller, if there are such.
+    shapes: [Shape; 2],
+    /// Units' blocks with sums of weight gradients of their own.
+    bands: usize,
+}
+
+/// What units of one size have in common.
+struct Shape {
+    field: Field,
+    first: Window,
+    last: Window,
+}
+
+/// Some images of the batch on their way through the branch.
+struct Unit<'a> {
+    net: &'a FusedNet,
+    field: &'a Field,
+    first: &'a Window,
+    last: &'a Window,
+    /// Blocks that stay on one thread.
+    at_a_time: usize,
+    block_panels: usize,
+    bands: usize,
+}
+
+/// `n` things in runs of nearly the same length, longer ones first.
+fn runs(n: usize, runs: usize) -> impl Iterator<Item = Range<usize>> {
+    let (short, longer) = (n / runs, n % runs);
+    (0..runs).map(move |i| i * short + i.min(longer)..(i + 1) * short + (i + 1).min(longer))
+}
+
+impl<'a> Cut<'a> {
+    fn new(net: &'a FusedNet, grid: Grid) -> Self {
+        let pixels = grid.height * grid.width;
+        let n_units = grid.batch.div_ceil(UNIT_PIXELS.div_ceil(pixels)).max(1);
+        let units: Vec<Range<usize>> = runs(grid.batch, n_units).collect();
+        let shape = |images: usize| {
+            let field = Field::new(images, [grid.height, grid.width], net.first_kernel.max(net.last_kernel));
+            let (first, last) = (field.window(net.first_kernel), field.window(net.last_kernel));
+            Shape { field, first, last }
+        };
+        let largest = units[0].len();
+        let n_parts = (grid.batch * pixels / PART_PIXELS).clamp(2, MAX_PARTS);
+        let bands = (n_parts / n_units).max(1);
+        Self { net, grid, units, shapes: [shape(largest), shape((largest - 1).max(1))], bands }
+    }
+
+    fn unit(&self, images: Range<usize>) -> Unit<'_> {
+        let Shape { field, first, last } = &self.shapes[self.shapes[0].field.images() - images.len()];
+        let [least, most] = BLOCK_PANELS;
+        Unit {
+            net: self.net,
+            field,
+            first,
+            last,
+            // With enough units for every thread their blocks need not be spread.
+            at_a_time: if self.units.len() >= 4 * rayon::current_num_threads() { usize::MAX } else { 1 },
+            block_panels: (BLOCK_VALUES / PANEL / self.net.widest()).clamp(least, most),
+            bands: self.bands,
+        }
+    }
+
+    /// Each unit with its images' values.
+    fn units<'b>(&'b self, values: &'b [f32]) -> impl IndexedParallelIterator<Item = (Unit<'b>, &'b [f32])> {
+        let size = values.len() / self.grid.batch;
+        self.units.par_iter().map(move |images| (self.unit(images.clone()), &values[images.start * size..images.end * size]))
+    }
+
+    /// Likewise, to be written.
+    fn units_mut<'b>(&'b self, values: &'b mut [f32]) -> impl IndexedParallelIterator<Item = (Unit<'b>, &'b mut [f32])> {
+        let size = values.len() / self.grid.batch;
+        let slices = split(values, self.units.iter().map(|images| images.len() * size));
+        self.units.par_iter().zip(slices).map(|(images, values)| (self.unit(images.clone()), values))
+    }
+
+    /// Runs of units that share sums, with their images' values to be written.
+    fn parts<'b>(&'b self, values: &'b mut [f32], size: usize) -> Vec<(Vec<Range<usize>>, &'b mut [f32])> {
+        let n_parts = (self.grid.batch * self.grid.height * self.grid.width / PART_PIXELS).clamp(2, MAX_PARTS);
+        let parts: Vec<Vec<Range<usize>>> =
+            runs(self.units.len(), n_parts.min(self.units.len())).map(|units| self.units[units].to_vec()).collect();
+        let lengths = parts.iter().map(|units| units.iter().map(ExactSizeIterator::len).sum::<usize>() * size);
+        let slices = split(values, lengths);
+        parts.into_iter().zip(slices).collect()
+    }
+}
+
+/// Consecutive pieces of these lengths.
+fn split<'a>(mut values: &'a mut [f32], lengths: impl Iterator<Item = usize>) -> Vec<&'a mut [f32]> {
+    let piece = |length: usize| {
+        let (piece, rest) = std::mem::take(&mut values).split_at_mut(length);
+        values = rest;
+        piece
+    };
+    lengths.map(piece).collect()
+}
+
+/// What a pullback takes in, in planes.
+struct Cotangents<'a> {
+    v: &'a [f32],
     y_bar: &'a [f32],
     tau: &'a [f32],
 }
 
-impl PullbackEnds<'_> {
-    fn unfold_inputs(&self, net: &FusedNet, rows: Range<usize>, out: &mut [f32]) {
-        let (primal, tangent) = out.split_at_mut(out.len() / 2);
-        unfold_rows(self.z, self.grid, net.channels, net.first_kernel, Taps::Forward, rows.clone(), primal);
-        unfold_rows(self.dz, self.grid, net.channels, net.first_kernel, Taps::Forward, rows, tangent);
+impl Unit<'_> {
+    /// The images in planes, after the preactivation; and its derivative.
+    fn enter(&self, x: &[f32]) -> (Buffer, Option<Buffer>) {
+        let mut z = self.field.import(x, self.net.channels);
+        let slope = self.net.preactivation.map(|phi| {
+            let (mut before, mut slope) = (Buffer::stale(z.len()), Buffer::stale(z.len()));
+            phi.record(self.net.set, &self.no_bias(), &mut z, &mut before, &mut slope);
+            slope
+        });
+        (z, slope)
     }
 
-    fn unfold_outputs(&self, net: &FusedNet, rows: Range<usize>, out: &mut [f32]) {
-        let (value, derivative) = out.split_at_mut(out.len() / 2);
-        unfold_rows(self.y_bar, self.grid, net.channels, net.last_kernel, Taps::Mirrored, rows.clone(), value);
-        unfold_rows(self.tau, self.grid, net.channels, net.last_kernel, Taps::Mirrored, rows, derivative);
+    /// For planes, which are rows of panels as well.
+    fn no_bias(&self) -> Vec<f32> {
+        vec![0.0; self.net.channels * self.field.plane_rows()]
+    }
+
+    /// Folds the last layer's products and adds its bias.
+    fn leave(&self, product: &[f32], g: &mut [f32]) {
+        let net = self.net;
+        let planes = self.field.fold(net.set, self.last, Taps::Forward, product, net.channels);
+        self.field.export(&planes, net.channels, g);
+        let size = g.len() / self.field.images() / net.channels;
+        for (plane, bias) in g.chunks_exact_mut(size).zip(net.last().bias[..net.channels].iter().cycle()) {
+            plane.iter_mut().for_each(|value| *value += bias);
+        }
+    }
+
+    fn n_blocks(&self) -> usize {
+        self.field.panels().div_ceil(self.block_panels)
+    }
+
+    /// Panels of a block, and how many pixels they have.
+    fn block(&self, block: usize) -> (Range<usize>, usize) {
+        let start = block * self.block_panels;
+        let panels = start..(start + self.block_panels).min(self.field.panels());
+        let pixels = self.field.pixels().min(panels.end * PANEL) - start * PANEL;
+        (panels, pixels)
+    }
+
+    /// The last layer's products, to be folded.
+    fn primal(&self, z: &[f32]) -> Buffer {
+        let net = self.net;
+        let row = padded(net.last().outputs) * PANEL;
+        let mut product = Buffer::stale(self.field.panels() * row);
+        let blocks = product.par_chunks_mut(self.block_panels * row).enumerate().with_min_len(self.at_a_time);
+        blocks.for_each(|(block, product)| {
+            let (panels, pixels) = self.block(block);
+            let mut from = self.unfolded(z, self.first, Taps::Forward, panels.clone());
+            for (layer, phi) in net.layers.iter().zip(&net.activations) {
+                let mut h = Buffer::stale(panels.len() * padded(layer.outputs) * PANEL);
+                layer.forward().product(net.set, &from, &mut h, pixels, |tile, rows| {
+                    phi.value(net.set, &layer.bias[tile.row..], rows);
+                });
+                from = h;
+            }
+            net.last().forward().product(net.set, &from, product, pixels, |_, _| ());
+        });
+        product
+    }
+
+    /// The primal pass with its derivatives; and the last layer's products if they are wanted.
+    fn record(&self, x: &[f32], product: bool) -> (Record, Buffer) {
+        let net = self.net;
+        let (z, slope) = self.enter(x);
+        let row = if product { padded(net.last().outputs) * PANEL } else { 0 };
+        let mut products = Buffer::stale(self.field.panels() * row);
+        let of_block = |(block, product): (usize, Option<&mut [f32]>)| {
+            let (panels, pixels) = self.block(block);
+            let mut from = self.unfolded(&z, self.first, Taps::Forward, panels.clone());
+            let mut kept = Vec::with_capacity(net.activations.len());
+            for (layer, phi) in net.layers.iter().zip(&net.activations) {
+                let length = panels.len() * padded(layer.outputs) * PANEL;
+                let [mut h, mut before, mut slope] = [length; 3].map(Buffer::stale);
+                layer.forward().product(net.set, &from, &mut h, pixels, |tile, rows| {
+                    let range = tile.at..tile.at + rows.len();
+                    let bias = &layer.bias[tile.row..];
+                    phi.record(net.set, bias, rows, &mut before[range.clone()], &mut slope[range]);
+                });
+                kept.push([before, slope]);
+                from = h;
+            }
+            if let Some(product) = product {
+                net.last().forward().product(net.set, &from, product, pixels, |_, _| ());
+            }
+            Block(kept)
+        };
+        let blocks = match product {
+            true => {
+                let blocks = products.par_chunks_mut(self.block_panels * row).map(Some).enumerate();
+                blocks.with_min_len(self.at_a_time).map(of_block).collect()
+            }
+            false => {
+                let blocks = (0..self.n_blocks()).into_par_iter().with_min_len(self.at_a_time);
+                blocks.map(|block| of_block((block, None))).collect()
+            }
+        };
+        (Record { z, slope, blocks }, products)
+    }
+
+    /// `Jᵀ u`, in planes.
+    fn vjp(&self, at: &Record, u: &[f32]) -> Buffer {
+        let net = self.net;
+        let row = padded(net.layers[0].inputs) * PANEL;
+        let mut product = Buffer::stale(self.field.panels() * row);
+        let blocks = product.par_chunks_mut(self.block_panels * row).zip(&at.blocks).enumerate().with_min_len(self.at_a_time);
+        blocks.for_each(|(block, (product, Block(hidden)))| {
+            let (panels, pixels) = self.block(block);
+            let mut from = self.unfolded(u, self.last, Taps::Mirrored, panels);
+            for (layer, [_, slope]) in net.layers[1..].iter().zip(hidden).rev() {
+                let mut h = Buffer::stale(slope.len());
+                layer.backward().product(net.set, &from, &mut h, pixels, |tile, rows| {
+                    multiply(net.set, rows, &slope[tile.at..]);
+                });
+                from = h;
+            }
+            net.layers[0].backward().product(net.set, &from, product, pixels, |_, _| ());
+        });
+        let mut out = self.field.fold(net.set, self.first, Taps::Mirrored, &product, net.channels);
+        if let Some(slope) = &at.slope {
+            multiply(net.set, &mut out, slope);
+        }
+        out
+    }
+
+    /// The series' value of every image, and `w` if it is wanted.
+    fn chain(&self, at: &Record, v: &[f32], terms: &Terms) -> (Vec<f64>, Buffer) {
+        let mut w = Buffer::stale(if terms.gradient.is_empty() { 0 } else { v.len() });
+        let n = w.len();
+        w.copy_from_slice(&v[..n]);
+        let mut values = vec![0.0; self.field.images()];
+        let mut u = Buffer::stale(v.len());
+        u.copy_from_slice(v);
+        for (k, weight) in terms.value.iter().enumerate() {
+            u = self.vjp(at, &u);
+            values.iter_mut().zip(self.field.dots(&u, v)).for_each(|(value, dot)| *value += weight * dot);
+            if let Some(&factor) = terms.gradient.get(k) {
+                add_scaled(self.net.set, &mut w, factor as f32, &u);
+            }
+        }
+        (values, w)
+    }
+
+    /// Writes the cotangent of the input, adds to the sums of each band, returns the gradient by the preactivation's `β`.
+    fn pull(&self, at: &Record, x: &[f32], ends: &Cotangents, sums: &mut [Sums], out: &mut [f32]) -> f64 {
+        let net = self.net;
+        let row = padded(net.layers[0].inputs) * PANEL;
+        let dz = match &at.slope {
+            Some(slope) => {
+                let mut dz = Buffer::stale(slope.len());
+                dz.copy_from_slice(ends.v);
+                multiply(net.set, &mut dz, slope);
+                Some(dz)
+            }
+            None => None,
+        };
+        let inner = Cotangents { v: dz.as_deref().unwrap_or(ends.v), ..*ends };
+        let mut z_bar = Buffer::stale(self.field.panels() * row);
+        let mut zeta = Buffer::stale(if net.preactivation.is_some() { z_bar.len() } else { 0 });
+        let bands: Vec<Range<usize>> = runs(self.n_blocks(), self.bands.min(self.n_blocks())).collect();
+        let values_of =
+            |band: &Range<usize>, row: usize| self.block(band.end - 1).0.end * row - self.block(band.start).0.start * row;
+        let z_bars = split(&mut z_bar, bands.iter().map(|band| values_of(band, row)));
+        let zetas = split(&mut zeta, bands.iter().map(|band| if net.preactivation.is_some() { values_of(band, row) } else { 0 }));
+        let of_band = |(((band, sums), z_bar), zeta): (((&Range<usize>, &mut Sums), &mut [f32]), &mut [f32])| {
+            let row = self.block_panels * row;
+            let zetas = zeta.chunks_mut(row).map(Some).chain(std::iter::repeat_with(|| None));
+            for ((block, z_bar), zeta) in band.clone().zip(z_bar.chunks_mut(row)).zip(zetas) {
+                self.pull_block(at, &inner, block, sums, z_bar, zeta);
+            }
+        };
+        bands.par_iter().zip(sums).zip(z_bars).zip(zetas).for_each(of_band);
+
+        let fold = |m: &[f32]| self.field.fold(net.set, self.first, Taps::Mirrored, m, net.channels);
+        let mut x_bar = fold(&z_bar);
+        let mut by_beta = 0.0;
+        if let Some(phi) = net.preactivation {
+            let (x, mut zeta) = (self.field.import(x, net.channels), fold(&zeta));
+            by_beta = phi.pull(net.set, &x, ends.v, &mut x_bar, &mut zeta);
+        }
+        self.field.export(&x_bar, net.channels, out);
+        by_beta
+    }
+
+    /// The tangent pass and the pullback of one block.
+    fn pull_block(
+        &self,
+        at: &Record,
+        ends: &Cotangents,
+        block: usize,
+        sums: &mut Sums,
+        z_bar: &mut [f32],
+        zeta: Option<&mut [f32]>,
+    ) {
+        let net = self.net;
+        let (panels, pixels) = self.block(block);
+        let Block(hidden) = &at.blocks[block];
+        let room = |features: usize| Buffer::stale(panels.len() * padded(features) * PANEL);
+        let bottom = [&at.z, ends.v].map(|x| self.unfolded(x, self.first, Taps::Forward, panels.clone()));
+
+        // For each hidden layer the tangent of the activation's argument, and the activation with its tangent.
+        let mut tangents: Vec<Buffer> = Vec::with_capacity(hidden.len());
+        let mut inputs: Vec<[Buffer; 2]> = vec![bottom];
+        for ((layer, phi), [before, slope]) in net.layers.iter().zip(&net.activations).zip(hidden) {
+            let [mut da, mut z, mut dz] = [(); 3].map(|()| room(layer.outputs));
+            let [_, from] = &inputs[inputs.len() - 1];
+            layer.forward().product(net.set, from, &mut da, pixels, |tile, da| {
+                let range = tile.at..tile.at + da.len();
+                let at = At { before: &before[range.clone()], slope: &slope[range.clone()] };
+                phi.tangent(net.set, at, da, &mut z[range.clone()], &mut dz[range]);
+            });
+            tangents.push(da);
+            inputs.push([z, dz]);
+        }
+
+        let mut cotangents = [ends.y_bar, ends.tau].map(|y| self.unfolded(y, self.last, Taps::Mirrored, panels.clone()));
+        let mut exchanged = Buffer::stale(transposed_len(net.widest(), panels.len()));
+        for (l, layer) in net.layers.iter().enumerate().rev() {
+            let is_last = l == hidden.len();
+            for (input, cotangent) in inputs[l].iter().zip(&cotangents) {
+                let (left, right, features) =
+                    if is_last { (input, cotangent, layer.outputs) } else { (cotangent, input, layer.inputs) };
+                let exchanged = &mut exchanged[..transposed_len(features, panels.len())];
+                transpose(features, right, exchanged, pixels);
+                sums.weights[l].add(net.set, left, exchanged, pixels);
+            }
+            let [h_bar, tau] = &cotangents;
+            if l == 0 {
+                layer.backward().product(net.set, h_bar, z_bar, pixels, |_, _| ());
+                if let Some(zeta) = zeta {
+                    layer.backward().product(net.set, tau, zeta, pixels, |_, _| ());
+                }
+                return;
+            }
+            let [mut a_bar, mut next_tau] = [(); 2].map(|()| room(layer.inputs));
+            layer.backward().product(net.set, tau, &mut next_tau, pixels, |_, _| ());
+            let ([before, _], da, phi) = (&hidden[l - 1], &tangents[l - 1], net.activations[l - 1]);
+            let (bias, beta) = (&mut sums.biases[l - 1], &mut sums.betas[l - 1]);
+            layer.backward().product(net.set, h_bar, &mut a_bar, pixels, |tile, z_bar| {
+                let range = tile.at..tile.at + z_bar.len();
+                *beta += phi.pull(net.set, &before[range.clone()], &da[range.clone()], z_bar, &mut next_tau[range]);
+                for (sum, row) in bias[tile.row..].iter_mut().zip(z_bar.chunks_exact(PANEL)) {
+                    *sum += row.iter().sum::<f32>();
+                }
+            });
+            cotangents = [a_bar, next_tau];
+        }
+    }
+
+    fn unfolded(&self, planes: &[f32], window: &Window, taps: Taps, panels: Range<usize>) -> Buffer {
+        let net = self.net;
+        let mut out = Buffer::stale(panels.len() * padded(window.n_taps() * net.channels) * PANEL);
+        self.field.unfold(net.set, window, taps, planes, panels, &mut out);
+        out
     }
 }
 
-/// Sums over rows of the parameters' gradients.
+/// Sums over pixels of the parameters' gradients.
 struct Sums {
-    weights: Vec<Vec<f32>>,
+    /// Of all layers but the last the transpose.
+    weights: Vec<OuterSum>,
     biases: Vec<Vec<f32>>,
     betas: Vec<f64>,
 }
 
 impl Sums {
     fn new(net: &FusedNet) -> Self {
+        let last = net.activations.len();
+        let sum = |(l, layer): (usize, &FusedLayer)| match l == last {
+            true => OuterSum::new(layer.inputs, layer.outputs),
+            false => OuterSum::new(layer.outputs, layer.inputs),
+        };
         Self {
-            weights: net.layers.iter().map(|l| vec![0.0; l.weight.len()]).collect(),
-            biases: (0..net.activations.len()).map(|l| vec![0.0; net.width(l)]).collect(),
-            betas: vec![0.0; net.activations.len()],
+            weights: net.layers.iter().enumerate().map(sum).collect(),
+            biases: (0..last).map(|l| vec![0.0; padded(net.width(l))]).collect(),
+            betas: vec![0.0; last],
         }
     }
 
-    fn add(&mut self, other: &Sums) {
-        let pairs = self.weights.iter_mut().chain(&mut self.biases).zip(other.weights.iter().chain(&other.biases));
-        for (mine, theirs) in pairs {
-            for (a, b) in mine.iter_mut().zip(theirs) {
-                *a += b;
+    /// The sum of all.
+    fn merged(parts: Vec<Self>) -> Self {
+        let mut parts = parts.into_iter();
+        let mut total = parts.next().expect("a batch has at least one part");
+        for part in parts {
+            total.weights.par_iter_mut().zip(&part.weights).for_each(|(sum, other)| sum.merge(other));
+            for (sum, other) in total.biases.iter_mut().flatten().zip(part.biases.iter().flatten()) {
+                *sum += other;
             }
+            total.betas.iter_mut().zip(&part.betas).for_each(|(sum, other)| *sum += other);
         }
-        for (a, b) in self.betas.iter_mut().zip(&other.betas) {
-            *a += b;
-        }
+        total
     }
-}
-
-/// Buffers of one thread for the rows of one block.
-struct Scratch {
-    narrow: Vec<f32>,
-    wide: Vec<f32>,
-    wide_too: Vec<f32>,
-}
-
-impl Scratch {
-    fn new(narrow: usize, wide: usize) -> Self {
-        Self { narrow: vec![0.0; narrow], wide: vec![0.0; wide], wide_too: vec![0.0; wide] }
-    }
-}
-
-/// Fewer rows where there are few pixels, so that there is work for several threads; but every block packs the weights
-/// once more. Does not depend on the number of threads.
-pub(super) fn block_rows(pixels: usize) -> usize {
-    (pixels / 4).next_multiple_of(16).clamp(MIN_BLOCK_ROWS, MAX_BLOCK_ROWS)
-}
-
-/// Applies an elementwise kernel to runs of a vector, with zeros for the bias and the run's place.
-fn by_runs(values: &mut [f32], kernel: impl Fn(&[f32], Range<usize>, &mut [f32]) + Sync) {
-    const RUN: usize = 4096;
-    let zeros = [0.0; RUN];
-    values.par_chunks_mut(RUN).enumerate().for_each(|(index, values)| {
-        let start = index * RUN;
-        kernel(&zeros[..values.len()], start..start + values.len(), values);
-    });
-}
-
-fn add_bias(rows: &mut [f32], bias: &[f32]) {
-    for row in rows.chunks_exact_mut(bias.len()) {
-        for (a, b) in row.iter_mut().zip(bias) {
-            *a += b;
-        }
-    }
-}
-
-fn add_column_sums(sums: &mut [f32], rows: &[f32]) {
-    for row in rows.chunks_exact(sums.len()) {
-        for (sum, a) in sums.iter_mut().zip(row) {
-            *sum += a;
-        }
-    }
-}
-
-fn column_sums(rows: &[f32], columns: usize) -> Vec<f32> {
-    let mut sums = vec![0.0; columns];
-    add_column_sums(&mut sums, rows);
-    sums
 }

@@ -1,21 +1,26 @@
-//! `‖A x‖`, its gradient and `Aᵀ A x` for a convolution `A` on one image, without the wide image `A x` in memory.
+//! `‖A x‖`, its gradient and `Aᵀ A x` for a convolution `A` on one image, from the side where it is narrow.
+//!
+//! With neighbourhoods `U` of the narrow image, `A x = U W`. A few columns of `U` and many of `W`: then the small matrices
+//! `W Wᵀ` and `Uᵀ U` give all that is asked for, and the wide image `A x` is never computed.
 
-use super::fused::{GRADIENT_PARTS, block_rows};
-use super::matmul::{Rhs, add_transposed_matmul, matmul};
-use super::unfold::{Grid, Taps, fold, unfold_rows};
-use rayon::prelude::*;
-use std::ops::Range;
+use super::InstructionSet;
+use super::field::{Field, Taps, Window, inner_product};
+use super::matmul::{View, matmul};
+use super::matrix::{OuterSum, Packed, padded, transpose, transposed_len};
+use super::pool::Buffer;
+use super::tile::PANEL;
+use std::sync::OnceLock;
 
 /// A convolution, or its transpose, seen from the side where its taps are unfolded.
 pub(crate) struct NarrowMap {
-    pub grid: Grid,
-    /// Channels of `x`.
-    pub channels: usize,
+    field: Field,
+    window: Window,
+    side: Side,
+    channels: usize,
     /// Channels of `A x`.
-    pub hidden: usize,
-    pub kernel: usize,
-    pub side: Side,
-    pub weight: Vec<f32>,
+    hidden: usize,
+    weight: Vec<f32>,
+    gram: OnceLock<Packed>,
 }
 
 /// Which map `A` is.
@@ -27,101 +32,128 @@ pub(crate) enum Side {
     Output,
 }
 
-/// The unfolded neighbourhoods of a block of pixels, and its part of `A x`.
-struct Block {
-    narrow: Vec<f32>,
-    wide: Vec<f32>,
+impl Side {
+    /// The signs of the taps that unfold `x` and fold the result.
+    fn taps(self) -> [Taps; 2] {
+        match self {
+            Side::Input => [Taps::Forward, Taps::Mirrored],
+            Side::Output => [Taps::Mirrored, Taps::Forward],
+        }
+    }
 }
 
 impl NarrowMap {
+    /// For a `kernel×kernel` kernel on images of this height and width with so many channels.
+    pub fn new(side: Side, weight: Vec<f32>, channels: usize, kernel: usize, image: [usize; 2]) -> Self {
+        let field = Field::new(1, image, kernel);
+        let window = field.window(kernel);
+        let hidden = weight.len() / (window.n_taps() * channels);
+        Self { field, window, side, channels, hidden, weight, gram: OnceLock::new() }
+    }
+
     fn columns(&self) -> usize {
-        self.kernel * self.kernel * self.channels
+        self.window.n_taps() * self.channels
     }
 
-    fn block(&self) -> Block {
-        let rows = block_rows(self.grid.pixels());
-        Block { narrow: vec![0.0; rows * self.columns()], wide: vec![0.0; rows * self.hidden] }
+    /// `U` in panels, for `x` of shape `[channels, pixel]`.
+    fn unfolded(&self, x: &[f32]) -> Buffer {
+        let panels = self.field.panels();
+        let mut out = Buffer::stale(panels * padded(self.columns()) * PANEL);
+        let planes = self.field.import(x, self.channels);
+        self.field.unfold(InstructionSet::best(), &self.window, self.side.taps()[0], &planes, 0..panels, &mut out);
+        out
     }
 
-    /// `A x` of these pixels; returns the sum of its squares.
-    fn fill(&self, x: &[f32], rows: Range<usize>, block: &mut Block) -> f64 {
-        let (m, columns) = (rows.len(), self.columns());
-        let (taps, layout) = match self.side {
-            Side::Input => (Taps::Forward, Rhs::Plain),
-            Side::Output => (Taps::Mirrored, Rhs::Transposed),
-        };
-        unfold_rows(x, self.grid, self.channels, self.kernel, taps, rows, &mut block.narrow);
-        matmul(m, self.hidden, columns, &mut block.wide, &block.narrow, &self.weight, layout);
-        sum_of_squares(&block.wide[..m * self.hidden])
+    fn weight(&self) -> View<'_> {
+        match self.side {
+            Side::Input => View::new(&self.weight, [self.columns(), self.hidden]),
+            Side::Output => View::new(&self.weight, [self.hidden, self.columns()]),
+        }
+    }
+
+    /// `W Wᵀ` or `Wᵀ W`, `[k² channels, k² channels]`.
+    fn gram_matrix(&self) -> &Packed {
+        self.gram.get_or_init(|| {
+            let (n, w) = (self.columns(), self.weight());
+            let gram = match self.side {
+                Side::Input => matmul(w, w.transposed()),
+                Side::Output => matmul(w.transposed(), w),
+            };
+            Packed::new(&gram, n, n)
+        })
+    }
+
+    /// `A x` of a single pixel.
+    fn pixel_image(&self, x: &[f32]) -> Vec<f32> {
+        let x = View::new(x, [1, x.len()]);
+        match self.side {
+            Side::Input => matmul(x, self.weight()),
+            Side::Output => matmul(x, self.weight().transposed()),
+        }
+    }
+
+    fn is_pixel(&self) -> bool {
+        self.field.pixels() == 1
     }
 
     /// `‖A x‖²`.
     pub fn squares(&self, x: &[f32]) -> f64 {
-        let pixels = self.grid.pixels();
-        let rows = block_rows(pixels);
-        let starts: Vec<usize> = (0..pixels).step_by(rows).collect();
-        let of_block = |block: &mut Block, &start: &usize| self.fill(x, start..(start + rows).min(pixels), block);
-        starts.par_iter().map_init(|| self.block(), of_block).collect::<Vec<f64>>().iter().sum()
+        if self.is_pixel() {
+            let image = self.pixel_image(x);
+            return inner_product(&image, &image);
+        }
+        if self.columns() <= self.field.pixels() {
+            return self.gram(x).1;
+        }
+        let w = match self.side {
+            Side::Input => Packed::transpose_of(&self.weight, self.hidden, self.columns()),
+            Side::Output => Packed::new(&self.weight, self.hidden, self.columns()),
+        };
+        let mut image = Buffer::stale(self.field.panels() * padded(self.hidden) * PANEL);
+        let mut squares = 0.0;
+        w.product(InstructionSet::best(), &self.unfolded(x), &mut image, self.field.pixels(), |_, rows| {
+            squares += inner_product(rows, rows);
+        });
+        squares
     }
 
     /// `Aᵀ A x` and `‖A x‖²`.
     pub fn gram(&self, x: &[f32]) -> (Vec<f32>, f64) {
-        let columns = self.columns();
-        let (folding, layout) = match self.side {
-            Side::Input => (Taps::Mirrored, Rhs::Transposed),
-            Side::Output => (Taps::Forward, Rhs::Plain),
-        };
-        let mut product = vec![0.0; self.grid.pixels() * columns];
-        let rows = block_rows(self.grid.pixels());
-        let back = |block: &mut Block, (index, product): (usize, &mut [f32])| {
-            let m = product.len() / columns;
-            let squares = self.fill(x, index * rows..index * rows + m, block);
-            matmul(m, columns, self.hidden, product, &block.wide, &self.weight, layout);
-            squares
-        };
-        let blocks = product.par_chunks_mut(rows * columns).enumerate();
-        let squares: Vec<f64> = blocks.map_init(|| self.block(), back).collect();
-        (fold(product, self.grid, self.channels, self.kernel, folding), squares.iter().sum())
+        if self.is_pixel() {
+            let image = self.pixel_image(x);
+            let y = View::new(&image, [1, self.hidden]);
+            let back = match self.side {
+                Side::Input => matmul(y, self.weight().transposed()),
+                Side::Output => matmul(y, self.weight()),
+            };
+            return (back, inner_product(&image, &image));
+        }
+        let (set, panels, n) = (InstructionSet::best(), self.field.panels(), self.columns());
+        let mut product = Buffer::stale(panels * padded(n) * PANEL);
+        self.gram_matrix().product(set, &self.unfolded(x), &mut product, self.field.pixels(), |_, _| ());
+        let planes = self.field.fold(set, &self.window, self.side.taps()[1], &product, self.channels);
+        let mut out = vec![0.0; x.len()];
+        self.field.export(&planes, self.channels, &mut out);
+        let squares = inner_product(&out, x);
+        (out, squares)
     }
 
     /// The gradient of `½‖A x‖²` by the weight, in its layout, and `‖A x‖²`.
     pub fn weight_gradient(&self, x: &[f32]) -> (Vec<f32>, f64) {
-        let (pixels, columns) = (self.grid.pixels(), self.columns());
-        let rows = block_rows(pixels);
-        let part_rows = pixels.div_ceil(GRADIENT_PARTS).next_multiple_of(rows);
-        let parts: Vec<usize> = (0..pixels).step_by(part_rows).collect();
-        let of_part = |&part: &usize| {
-            let mut gradient = vec![0.0; columns * self.hidden];
-            let mut squares = 0.0;
-            let mut block = self.block();
-            let end = (part + part_rows).min(pixels);
-            for start in (part..end).step_by(rows) {
-                let m = rows.min(end - start);
-                squares += self.fill(x, start..start + m, &mut block);
-                match self.side {
-                    Side::Input => add_transposed_matmul(columns, self.hidden, m, &mut gradient, &block.narrow, &block.wide),
-                    Side::Output => add_transposed_matmul(self.hidden, columns, m, &mut gradient, &block.wide, &block.narrow),
-                }
-            }
-            (gradient, squares)
+        let n = self.columns();
+        let u = self.unfolded(x);
+        let mut exchanged = Buffer::stale(transposed_len(n, self.field.panels()));
+        transpose(n, &u, &mut exchanged, self.field.pixels());
+        let mut squares = OuterSum::new(n, n);
+        squares.add(InstructionSet::best(), &u, &exchanged, self.field.pixels());
+        let squares = squares.matrix();
+        let (squares, w) = (View::new(&squares, [n, n]), self.weight());
+        let gradient = match self.side {
+            Side::Input => matmul(squares, w),
+            Side::Output => matmul(w, squares),
         };
-        let parts: Vec<(Vec<f32>, f64)> = parts.par_iter().map(of_part).collect();
-        let add = |(mut sum, squares): (Vec<f32>, f64), (part, more): (Vec<f32>, f64)| {
-            sum.iter_mut().zip(part).for_each(|(sum, value)| *sum += value);
-            (sum, squares + more)
-        };
-        parts.into_iter().reduce(add).unwrap_or_default()
+        // `½‖A x‖²` is homogeneous in the weight, of degree two.
+        let length = inner_product(&gradient, &self.weight);
+        (gradient, length)
     }
-}
-
-fn sum_of_squares(x: &[f32]) -> f64 {
-    const LANES: usize = 16;
-    let run = |run: &[f32]| {
-        let mut lanes = [0f32; LANES];
-        for values in run.chunks(LANES) {
-            lanes.iter_mut().zip(values).for_each(|(lane, value)| *lane += value * value);
-        }
-        f64::from(lanes.iter().sum::<f32>())
-    };
-    x.chunks(64 * LANES).map(run).sum()
 }

@@ -1,24 +1,42 @@
-//! Row-major matrix products on slices, one thread each: the caller spreads blocks of rows over threads.
+//! Products of row-major matrices on slices, on one thread.
 
 use gemm::{Parallelism, gemm};
 
-/// How the right-hand matrix is stored.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Rhs {
-    /// As `[k, n]`.
-    Plain,
-    /// As `[n, k]`.
-    Transposed,
+/// A matrix in a slice, or its transpose.
+#[derive(Clone, Copy)]
+pub(super) struct View<'a> {
+    values: &'a [f32],
+    shape: [usize; 2],
+    strides: [usize; 2],
 }
 
-/// `out[m, n] = a[m, k] · b`.
-pub(super) fn matmul(m: usize, n: usize, k: usize, out: &mut [f32], a: &[f32], b: &[f32], layout: Rhs) {
-    assert!(out.len() >= m * n && a.len() >= m * k && b.len() >= k * n, "matrix slices are too short");
-    let (b_col, b_row) = match layout {
-        Rhs::Plain => (1, n as isize),
-        Rhs::Transposed => (k as isize, 1),
-    };
-    // SAFETY: the strides address `m*n`, `m*k` and `k*n` elements, which the assertion above found in the slices.
+impl<'a> View<'a> {
+    /// A row-major matrix.
+    ///
+    /// # Panics
+    /// If the shape is not that of the slice.
+    pub fn new(values: &'a [f32], [rows, columns]: [usize; 2]) -> Self {
+        assert_eq!(values.len(), rows * columns, "a matrix has as many values as its shape says");
+        Self { values, shape: [rows, columns], strides: [columns, 1] }
+    }
+
+    /// Its transpose.
+    pub fn transposed(self) -> Self {
+        let ([rows, columns], [down, along]) = (self.shape, self.strides);
+        Self { shape: [columns, rows], strides: [along, down], ..self }
+    }
+}
+
+/// `a · b`, row-major.
+///
+/// # Panics
+/// If the inner dimensions differ.
+pub(super) fn matmul(a: View, b: View) -> Vec<f32> {
+    let ([m, k], [inner, n]) = (a.shape, b.shape);
+    assert_eq!(k, inner, "the inner dimensions of a product are the same");
+    let mut out = vec![0.0; m * n];
+    let [a_strides, b_strides] = [a, b].map(|x| x.strides.map(|stride| stride as isize));
+    // SAFETY: `out` has `m * n` elements, and a view's strides address the elements of its slice.
     unsafe {
         gemm(
             m,
@@ -28,12 +46,12 @@ pub(super) fn matmul(m: usize, n: usize, k: usize, out: &mut [f32], a: &[f32], b
             1,
             n as isize,
             false,
-            a.as_ptr(),
-            1,
-            k as isize,
-            b.as_ptr(),
-            b_col,
-            b_row,
+            a.values.as_ptr(),
+            a_strides[1],
+            a_strides[0],
+            b.values.as_ptr(),
+            b_strides[1],
+            b_strides[0],
             0.0,
             1.0,
             false,
@@ -42,33 +60,5 @@ pub(super) fn matmul(m: usize, n: usize, k: usize, out: &mut [f32], a: &[f32], b
             Parallelism::None,
         );
     }
-}
-
-/// `out[m, n] += a[rows, m]ᵀ · b[rows, n]`.
-pub(super) fn add_transposed_matmul(m: usize, n: usize, rows: usize, out: &mut [f32], a: &[f32], b: &[f32]) {
-    assert!(out.len() >= m * n && a.len() >= rows * m && b.len() >= rows * n, "matrix slices are too short");
-    // SAFETY: as in `matmul`; `a` is read with its strides swapped.
-    unsafe {
-        gemm(
-            m,
-            n,
-            rows,
-            out.as_mut_ptr(),
-            1,
-            n as isize,
-            true,
-            a.as_ptr(),
-            m as isize,
-            1,
-            b.as_ptr(),
-            1,
-            n as isize,
-            1.0,
-            1.0,
-            false,
-            false,
-            false,
-            Parallelism::None,
-        );
-    }
+    out
 }

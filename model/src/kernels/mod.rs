@@ -1,15 +1,30 @@
-//! Fused CPU kernels for the residual branch.
+//! CPU kernels for the residual branch.
 //!
-//! A branch `k×k convolution → φ → 1×1 → φ → … → k×k` acts on every pixel alone between its two ends, so a block of
-//! pixels goes through all of it inside the cache. The ends are matrix products with unfolded (im2col) neighbourhoods
-//! on the narrow side. The instruction set is chosen at run time.
+//! A branch `k×k convolution → φ → 1×1 → φ → … → k×k` acts on every pixel alone between its two ends, so a block of pixels
+//! goes through all of it inside the cache. The ends are matrix products with unfolded (im2col) neighbourhoods on the
+//! narrow side. Pixels stand in vector lanes, features in rows. The instruction set is chosen at run time.
+//!
+//! | from the inside out | |
+//! | --- | --- |
+//! | `instruction_set` | what the processor has |
+//! | `tile` | products that fit the registers |
+//! | `matrix` | packed matrices times panels of pixels, and sums of outer products |
+//! | `pointwise` | activations with their derivatives |
+//! | `field` | images, neighbourhoods of pixels |
+//! | `fused` | the branch and its derivatives |
+//! | `gram` | norms of convolutions |
 
+mod field;
 mod fused;
 mod gram;
+mod instruction_set;
 mod matmul;
+mod matrix;
 mod pointwise;
-mod unfold;
+mod pool;
+mod tile;
 
-pub(crate) use fused::{FusedGradients, FusedLayer, FusedNet, Grid, Slopes};
+pub(crate) use fused::{FusedGradients, FusedLayer, FusedNet, Grid, Linearized, Terms};
 pub(crate) use gram::{NarrowMap, Side};
+pub(crate) use instruction_set::InstructionSet;
 pub(crate) use pointwise::Phi;

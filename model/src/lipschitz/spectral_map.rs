@@ -1,7 +1,7 @@
 //! A convolution as the linear map whose norm is bounded, seen from the side of the singular vector that is kept.
 
 use crate::branch::{Convolution, Form};
-use crate::kernels::{Grid, NarrowMap, Side};
+use crate::kernels::{NarrowMap, Side};
 use crate::tensor::{from_doubles, from_vec, to_doubles, to_vec};
 use burn::tensor::{Device, Tensor};
 
@@ -20,12 +20,11 @@ impl SpectralMap {
         let on_cpu = weight.device() == Device::flex();
         let convolution = Convolution::new(form, weight);
         let fused = on_cpu.then(|| {
-            let (channels, hidden, side) = match form {
-                Form::Unfold => (c_in, c_out, Side::Input),
-                Form::Fold => (c_out, c_in, Side::Output),
+            let (channels, side) = match form {
+                Form::Unfold => (c_in, Side::Input),
+                Form::Fold => (c_out, Side::Output),
             };
-            let grid = Grid { batch: 1, height, width };
-            NarrowMap { grid, channels, hidden, kernel, side, weight: to_vec(convolution.weight.clone()) }
+            NarrowMap::new(side, to_vec(convolution.weight.clone()), channels, kernel, [height, width])
         });
         Self { convolution, fused }
     }
@@ -58,7 +57,7 @@ impl SpectralMap {
         match &self.fused {
             Some(map) => {
                 let device = x.device();
-                scalar(map.squares(&to_vec(x)).sqrt(), &device)
+                scalar(map.squares(&channels_first(x)).sqrt(), &device)
             }
             None => self.apply(x).square().sum().sqrt(),
         }
@@ -68,9 +67,9 @@ impl SpectralMap {
     pub fn gram(&self, x: Tensor<4>) -> (Tensor<4>, f32) {
         match &self.fused {
             Some(map) => {
-                let (dims, device) = (x.dims(), x.device());
-                let (product, squares) = map.gram(&to_vec(x));
-                (from_vec(product, dims, &device), squares.sqrt() as f32)
+                let ([_, h, w, c], device) = (x.dims(), x.device());
+                let (product, squares) = map.gram(&channels_first(x));
+                (from_vec(product, [1, c, h, w], &device).permute([0, 2, 3, 1]), squares.sqrt() as f32)
             }
             None => {
                 let image = self.apply(x);
@@ -85,7 +84,7 @@ impl SpectralMap {
         match &self.fused {
             Some(map) => {
                 let device = x.device();
-                let (gradient, squares) = map.weight_gradient(&to_vec(x));
+                let (gradient, squares) = map.weight_gradient(&channels_first(x));
                 let gradient: Tensor<2> = from_vec(gradient, self.convolution.weight.dims(), &device);
                 (scalar(squares.sqrt(), &device), gradient / squares.sqrt().max(f64::from(f32::MIN_POSITIVE)))
             }
@@ -105,6 +104,10 @@ impl SpectralMap {
             Form::Fold => self.convolution.weight_gradient(y, x),
         }
     }
+}
+
+fn channels_first(x: Tensor<4>) -> Vec<f32> {
+    to_vec(x.permute([0, 3, 1, 2]))
 }
 
 fn scalar(value: f64, device: &Device) -> Tensor<1> {

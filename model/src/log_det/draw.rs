@@ -53,6 +53,17 @@ impl LogDetDraw {
         LogDetDraw::Hutchinson { probe, coefficients, gradient: GradientForm::Neumann }
     }
 
+    /// Where it is one chain of products from one probe: the probe, and the terms' weights in the value and the gradient.
+    pub(crate) fn chain(&self) -> Option<(Tensor<4>, Vec<f64>, Vec<f64>)> {
+        match self {
+            LogDetDraw::Hutchinson { probe, coefficients, gradient: GradientForm::Neumann } => {
+                let (value, gradient) = series::weights(coefficients);
+                Some((probe.clone(), value, gradient))
+            }
+            _ => None,
+        }
+    }
+
     /// The same with its probe in another layout.
     pub(crate) fn map_probe(self, layout: impl FnOnce(Tensor<4>) -> Tensor<4>) -> Self {
         match self {

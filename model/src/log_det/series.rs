@@ -33,6 +33,12 @@ pub(super) fn value(probe: &Tensor<4>, coefficients: &[f64], products: &Products
     chain(probe, coefficients, products, |_, _| ())
 }
 
+/// The weights of the chain's terms for kernels that run it themselves: in the value, and in the Neumann gradient.
+pub(super) fn weights(coefficients: &[f64]) -> (Vec<f64>, Vec<f64>) {
+    let terms = || coefficients.iter().enumerate().map(|(index, &coefficient)| (index + 1, coefficient));
+    (terms().map(|(k, c)| weight(k, c)).collect(), terms().map(|(k, c)| sign(k) * c).collect())
+}
+
 /// With the Neumann gradient: one pair `(w, v)`, `w = Σ_{k≥0} (-1)ᵏ c_k u_k` with `c_0 = 1`.
 pub(super) fn neumann(probe: &Tensor<4>, coefficients: &[f64], products: &Products) -> Estimate {
     let mut w = probe.clone();

@@ -1,0 +1,223 @@
+//! Matrices packed for products with panels of pixels.
+//!
+//! Features of pixels lie in panels, `[panel, feature, PANEL]`: all features of 32 pixels together. A product takes a
+//! panel's features to another panel's; which row of the matrix is multiplied is the outer loop, so that its strip stays in
+//! the first-level cache while a block of panels passes.
+
+use super::InstructionSet;
+use super::pool::Buffer;
+use super::tile::{self, MAX_STRIPS, Outer, PANEL, STRIP};
+use rayon::prelude::*;
+
+/// The rows that a panel has room for: whole strips.
+pub(super) fn padded(features: usize) -> usize {
+    features.next_multiple_of(STRIP)
+}
+
+/// A matrix `[rows, depth]` in strips of rows, the last filled up with zeros.
+#[derive(Debug)]
+pub(super) struct Packed {
+    rows: usize,
+    depth: usize,
+    /// `[strip, depth, STRIP]`
+    strips: Buffer,
+}
+
+impl Packed {
+    /// The transpose of a row-major matrix `[depth, rows]`.
+    pub fn transpose_of(matrix: &[f32], rows: usize, depth: usize) -> Self {
+        let mut strips = Buffer::zeros(padded(rows) * depth);
+        strips.par_chunks_mut(depth * STRIP).enumerate().with_min_len(16).for_each(|(strip, out)| {
+            let (start, n) = (strip * STRIP, STRIP.min(rows - strip * STRIP));
+            for (out, row) in out.chunks_exact_mut(STRIP).zip(matrix.chunks_exact(rows)) {
+                out[..n].copy_from_slice(&row[start..start + n]);
+            }
+        });
+        Self { rows, depth, strips }
+    }
+
+    /// A row-major matrix `[rows, depth]`.
+    pub fn new(matrix: &[f32], rows: usize, depth: usize) -> Self {
+        let mut strips = Buffer::zeros(padded(rows) * depth);
+        let strip = |(out, matrix): (&mut [f32], &[f32])| {
+            for (r, row) in matrix.chunks_exact(depth).enumerate() {
+                out.iter_mut().skip(r).step_by(STRIP).zip(row).for_each(|(out, value)| *out = *value);
+            }
+        };
+        let matrix = matrix.par_chunks(depth * STRIP);
+        strips.par_chunks_mut(depth * STRIP).zip(matrix).with_min_len(16).for_each(strip);
+        Self { rows, depth, strips }
+    }
+
+    /// `out[p][r][x] = Σ_k self[r][k] input[p][k][x]`, then the epilogue on each tile while it is in the cache.
+    pub fn product(
+        &self,
+        set: InstructionSet,
+        input: &[f32],
+        out: &mut [f32],
+        pixels: usize,
+        mut epilogue: impl FnMut(Tile, &mut [f32]),
+    ) {
+        let (from, to) = (padded(self.depth) * PANEL, padded(self.rows) * PANEL);
+        let mut place = 0;
+        for weight in self.strips.chunks(MAX_STRIPS * STRIP * self.depth) {
+            let tile = weight.len() / self.depth * PANEL;
+            for (panel, start) in (0..pixels).step_by(PANEL).enumerate() {
+                let at = panel * to + place;
+                let out = &mut out[at..at + tile];
+                tile::product(set, weight, self.depth, &input[panel * from..], out, PANEL.min(pixels - start));
+                epilogue(Tile { at, row: place / PANEL }, out);
+            }
+            place += tile;
+        }
+    }
+}
+
+/// Where a tile of rows stands.
+#[derive(Clone, Copy)]
+pub(super) struct Tile {
+    /// Its start in the panels.
+    pub at: usize,
+    /// Its first row.
+    pub row: usize,
+}
+
+/// The features of panels with pixels and features exchanged: `[block of PANEL features, panel, pixel, PANEL]`.
+pub(super) fn transpose(features: usize, input: &[f32], out: &mut [f32], pixels: usize) {
+    let panels = pixels.div_ceil(PANEL);
+    for (block, out) in out.chunks_mut(panels * PANEL * PANEL).take(features.div_ceil(PANEL)).enumerate() {
+        let rows = PANEL.min(padded(features) - block * PANEL);
+        for (panel, out) in out.chunks_exact_mut(PANEL * PANEL).enumerate() {
+            let input = &input[(panel * padded(features) + block * PANEL) * PANEL..];
+            for (row, values) in input.chunks_exact(PANEL).take(rows).enumerate() {
+                for (x, value) in values.iter().enumerate() {
+                    out[x * PANEL + row] = *value;
+                }
+            }
+        }
+    }
+}
+
+/// Room that [`transpose`] needs.
+pub(super) fn transposed_len(features: usize, panels: usize) -> usize {
+    features.div_ceil(PANEL) * panels * PANEL * PANEL
+}
+
+/// A sum `Σ_x left[i][x] right[j][x]` over pixels, `[rows, columns]`, rows in strips and columns in whole panels.
+#[derive(Debug)]
+pub(super) struct OuterSum {
+    rows: usize,
+    columns: usize,
+    values: Buffer,
+}
+
+impl OuterSum {
+    pub fn new(rows: usize, columns: usize) -> Self {
+        Self { rows, columns, values: Buffer::zeros(padded(rows) * columns.next_multiple_of(PANEL)) }
+    }
+
+    /// Adds panels of `left` and of `right`, the latter [transposed](transpose).
+    pub fn add(&mut self, set: InstructionSet, left: &[f32], right: &[f32], pixels: usize) {
+        let panels = pixels.div_ceil(PANEL);
+        let stride = self.columns.next_multiple_of(PANEL);
+        for (block, right) in right.chunks(panels * PANEL * PANEL).take(stride / PANEL).enumerate() {
+            let columns = PANEL.min(self.columns - block * PANEL);
+            for row in (0..padded(self.rows)).step_by(MAX_STRIPS * STRIP) {
+                let operands =
+                    Outer { left: &left[row * PANEL..], left_stride: padded(self.rows) * PANEL, right, pixels, columns };
+                let two = padded(self.rows) - row > STRIP;
+                tile::outer(set, two, &operands, &mut self.values[row * stride + block * PANEL..], stride);
+            }
+        }
+    }
+
+    /// Adds another sum of the same shape.
+    pub fn merge(&mut self, other: &Self) {
+        self.values.iter_mut().zip(other.values.iter()).for_each(|(sum, value)| *sum += value);
+    }
+
+    /// The sum as a row-major matrix `[rows, columns]`.
+    pub fn matrix(&self) -> Vec<f32> {
+        let mut out = Vec::with_capacity(self.rows * self.columns);
+        let rows = self.values.chunks_exact(self.columns.next_multiple_of(PANEL)).take(self.rows);
+        rows.for_each(|row| out.extend_from_slice(&row[..self.columns]));
+        out
+    }
+
+    /// Its transpose, `[columns, rows]`.
+    pub fn transposed(&self) -> Vec<f32> {
+        let stride = self.columns.next_multiple_of(PANEL);
+        let mut out = vec![0.0; self.columns * self.rows];
+        // A few rows at a time: what is read and what is written both stay in the cache.
+        for start in (0..self.rows).step_by(PANEL) {
+            let rows = start..(start + PANEL).min(self.rows);
+            for (column, out) in out.chunks_exact_mut(self.rows).enumerate() {
+                for row in rows.clone() {
+                    out[row] = self.values[row * stride + column];
+                }
+            }
+        }
+        out
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn wave(n: usize, step: f32) -> Vec<f32> {
+        (0..n).map(|i| (i as f32 * step).sin()).collect()
+    }
+
+    fn panels_of(features: usize, pixels: usize, value: impl Fn(usize, usize) -> f32) -> Vec<f32> {
+        let mut out = vec![f32::NAN; pixels.div_ceil(PANEL) * padded(features) * PANEL];
+        for pixel in 0..pixels {
+            for feature in 0..features {
+                out[(pixel / PANEL * padded(features) + feature) * PANEL + pixel % PANEL] = value(feature, pixel);
+            }
+        }
+        out
+    }
+
+    #[test]
+    fn products_and_outer_sums_follow_their_definitions_on_every_instruction_set() {
+        for set in InstructionSet::available() {
+            for (rows, depth, pixels) in [(1, 1, 1), (9, 7, 33), (12, 27, 16), (21, 40, 100), (64, 9, 49), (5, 3, 31)] {
+                let weight = wave(rows * depth, 0.37);
+                let input = panels_of(depth, pixels, |k, x| ((k * 31 + x * 7) as f32 * 0.11).cos());
+                let at = |k: usize, x: usize| input[(x / PANEL * padded(depth) + k) * PANEL + x % PANEL];
+                let transposed: Vec<f32> = (0..depth * rows).map(|i| weight[i % rows * depth + i / rows]).collect();
+                for packed in [Packed::new(&weight, rows, depth), Packed::transpose_of(&transposed, rows, depth)] {
+                    let panels = pixels.div_ceil(PANEL);
+                    let mut out = vec![f32::NAN; panels * padded(rows) * PANEL];
+                    let mut seen = 0;
+                    packed.product(set, &input, &mut out, pixels, |_, tile| seen += tile.len());
+                    assert_eq!(seen, out.len(), "the epilogue sees every row once");
+                    for x in 0..pixels {
+                        for r in 0..rows {
+                            let want: f32 = (0..depth).map(|k| weight[r * depth + k] * at(k, x)).sum();
+                            let got = out[(x / PANEL * padded(rows) + r) * PANEL + x % PANEL];
+                            assert!((got - want).abs() < 1e-5, "{set:?} {rows}x{depth} at {r}, {x}: {got} {want}");
+                        }
+                    }
+                }
+                let left = panels_of(rows, pixels, |r, x| ((r * 13 + x * 5) as f32 * 0.07).sin());
+                let mut right = vec![f32::NAN; transposed_len(depth, pixels.div_ceil(PANEL))];
+                transpose(depth, &input, &mut right, pixels);
+                let mut sum = OuterSum::new(rows, depth);
+                sum.add(set, &left, &right, pixels);
+                sum.add(set, &left, &right, pixels);
+                let (matrix, transposed) = (sum.matrix(), sum.transposed());
+                for r in 0..rows {
+                    for k in 0..depth {
+                        let term = |x: usize| left[(x / PANEL * padded(rows) + r) * PANEL + x % PANEL] * at(k, x);
+                        let want = 2.0 * (0..pixels).map(term).sum::<f32>();
+                        let got = matrix[r * depth + k];
+                        assert!((got - want).abs() < 1e-4, "{set:?} {rows}x{depth} outer at {r}, {k}: {got} {want}");
+                        assert_eq!(got, transposed[k * rows + r]);
+                    }
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,78 @@
+//! Buffers that are used again: fresh ones cost more than what is done in them, for their pages are to be cleared first.
+
+use std::ops::{Deref, DerefMut};
+use std::sync::{Mutex, PoisonError};
+
+/// Lengths between one power of two and the next.
+const STEPS: usize = 4;
+
+/// Free buffers by the class of their length.
+static FREE: [Mutex<Vec<Vec<f32>>>; STEPS * usize::BITS as usize] = [const { Mutex::new(Vec::new()) }; _];
+
+/// Numbers that go back to the pool in the end.
+#[derive(Debug)]
+pub(super) struct Buffer {
+    /// As many as its class has.
+    values: Vec<f32>,
+    length: usize,
+}
+
+impl Buffer {
+    /// So many numbers, of any value: what an earlier user left.
+    pub fn stale(length: usize) -> Self {
+        let (class, room) = class(length);
+        let free = FREE[class].lock().unwrap_or_else(PoisonError::into_inner).pop();
+        Self { values: free.unwrap_or_else(|| vec![0.0; room]), length }
+    }
+
+    /// So many zeros.
+    pub fn zeros(length: usize) -> Self {
+        let mut buffer = Self::stale(length);
+        buffer.fill(0.0);
+        buffer
+    }
+}
+
+/// The class of a length, and the length of the class's buffers: at most a quarter more.
+fn class(length: usize) -> (usize, usize) {
+    let length = length.max(STEPS);
+    let octave = length.ilog2() as usize;
+    let step = (1 << octave) / STEPS;
+    let steps = (length - (1 << octave)).div_ceil(step);
+    (octave * STEPS + steps, (1 << octave) + steps * step)
+}
+
+impl Drop for Buffer {
+    fn drop(&mut self) {
+        let values = std::mem::take(&mut self.values);
+        FREE[class(values.len()).0].lock().unwrap_or_else(PoisonError::into_inner).push(values);
+    }
+}
+
+impl Deref for Buffer {
+    type Target = [f32];
+
+    fn deref(&self) -> &[f32] {
+        &self.values[..self.length]
+    }
+}
+
+impl DerefMut for Buffer {
+    fn deref_mut(&mut self) -> &mut [f32] {
+        &mut self.values[..self.length]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_class_holds_its_lengths_and_little_more() {
+        for length in (0..5000).chain([1 << 20, (1 << 20) + 1, (7 << 20) - 1]) {
+            let (number, room) = class(length);
+            assert!(room >= length && room <= (length + length / 4).max(STEPS), "{length}: {room}");
+            assert_eq!(class(room), (number, room), "a buffer goes back to its class");
+        }
+    }
+}
