@@ -19,7 +19,7 @@
 //! | [`run_dir`] | what a run leaves on disk |
 //! | [`journal`], [`summary`], [`metrics`], [`session`], [`progress`], [`picture`], [`tensorboard`] | what a run shows |
 //! | [`history`], [`plot`], [`curve`], [`report`] | what it measured, drawn |
-//! | [`memory`] | what happens when there is none left |
+//! | [`memory`] | the allocator, and what happens when there is no memory left |
 //! | [`noise`] | which random stream is used for what |
 
 pub mod animation;

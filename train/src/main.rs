@@ -9,6 +9,7 @@ use std::process::ExitCode;
 static ALLOCATOR: train::memory::Allocator = train::memory::Allocator;
 
 fn main() -> ExitCode {
+    train::memory::keep_freed_pages();
     match commands::Arguments::parse().run() {
         Ok(code) => code,
         Err(error) => {

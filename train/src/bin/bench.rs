@@ -19,7 +19,7 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: train::memory::Allocator = train::memory::Allocator;
 
 /// Measures a configuration on random images; needs no data.
 #[derive(Parser)]
@@ -92,6 +92,7 @@ struct StepShares {
 }
 
 fn main() -> ExitCode {
+    train::memory::keep_freed_pages();
     match run(&Arguments::parse()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
