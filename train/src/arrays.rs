@@ -69,7 +69,8 @@ pub fn write(path: &Path, array: Array) -> Result<()> {
 
 fn read_bytes(path: &Path) -> Result<Vec<u8>> {
     let bytes = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
-    check_header(&bytes).with_context(|| path.display().to_string())?;
+    check_header(&bytes)
+        .with_context(|| format!("{} is not a whole .npy file; save it again with numpy.save", path.display()))?;
     Ok(bytes)
 }
 

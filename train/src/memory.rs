@@ -14,8 +14,8 @@ pub struct Allocator;
 /// Every step allocates and frees the same large tensors; pages that the system takes back in between must be cleared
 /// again, which was a tenth of a step of the paper's models.
 pub fn keep_freed_pages() {
-    // Of the options of mimalloc 2 and 3; the bindings name only the one before it.
-    const PURGE_DELAY: libmimalloc_sys::mi_option_t = libmimalloc_sys::mi_option_eager_commit_delay + 1;
+    // Of the options of mimalloc 2 and 3; the bindings name only the one after it.
+    const PURGE_DELAY: libmimalloc_sys::mi_option_t = libmimalloc_sys::mi_option_use_numa_nodes - 1;
     const NEVER: std::ffi::c_long = -1;
     // SAFETY: sets a number that the allocator reads.
     unsafe { libmimalloc_sys::mi_option_set(PURGE_DELAY, NEVER) }

@@ -93,7 +93,7 @@ impl NarrowMap {
     }
 
     fn is_pixel(&self) -> bool {
-        self.field.pixels() == 1
+        self.field.pixels() == 1 && self.window.n_taps() == 1
     }
 
     /// `‖A x‖²`.
