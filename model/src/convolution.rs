@@ -43,8 +43,7 @@ impl PlainConvolution {
     /// `x̄` from `ȳ`; adds the gradients of `W` and `b`.
     pub(crate) fn backward(&self, x: Tensor<4>, y_bar: Tensor<4>, gradients: &mut Gradients) -> Tensor<4> {
         let matrix = self.matrix();
-        let weight = matrix.weight_gradient(x, y_bar.clone());
-        gradients.add(&self.weight, matrix.weight_to_image(weight));
+        gradients.add(&self.weight, matrix.weight_gradient(x, y_bar.clone()));
         gradients.add(&self.bias, y_bar.clone().sum_dims_squeeze(&[0, 1, 2]));
         matrix.apply_transposed(y_bar)
     }

@@ -1,6 +1,7 @@
 //! A convolution (stride 1, zero padding, same size) as one matrix product.
 
 use burn::tensor::Tensor;
+use std::sync::OnceLock;
 
 /// On which side the `k²` taps stand: the narrow one costs least.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -11,63 +12,77 @@ pub(crate) enum Form {
     Fold,
 }
 
-/// A convolution's weight as a matrix, for images `[batch, height, width, channels]`.
+/// A convolution of images `[batch, height, width, channels]`, its weight divided by a number.
 ///
 /// With taps `t`: `y[p, o] = Σ_{t, i} weight[o, i, t] x[p + t, i]`.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(crate) struct Convolution {
     pub form: Form,
-    pub kernel: usize,
-    pub weight: Tensor<2>,
+    /// Before the division, `[out, in, k, k]`.
+    pub weight: Tensor<4>,
+    /// `[1]`
+    pub divisor: Option<Tensor<1>>,
+    matrix: OnceLock<Tensor<2>>,
 }
 
 impl Convolution {
     /// From a weight `[out, in, k, k]`.
     pub fn new(form: Form, weight: Tensor<4>) -> Self {
-        let [c_out, c_in, kernel, _] = weight.dims();
-        let taps = kernel * kernel;
-        let weight = match form {
-            Form::Unfold => weight.permute([2, 3, 1, 0]).reshape([taps * c_in, c_out]),
-            Form::Fold => weight.permute([1, 2, 3, 0]).reshape([c_in, taps * c_out]),
-        };
-        Self { form, kernel, weight }
+        Self { form, weight, divisor: None, matrix: OnceLock::new() }
     }
 
-    /// The same convolution with another weight in the same layout.
-    pub fn with_weight(&self, weight: Tensor<2>) -> Self {
-        Self { weight, ..*self }
+    /// With its weight divided by a number, `[1]`.
+    pub fn divided(self, divisor: Tensor<1>) -> Self {
+        Self { divisor: Some(divisor), matrix: OnceLock::new(), ..self }
     }
 
-    /// A matrix in this convolution's layout as `[out, in, k, k]`.
-    pub fn weight_to_image(&self, matrix: Tensor<2>) -> Tensor<4> {
-        let (k, [rows, columns]) = (self.kernel, matrix.dims());
-        match self.form {
-            Form::Unfold => matrix.reshape([k, k, rows / (k * k), columns]).permute([3, 2, 0, 1]),
-            Form::Fold => matrix.reshape([rows, k, k, columns / (k * k)]).permute([3, 0, 1, 2]),
+    pub fn kernel(&self) -> usize {
+        self.weight.dims()[2]
+    }
+
+    /// The weight after the division, `[out, in, k, k]`.
+    pub fn divided_weight(&self) -> Tensor<4> {
+        match &self.divisor {
+            Some(divisor) => self.weight.clone() / divisor.clone().reshape([1, 1, 1, 1]),
+            None => self.weight.clone(),
         }
+    }
+
+    /// The weight after the division in its form's layout.
+    fn matrix(&self) -> Tensor<2> {
+        let matrix = self.matrix.get_or_init(|| {
+            let weight = self.divided_weight();
+            let [c_out, c_in, kernel, _] = weight.dims();
+            let taps = kernel * kernel;
+            match self.form {
+                Form::Unfold => weight.permute([2, 3, 1, 0]).reshape([taps * c_in, c_out]),
+                Form::Fold => weight.permute([1, 2, 3, 0]).reshape([c_in, taps * c_out]),
+            }
+        });
+        matrix.clone()
     }
 
     /// `y = W x`, without bias.
     pub fn apply(&self, x: Tensor<4>) -> Tensor<4> {
         match self.form {
-            Form::Unfold => product(unfold(x, self.kernel, 1), self.weight.clone()),
-            Form::Fold => fold(product(x, self.weight.clone()), self.kernel, 1),
+            Form::Unfold => product(unfold(x, self.kernel(), 1), self.matrix()),
+            Form::Fold => fold(product(x, self.matrix()), self.kernel(), 1),
         }
     }
 
     /// `x̄ = Wᵀ ȳ`.
     pub fn apply_transposed(&self, y_bar: Tensor<4>) -> Tensor<4> {
-        let transposed = self.weight.clone().transpose();
+        let transposed = self.matrix().transpose();
         match self.form {
-            Form::Unfold => fold(product(y_bar, transposed), self.kernel, -1),
-            Form::Fold => product(unfold(y_bar, self.kernel, -1), transposed),
+            Form::Unfold => fold(product(y_bar, transposed), self.kernel(), -1),
+            Form::Fold => product(unfold(y_bar, self.kernel(), -1), transposed),
         }
     }
 
     /// The products of the weight's rows or columns that belong to taps: `W Wᵀ` of an unfolded convolution, else `Wᵀ W`,
     /// `[k² c, k² c]`; `None` where it is larger than the weight.
     pub fn gram(&self) -> Option<Tensor<2>> {
-        let (weight, transposed) = (self.weight.clone(), self.weight.clone().transpose());
+        let (weight, transposed) = (self.matrix(), self.matrix().transpose());
         let (by_taps, others) = match self.form {
             Form::Unfold => (weight, transposed),
             Form::Fold => (transposed, weight),
@@ -82,16 +97,21 @@ impl Convolution {
             Form::Unfold => 1,
             Form::Fold => -1,
         };
-        fold(product(unfold(x, self.kernel, sign), gram.clone()), self.kernel, -sign)
+        fold(product(unfold(x, self.kernel(), sign), gram.clone()), self.kernel(), -sign)
     }
 
-    /// The gradient of `⟨ȳ, W x⟩` by `W`, in this convolution's layout.
-    pub fn weight_gradient(&self, x: Tensor<4>, y_bar: Tensor<4>) -> Tensor<2> {
+    /// The gradient of `⟨ȳ, W x⟩` by the divided weight, `[out, in, k, k]`.
+    pub fn weight_gradient(&self, x: Tensor<4>, y_bar: Tensor<4>) -> Tensor<4> {
+        let [c_out, c_in, k, _] = self.weight.dims();
         let (left, right) = match self.form {
-            Form::Unfold => (unfold(x, self.kernel, 1), y_bar),
-            Form::Fold => (x, unfold(y_bar, self.kernel, -1)),
+            Form::Unfold => (unfold(x, k, 1), y_bar),
+            Form::Fold => (x, unfold(y_bar, k, -1)),
         };
-        pixels(left).transpose().matmul(pixels(right))
+        let matrix = pixels(left).transpose().matmul(pixels(right));
+        match self.form {
+            Form::Unfold => matrix.reshape([k, k, c_in, c_out]).permute([3, 2, 0, 1]),
+            Form::Fold => matrix.reshape([c_in, k, k, c_out]).permute([3, 0, 1, 2]),
+        }
     }
 }
 

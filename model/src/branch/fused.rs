@@ -1,15 +1,15 @@
 //! The CPU kernels behind tensors: narrow tensors cross over, hidden activations never exist as tensors.
 
-use super::{BranchGradients, BranchParts, Convolution};
+use super::{BranchGradients, BranchParts, Convolution, Form};
 use crate::activation::{Activation, ActivationKind};
-use crate::kernels::{FusedGradients, FusedLayer, FusedNet, Grid, InstructionSet, Linearized, Phi, Terms};
+use crate::kernels::{FusedGradients, FusedLayer, FusedNet, Grid, InstructionSet, Linearized, Phi, TapSide, Terms};
 use crate::tensor::{from_vec, to_vec};
 use burn::tensor::{Device, Tensor};
 
 /// See the [module](super) for what it computes.
 pub(crate) struct FusedBranch {
     net: FusedNet,
-    weight_shapes: Vec<[usize; 2]>,
+    weight_shapes: Vec<[usize; 4]>,
     has_betas: Vec<bool>,
     device: Device,
 }
@@ -21,7 +21,7 @@ impl FusedBranch {
         let device = parts.biases.first()?.device();
         let (first, last) = (parts.convolutions.first()?, parts.convolutions.last()?);
         let inner = parts.convolutions.get(1..parts.convolutions.len() - 1)?;
-        if device != Device::flex() || parts.convolutions.len() < 2 || inner.iter().any(|c| c.kernel != 1) {
+        if device != Device::flex() || parts.convolutions.len() < 2 || inner.iter().any(|c| c.kernel() != 1) {
             return None;
         }
         if parts.last_mask.is_some() {
@@ -29,8 +29,12 @@ impl FusedBranch {
         }
         let layer = |(convolution, bias): (&Convolution, &Tensor<1>)| {
             let weight = convolution.weight.clone();
-            let shape = weight.dims();
-            FusedLayer::new(to_vec(weight), shape, to_vec(bias.clone()))
+            let (shape, divisor) = (weight.dims(), convolution.divisor.clone().map_or(1.0, |divisor| to_vec(divisor)[0]));
+            let side = match convolution.form {
+                Form::Unfold => TapSide::Inputs,
+                Form::Fold => TapSide::Outputs,
+            };
+            FusedLayer::new(to_vec(weight), shape, divisor, side, to_vec(bias.clone()))
         };
         let all_activations = || parts.preactivation.iter().chain(&parts.activations);
         let net = FusedNet {
@@ -42,8 +46,8 @@ impl FusedBranch {
             },
             layers: parts.convolutions.iter().zip(&parts.biases).map(layer).collect(),
             activations: parts.activations.iter().map(|a| phi(a)).collect::<Option<_>>()?,
-            first_kernel: first.kernel,
-            last_kernel: last.kernel,
+            first_kernel: first.kernel(),
+            last_kernel: last.kernel(),
         };
         Some(Self {
             net,

@@ -32,9 +32,9 @@ pub(crate) struct BranchParts<'a> {
     pub last_mask: Option<Tensor<4>>,
 }
 
-/// Gradients by the constrained weights (in [`Convolution`]'s layout), biases, `β`s and the shift of the input.
+/// Gradients by the constrained weights (`[out, in, k, k]`), biases, `β`s and the shift of the input.
 pub(crate) struct BranchGradients {
-    pub weights: Vec<Tensor<2>>,
+    pub weights: Vec<Tensor<4>>,
     pub biases: Vec<Tensor<1>>,
     /// Of the preactivation, if there is one with a `β`, then of the others in order.
     pub betas: Vec<Tensor<1>>,

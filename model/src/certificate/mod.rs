@@ -95,8 +95,7 @@ impl ContractiveNet {
 
 impl ContractiveConvolution {
     fn certificate(&self, pair: NormPair, path: String, sharp: bool) -> LayerCertificate {
-        let constrained = self.constrained(pair);
-        let weight = constrained.weight_to_image(constrained.weight.clone());
+        let weight = self.constrained(pair).divided_weight();
         let [channels_out, channels_in, kernel, _] = weight.dims();
         let values = to_vec(weight);
         let weight = ConvolutionWeight { values: &values, channels_out, channels_in, kernel, image: self.image_size() };

@@ -107,7 +107,7 @@ impl CouplingNet {
         let (input, y_bar) = (self.import(x), self.import(y_bar));
         let (x_bar, of_branch) = branch.pullback(input.clone(), input.zeros_like(), y_bar.clone(), y_bar.zeros_like());
         for ((layer, weight), bias) in self.convolutions.iter().zip(of_branch.weights).zip(of_branch.biases) {
-            gradients.add(&layer.weight, layer.matrix().weight_to_image(weight));
+            gradients.add(&layer.weight, weight);
             gradients.add(&layer.bias, bias);
         }
         let betas = self.activations.iter().filter_map(|a| a.beta.as_ref());

@@ -6,7 +6,7 @@
 
 use super::InstructionSet;
 use super::field::{Field, Taps, Window};
-use super::matrix::{OuterSum, Packed, padded, transpose, transposed_len};
+use super::matrix::{OuterSum, Packed, multiples, padded, transpose, transposed_len};
 use super::pointwise::{At, Phi, add_scaled, multiply};
 use super::pool::Buffer;
 use super::tile::PANEL;
@@ -31,36 +31,61 @@ pub(crate) struct Grid {
     pub width: usize,
 }
 
-/// One affine map of the branch.
+/// One affine map of the branch, from inputs to outputs of a pixel.
 ///
-/// The first layer reads unfolded neighbourhoods (weight `[k² c, hidden]`), the last writes ones to be folded
-/// (`[hidden, k² c]`), the others act on single pixels.
+/// The first layer's inputs are unfolded neighbourhoods, taps by channels, the last one's outputs are such that are to be
+/// folded; the others act on single pixels.
 #[derive(Debug)]
 pub(crate) struct FusedLayer {
+    /// `[out, in, k, k]`, to be divided by `divisor`.
     weight: Vec<f32>,
-    inputs: usize,
-    outputs: usize,
+    divisor: f32,
+    /// Where each input's and each output's elements stand in the weight: at the sum of both.
+    inputs: Vec<usize>,
+    outputs: Vec<usize>,
     /// Filled up with zeros to whole strips; of the last layer one a channel.
     bias: Vec<f32>,
     forward: OnceLock<Packed>,
     backward: OnceLock<Packed>,
 }
 
+/// On which side a layer has its kernel's taps.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum TapSide {
+    Inputs,
+    Outputs,
+}
+
 impl FusedLayer {
-    /// From a weight `[inputs, outputs]`.
-    pub fn new(weight: Vec<f32>, [inputs, outputs]: [usize; 2], mut bias: Vec<f32>) -> Self {
+    /// From a weight `[out, in, k, k]`, to be divided by a number.
+    pub fn new(weight: Vec<f32>, [out, channels, k, _]: [usize; 4], divisor: f32, side: TapSide, mut bias: Vec<f32>) -> Self {
+        let taps = k * k;
+        let with_taps = |channels: Vec<usize>| (0..taps).flat_map(|tap| channels.iter().map(move |c| tap + c)).collect();
+        let (mut inputs, mut outputs) = (multiples(channels, taps), multiples(out, channels * taps));
+        match side {
+            TapSide::Inputs => inputs = with_taps(inputs),
+            TapSide::Outputs => outputs = with_taps(outputs),
+        }
         bias.resize(padded(bias.len()), 0.0);
-        Self { weight, inputs, outputs, bias, forward: OnceLock::new(), backward: OnceLock::new() }
+        Self { weight, divisor, inputs, outputs, bias, forward: OnceLock::new(), backward: OnceLock::new() }
+    }
+
+    fn n_inputs(&self) -> usize {
+        self.inputs.len()
+    }
+
+    fn n_outputs(&self) -> usize {
+        self.outputs.len()
     }
 
     /// The map from inputs to outputs.
     fn forward(&self) -> &Packed {
-        self.forward.get_or_init(|| Packed::transpose_of(&self.weight, self.outputs, self.inputs))
+        self.forward.get_or_init(|| Packed::gather(&self.weight, &self.outputs, &self.inputs, 1.0 / self.divisor))
     }
 
     /// Its transpose.
     fn backward(&self) -> &Packed {
-        self.backward.get_or_init(|| Packed::new(&self.weight, self.inputs, self.outputs))
+        self.backward.get_or_init(|| Packed::gather(&self.weight, &self.inputs, &self.outputs, 1.0 / self.divisor))
     }
 }
 
@@ -102,7 +127,7 @@ pub(crate) struct Terms<'a> {
     pub gradient: &'a [f64],
 }
 
-/// Gradients by weights (`[inputs, outputs]`), biases and activation parameters, and the cotangent of the input.
+/// Gradients by weights (`[out, in, k, k]`), biases and activation parameters, and the cotangent of the input.
 pub(crate) struct FusedGradients {
     pub input: Vec<f32>,
     pub weights: Vec<Vec<f32>>,
@@ -222,21 +247,27 @@ impl FusedNet {
         let mut biases: Vec<Vec<f32>> = sums.biases;
         biases.push(last_bias.collect());
         for (bias, layer) in biases.iter_mut().zip(&self.layers[..self.activations.len()]) {
-            bias.truncate(layer.outputs);
+            bias.truncate(layer.n_outputs());
         }
         let betas = self.preactivation.iter().map(|_| pre_beta).chain(sums.betas).collect();
-        let last = self.activations.len();
-        let weights = sums.weights.par_iter().enumerate();
-        let weights = weights.map(|(l, sum)| if l == last { sum.matrix() } else { sum.transposed() }).collect();
+        let weights = sums.weights.par_iter().zip(&self.layers).enumerate().map(|(l, (sum, layer))| {
+            let mut weight = vec![0.0; layer.weight.len()];
+            match l == self.activations.len() {
+                true => sum.scatter(&mut weight, &layer.inputs, &layer.outputs),
+                false => sum.scatter(&mut weight, &layer.outputs, &layer.inputs),
+            }
+            weight
+        });
+        let weights = weights.collect();
         (values, FusedGradients { input, weights, biases, betas })
     }
 
     fn width(&self, hidden: usize) -> usize {
-        self.layers[hidden].outputs
+        self.layers[hidden].n_outputs()
     }
 
     fn widest(&self) -> usize {
-        let ends = [self.layers[0].inputs, self.layers[self.activations.len()].outputs];
+        let ends = [self.layers[0].n_inputs(), self.last().n_outputs()];
         (0..self.activations.len()).map(|l| self.width(l)).chain(ends).max().unwrap_or(0)
     }
 
@@ -397,14 +428,14 @@ impl Unit<'_> {
     /// The last layer's products, to be folded.
     fn primal(&self, z: &[f32]) -> Buffer {
         let net = self.net;
-        let row = padded(net.last().outputs) * PANEL;
+        let row = padded(net.last().n_outputs()) * PANEL;
         let mut product = Buffer::stale(self.field.panels() * row);
         let blocks = product.par_chunks_mut(self.block_panels * row).enumerate().with_min_len(self.at_a_time);
         blocks.for_each(|(block, product)| {
             let (panels, pixels) = self.block(block);
             let mut from = self.unfolded(z, self.first, Taps::Forward, panels.clone());
             for (layer, phi) in net.layers.iter().zip(&net.activations) {
-                let mut h = Buffer::stale(panels.len() * padded(layer.outputs) * PANEL);
+                let mut h = Buffer::stale(panels.len() * padded(layer.n_outputs()) * PANEL);
                 layer.forward().product(net.set, &from, &mut h, pixels, |tile, rows| {
                     phi.value(net.set, &layer.bias[tile.row..], rows);
                 });
@@ -419,14 +450,14 @@ impl Unit<'_> {
     fn record(&self, x: &[f32], product: bool) -> (Record, Buffer) {
         let net = self.net;
         let (z, slope) = self.enter(x);
-        let row = if product { padded(net.last().outputs) * PANEL } else { 0 };
+        let row = if product { padded(net.last().n_outputs()) * PANEL } else { 0 };
         let mut products = Buffer::stale(self.field.panels() * row);
         let of_block = |(block, product): (usize, Option<&mut [f32]>)| {
             let (panels, pixels) = self.block(block);
             let mut from = self.unfolded(&z, self.first, Taps::Forward, panels.clone());
             let mut kept = Vec::with_capacity(net.activations.len());
             for (layer, phi) in net.layers.iter().zip(&net.activations) {
-                let length = panels.len() * padded(layer.outputs) * PANEL;
+                let length = panels.len() * padded(layer.n_outputs()) * PANEL;
                 let [mut h, mut before, mut slope] = [length; 3].map(Buffer::stale);
                 layer.forward().product(net.set, &from, &mut h, pixels, |tile, rows| {
                     let range = tile.at..tile.at + rows.len();
@@ -457,7 +488,7 @@ impl Unit<'_> {
     /// `Jᵀ u`, in planes.
     fn vjp(&self, at: &Record, u: &[f32]) -> Buffer {
         let net = self.net;
-        let row = padded(net.layers[0].inputs) * PANEL;
+        let row = padded(net.layers[0].n_inputs()) * PANEL;
         let mut product = Buffer::stale(self.field.panels() * row);
         let blocks = product.par_chunks_mut(self.block_panels * row).zip(&at.blocks).enumerate().with_min_len(self.at_a_time);
         blocks.for_each(|(block, (product, Block(hidden)))| {
@@ -500,7 +531,7 @@ impl Unit<'_> {
     /// Writes the cotangent of the input, adds to the sums of each band, returns the gradient by the preactivation's `β`.
     fn pull(&self, at: &Record, x: &[f32], ends: &Cotangents, sums: &mut [Sums], out: &mut [f32]) -> f64 {
         let net = self.net;
-        let row = padded(net.layers[0].inputs) * PANEL;
+        let row = padded(net.layers[0].n_inputs()) * PANEL;
         let dz = match &at.slope {
             Some(slope) => {
                 let mut dz = Buffer::stale(slope.len());
@@ -558,7 +589,7 @@ impl Unit<'_> {
         let mut tangents: Vec<Buffer> = Vec::with_capacity(hidden.len());
         let mut inputs: Vec<[Buffer; 2]> = vec![bottom];
         for ((layer, phi), [before, slope]) in net.layers.iter().zip(&net.activations).zip(hidden) {
-            let [mut da, mut z, mut dz] = [(); 3].map(|()| room(layer.outputs));
+            let [mut da, mut z, mut dz] = [(); 3].map(|()| room(layer.n_outputs()));
             let [_, from] = &inputs[inputs.len() - 1];
             layer.forward().product(net.set, from, &mut da, pixels, |tile, da| {
                 let range = tile.at..tile.at + da.len();
@@ -575,7 +606,7 @@ impl Unit<'_> {
             let is_last = l == hidden.len();
             for (input, cotangent) in inputs[l].iter().zip(&cotangents) {
                 let (left, right, features) =
-                    if is_last { (input, cotangent, layer.outputs) } else { (cotangent, input, layer.inputs) };
+                    if is_last { (input, cotangent, layer.n_outputs()) } else { (cotangent, input, layer.n_inputs()) };
                 let exchanged = &mut exchanged[..transposed_len(features, panels.len())];
                 transpose(features, right, exchanged, pixels);
                 sums.weights[l].add(net.set, left, exchanged, pixels);
@@ -588,7 +619,7 @@ impl Unit<'_> {
                 }
                 return;
             }
-            let [mut a_bar, mut next_tau] = [(); 2].map(|()| room(layer.inputs));
+            let [mut a_bar, mut next_tau] = [(); 2].map(|()| room(layer.n_inputs()));
             layer.backward().product(net.set, tau, &mut next_tau, pixels, |_, _| ());
             let ([before, _], da, phi) = (&hidden[l - 1], &tangents[l - 1], net.activations[l - 1]);
             let (bias, beta) = (&mut sums.biases[l - 1], &mut sums.betas[l - 1]);
@@ -613,7 +644,7 @@ impl Unit<'_> {
 
 /// Sums over pixels of the parameters' gradients.
 struct Sums {
-    /// Of all layers but the last the transpose.
+    /// `[outputs, inputs]`, but of the last layer, which has fewer outputs than inputs, `[inputs, outputs]`.
     weights: Vec<OuterSum>,
     biases: Vec<Vec<f32>>,
     betas: Vec<f64>,
@@ -623,8 +654,8 @@ impl Sums {
     fn new(net: &FusedNet) -> Self {
         let last = net.activations.len();
         let sum = |(l, layer): (usize, &FusedLayer)| match l == last {
-            true => OuterSum::new(layer.inputs, layer.outputs),
-            false => OuterSum::new(layer.outputs, layer.inputs),
+            true => OuterSum::new(layer.n_inputs(), layer.n_outputs()),
+            false => OuterSum::new(layer.n_outputs(), layer.n_inputs()),
         };
         Self {
             weights: net.layers.iter().enumerate().map(sum).collect(),

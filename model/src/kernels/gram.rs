@@ -6,7 +6,7 @@
 use super::InstructionSet;
 use super::field::{Field, Taps, Window, inner_product};
 use super::matmul::{View, matmul};
-use super::matrix::{OuterSum, Packed, padded, transpose, transposed_len};
+use super::matrix::{OuterSum, Packed, multiples, padded, transpose, transposed_len};
 use super::pool::Buffer;
 use super::tile::PANEL;
 use std::sync::OnceLock;
@@ -17,18 +17,20 @@ pub(crate) struct NarrowMap {
     window: Window,
     side: Side,
     channels: usize,
-    /// Channels of `A x`.
-    hidden: usize,
+    /// `[out, in, k, k]`
     weight: Vec<f32>,
+    /// Where the elements of each of `U`'s columns, and of each channel of `A x`, stand in the weight.
+    columns: Vec<usize>,
+    hidden: Vec<usize>,
     gram: OnceLock<Packed>,
 }
 
 /// Which map `A` is.
 #[derive(Clone, Copy)]
 pub(crate) enum Side {
-    /// The convolution itself: the weight is `[k² channels, hidden]`.
+    /// The convolution itself, which has its narrow side at the input.
     Input,
-    /// Its transpose: the weight is `[hidden, k² channels]`.
+    /// Its transpose.
     Output,
 }
 
@@ -43,53 +45,59 @@ impl Side {
 }
 
 impl NarrowMap {
-    /// For a `kernel×kernel` kernel on images of this height and width with so many channels.
-    pub fn new(side: Side, weight: Vec<f32>, channels: usize, kernel: usize, image: [usize; 2]) -> Self {
+    /// For a weight `[out, in, k, k]` on images of this height and width.
+    pub fn new(side: Side, weight: Vec<f32>, [out, inputs, kernel, _]: [usize; 4], image: [usize; 2]) -> Self {
         let field = Field::new(1, image, kernel);
         let window = field.window(kernel);
-        let hidden = weight.len() / (window.n_taps() * channels);
-        Self { field, window, side, channels, hidden, weight, gram: OnceLock::new() }
+        let taps = window.n_taps();
+        let (inputs, outputs) = (multiples(inputs, taps), multiples(out, inputs * taps));
+        let (narrow, hidden) = match side {
+            Side::Input => (inputs, outputs),
+            Side::Output => (outputs, inputs),
+        };
+        let columns = (0..taps).flat_map(|tap| narrow.iter().map(move |c| tap + c)).collect();
+        Self { field, window, side, channels: narrow.len(), weight, columns, hidden, gram: OnceLock::new() }
     }
 
-    fn columns(&self) -> usize {
-        self.window.n_taps() * self.channels
+    fn n_columns(&self) -> usize {
+        self.columns.len()
     }
 
     /// `U` in panels, for `x` of shape `[channels, pixel]`.
     fn unfolded(&self, x: &[f32]) -> Buffer {
         let panels = self.field.panels();
-        let mut out = Buffer::stale(panels * padded(self.columns()) * PANEL);
+        let mut out = Buffer::stale(panels * padded(self.n_columns()) * PANEL);
         let planes = self.field.import(x, self.channels);
         self.field.unfold(InstructionSet::best(), &self.window, self.side.taps()[0], &planes, 0..panels, &mut out);
         out
     }
 
-    fn weight(&self) -> View<'_> {
-        match self.side {
-            Side::Input => View::new(&self.weight, [self.columns(), self.hidden]),
-            Side::Output => View::new(&self.weight, [self.hidden, self.columns()]),
-        }
+    /// `W`, `[k² channels, hidden]`.
+    fn matrix(&self) -> Vec<f32> {
+        self.columns.iter().flat_map(|column| self.hidden.iter().map(move |hidden| self.weight[column + hidden])).collect()
     }
 
-    /// `W Wᵀ` or `Wᵀ W`, `[k² channels, k² channels]`.
+    /// `W Wᵀ`, `[k² channels, k² channels]`.
     fn gram_matrix(&self) -> &Packed {
         self.gram.get_or_init(|| {
-            let (n, w) = (self.columns(), self.weight());
-            let gram = match self.side {
-                Side::Input => matmul(w, w.transposed()),
-                Side::Output => matmul(w.transposed(), w),
-            };
-            Packed::new(&gram, n, n)
+            let (n, matrix) = (self.n_columns(), self.matrix());
+            let w = View::new(&matrix, [n, self.hidden.len()]);
+            Packed::new(&matmul(w, w.transposed()), n, n)
         })
+    }
+
+    /// `W` of a single pixel, `[channels, hidden]`.
+    fn pixel_matrix(&self) -> View<'_> {
+        let (n, m) = (self.channels, self.hidden.len());
+        match self.side {
+            Side::Input => View::new(&self.weight, [m, n]).transposed(),
+            Side::Output => View::new(&self.weight, [n, m]),
+        }
     }
 
     /// `A x` of a single pixel.
     fn pixel_image(&self, x: &[f32]) -> Vec<f32> {
-        let x = View::new(x, [1, x.len()]);
-        match self.side {
-            Side::Input => matmul(x, self.weight()),
-            Side::Output => matmul(x, self.weight().transposed()),
-        }
+        matmul(View::new(x, [1, x.len()]), self.pixel_matrix())
     }
 
     fn is_pixel(&self) -> bool {
@@ -102,14 +110,11 @@ impl NarrowMap {
             let image = self.pixel_image(x);
             return inner_product(&image, &image);
         }
-        if self.columns() <= self.field.pixels() {
+        if self.n_columns() <= self.field.pixels() {
             return self.gram(x).1;
         }
-        let w = match self.side {
-            Side::Input => Packed::transpose_of(&self.weight, self.hidden, self.columns()),
-            Side::Output => Packed::new(&self.weight, self.hidden, self.columns()),
-        };
-        let mut image = Buffer::stale(self.field.panels() * padded(self.hidden) * PANEL);
+        let w = Packed::gather(&self.weight, &self.hidden, &self.columns, 1.0);
+        let mut image = Buffer::stale(self.field.panels() * padded(self.hidden.len()) * PANEL);
         let mut squares = 0.0;
         w.product(InstructionSet::best(), &self.unfolded(x), &mut image, self.field.pixels(), |_, rows| {
             squares += inner_product(rows, rows);
@@ -121,14 +126,10 @@ impl NarrowMap {
     pub fn gram(&self, x: &[f32]) -> (Vec<f32>, f64) {
         if self.is_pixel() {
             let image = self.pixel_image(x);
-            let y = View::new(&image, [1, self.hidden]);
-            let back = match self.side {
-                Side::Input => matmul(y, self.weight().transposed()),
-                Side::Output => matmul(y, self.weight()),
-            };
+            let back = matmul(View::new(&image, [1, image.len()]), self.pixel_matrix().transposed());
             return (back, inner_product(&image, &image));
         }
-        let (set, panels, n) = (InstructionSet::best(), self.field.panels(), self.columns());
+        let (set, panels, n) = (InstructionSet::best(), self.field.panels(), self.n_columns());
         let mut product = Buffer::stale(panels * padded(n) * PANEL);
         self.gram_matrix().product(set, &self.unfolded(x), &mut product, self.field.pixels(), |_, _| ());
         let planes = self.field.fold(set, &self.window, self.side.taps()[1], &product, self.channels);
@@ -138,22 +139,32 @@ impl NarrowMap {
         (out, squares)
     }
 
-    /// The gradient of `½‖A x‖²` by the weight, in its layout, and `‖A x‖²`.
+    /// The gradient of `½‖A x‖²` by the weight, `[out, in, k, k]`, and `‖A x‖²`.
     pub fn weight_gradient(&self, x: &[f32]) -> (Vec<f32>, f64) {
-        let n = self.columns();
+        if self.is_pixel() {
+            let image = self.pixel_image(x);
+            let (rows, columns) = match self.side {
+                Side::Input => (&image[..], x),
+                Side::Output => (x, &image[..]),
+            };
+            let gradient = rows.iter().flat_map(|row| columns.iter().map(move |column| row * column)).collect();
+            return (gradient, inner_product(&image, &image));
+        }
+        let (n, m) = (self.n_columns(), self.hidden.len());
         let u = self.unfolded(x);
         let mut exchanged = Buffer::stale(transposed_len(n, self.field.panels()));
         transpose(n, &u, &mut exchanged, self.field.pixels());
         let mut squares = OuterSum::new(n, n);
         squares.add(InstructionSet::best(), &u, &exchanged, self.field.pixels());
-        let squares = squares.matrix();
-        let (squares, w) = (View::new(&squares, [n, n]), self.weight());
-        let gradient = match self.side {
-            Side::Input => matmul(squares, w),
-            Side::Output => matmul(w, squares),
-        };
+        // `Uᵀ U W`
+        let (squares, matrix) = (squares.matrix(), self.matrix());
+        let product = matmul(View::new(&squares, [n, n]), View::new(&matrix, [n, m]));
         // `½‖A x‖²` is homogeneous in the weight, of degree two.
-        let length = inner_product(&gradient, &self.weight);
+        let length = inner_product(&product, &matrix);
+        let mut gradient = vec![0.0; self.weight.len()];
+        for (row, column) in product.chunks_exact(m).zip(&self.columns) {
+            row.iter().zip(&self.hidden).for_each(|(value, hidden)| gradient[column + hidden] = *value);
+        }
         (gradient, length)
     }
 }

@@ -14,6 +14,11 @@ pub(super) fn padded(features: usize) -> usize {
     features.next_multiple_of(STRIP)
 }
 
+/// `0, step, 2 step, …`: the places of a row-major matrix's rows or columns.
+pub(super) fn multiples(n: usize, step: usize) -> Vec<usize> {
+    (0..n).map(|i| i * step).collect()
+}
+
 /// A matrix `[rows, depth]` in strips of rows, the last filled up with zeros.
 #[derive(Debug)]
 pub(super) struct Packed {
@@ -24,29 +29,22 @@ pub(super) struct Packed {
 }
 
 impl Packed {
-    /// The transpose of a row-major matrix `[depth, rows]`.
-    pub fn transpose_of(matrix: &[f32], rows: usize, depth: usize) -> Self {
-        let mut strips = Buffer::zeros(padded(rows) * depth);
-        strips.par_chunks_mut(depth * STRIP).enumerate().with_min_len(16).for_each(|(strip, out)| {
-            let (start, n) = (strip * STRIP, STRIP.min(rows - strip * STRIP));
-            for (out, row) in out.chunks_exact_mut(STRIP).zip(matrix.chunks_exact(rows)) {
-                out[..n].copy_from_slice(&row[start..start + n]);
-            }
-        });
-        Self { rows, depth, strips }
-    }
-
-    /// A row-major matrix `[rows, depth]`.
-    pub fn new(matrix: &[f32], rows: usize, depth: usize) -> Self {
-        let mut strips = Buffer::zeros(padded(rows) * depth);
-        let strip = |(out, matrix): (&mut [f32], &[f32])| {
-            for (r, row) in matrix.chunks_exact(depth).enumerate() {
-                out.iter_mut().skip(r).step_by(STRIP).zip(row).for_each(|(out, value)| *out = *value);
+    /// The matrix whose element in row `r` and column `k` is `scale · values[rows[r] + columns[k]]`.
+    pub fn gather(values: &[f32], rows: &[usize], columns: &[usize], scale: f32) -> Self {
+        let depth = columns.len();
+        let mut strips = Buffer::zeros(padded(rows.len()) * depth);
+        let strip = |(out, rows): (&mut [f32], &[usize])| {
+            for (out, column) in out.chunks_exact_mut(STRIP).zip(columns) {
+                out.iter_mut().zip(rows).for_each(|(out, row)| *out = scale * values[row + column]);
             }
         };
-        let matrix = matrix.par_chunks(depth * STRIP);
-        strips.par_chunks_mut(depth * STRIP).zip(matrix).with_min_len(16).for_each(strip);
-        Self { rows, depth, strips }
+        strips.par_chunks_mut(depth * STRIP).zip(rows.par_chunks(STRIP)).with_min_len(16).for_each(strip);
+        Self { rows: rows.len(), depth, strips }
+    }
+
+    /// A row-major matrix.
+    pub fn new(values: &[f32], rows: usize, depth: usize) -> Self {
+        Self::gather(values, &multiples(rows, depth), &multiples(depth, 1), 1.0)
     }
 
     /// `out[p][r][x] = Σ_k self[r][k] input[p][k][x]`, then the epilogue on each tile while it is in the cache.
@@ -136,27 +134,18 @@ impl OuterSum {
         self.values.iter_mut().zip(other.values.iter()).for_each(|(sum, value)| *sum += value);
     }
 
-    /// The sum as a row-major matrix `[rows, columns]`.
-    pub fn matrix(&self) -> Vec<f32> {
-        let mut out = Vec::with_capacity(self.rows * self.columns);
-        let rows = self.values.chunks_exact(self.columns.next_multiple_of(PANEL)).take(self.rows);
-        rows.for_each(|row| out.extend_from_slice(&row[..self.columns]));
-        out
+    /// Writes the element in row `i` and column `j` to `out[rows[i] + columns[j]]`.
+    pub fn scatter(&self, out: &mut [f32], rows: &[usize], columns: &[usize]) {
+        let stride = self.columns.next_multiple_of(PANEL);
+        for (values, row) in self.values.chunks_exact(stride).zip(rows) {
+            values.iter().zip(columns).for_each(|(value, column)| out[row + column] = *value);
+        }
     }
 
-    /// Its transpose, `[columns, rows]`.
-    pub fn transposed(&self) -> Vec<f32> {
-        let stride = self.columns.next_multiple_of(PANEL);
-        let mut out = vec![0.0; self.columns * self.rows];
-        // A few rows at a time: what is read and what is written both stay in the cache.
-        for start in (0..self.rows).step_by(PANEL) {
-            let rows = start..(start + PANEL).min(self.rows);
-            for (column, out) in out.chunks_exact_mut(self.rows).enumerate() {
-                for row in rows.clone() {
-                    out[row] = self.values[row * stride + column];
-                }
-            }
-        }
+    /// The sum as a row-major matrix `[rows, columns]`.
+    pub fn matrix(&self) -> Vec<f32> {
+        let mut out = vec![0.0; self.rows * self.columns];
+        self.scatter(&mut out, &multiples(self.rows, self.columns), &multiples(self.columns, 1));
         out
     }
 }
@@ -187,7 +176,8 @@ mod tests {
                 let input = panels_of(depth, pixels, |k, x| ((k * 31 + x * 7) as f32 * 0.11).cos());
                 let at = |k: usize, x: usize| input[(x / PANEL * padded(depth) + k) * PANEL + x % PANEL];
                 let transposed: Vec<f32> = (0..depth * rows).map(|i| weight[i % rows * depth + i / rows]).collect();
-                for packed in [Packed::new(&weight, rows, depth), Packed::transpose_of(&transposed, rows, depth)] {
+                let of_transposed = Packed::gather(&transposed, &multiples(rows, 1), &multiples(depth, rows), 1.0);
+                for packed in [Packed::new(&weight, rows, depth), of_transposed] {
                     let panels = pixels.div_ceil(PANEL);
                     let mut out = vec![f32::NAN; panels * padded(rows) * PANEL];
                     let mut seen = 0;
@@ -207,14 +197,13 @@ mod tests {
                 let mut sum = OuterSum::new(rows, depth);
                 sum.add(set, &left, &right, pixels);
                 sum.add(set, &left, &right, pixels);
-                let (matrix, transposed) = (sum.matrix(), sum.transposed());
+                let matrix = sum.matrix();
                 for r in 0..rows {
                     for k in 0..depth {
                         let term = |x: usize| left[(x / PANEL * padded(rows) + r) * PANEL + x % PANEL] * at(k, x);
                         let want = 2.0 * (0..pixels).map(term).sum::<f32>();
                         let got = matrix[r * depth + k];
                         assert!((got - want).abs() < 1e-4, "{set:?} {rows}x{depth} outer at {r}, {k}: {got} {want}");
-                        assert_eq!(got, transposed[k * rows + r]);
                     }
                 }
             }

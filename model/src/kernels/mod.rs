@@ -24,7 +24,7 @@ mod pointwise;
 mod pool;
 mod tile;
 
-pub(crate) use fused::{FusedGradients, FusedLayer, FusedNet, Grid, Linearized, Terms};
+pub(crate) use fused::{FusedGradients, FusedLayer, FusedNet, Grid, Linearized, TapSide, Terms};
 pub(crate) use gram::{NarrowMap, Side};
 pub(crate) use instruction_set::InstructionSet;
 pub(crate) use pointwise::Phi;

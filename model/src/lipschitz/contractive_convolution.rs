@@ -186,23 +186,18 @@ impl ContractiveConvolution {
         match self.norm(pair) {
             Norm::Closed(norm) => Convolution::new(self.form, norm.constrained(self.weight.val(), self.bound)),
             Norm::Iterated(norm) => {
-                let factor = self.factor(self.sigma_tensor(&norm)).reshape([1, 1]);
-                let convolution = &norm.map.convolution;
-                convolution.with_weight(convolution.weight.clone() / factor)
+                let factor = self.factor(self.sigma_tensor(&norm));
+                Convolution::new(self.form, self.weight.val()).divided(factor)
             }
         }
     }
 
-    /// From the gradient by `Ŵ` (as a matrix) the one by `W`:
+    /// From the gradient by `Ŵ` the one by `W`:
     /// `W̄ = Ŵ̄ / f - [σ > c] ⟨Ŵ̄, W⟩ / (f² c) · ∂σ/∂W` with `f = max(1, σ/c)`.
-    pub(crate) fn pull_constraint(&self, pair: NormPair, gradient: Tensor<2>) -> Tensor<4> {
+    pub(crate) fn pull_constraint(&self, pair: NormPair, gradient: Tensor<4>) -> Tensor<4> {
         let norm = match self.norm(pair) {
             Norm::Iterated(norm) => norm,
-            Norm::Closed(norm) => {
-                let weight = self.weight.val();
-                let gradient = Convolution::new(self.form, weight.clone()).weight_to_image(gradient);
-                return norm.pull(weight, gradient, self.bound);
-            }
+            Norm::Closed(norm) => return norm.pull(self.weight.val(), gradient, self.bound),
         };
         let map = &norm.map;
         let (sigma, sigma_gradient) = match &self.opposite {
@@ -212,11 +207,12 @@ impl ContractiveConvolution {
             }
             None => norm.length_and_gradient(),
         };
-        let factor = self.factor(sigma.clone()).reshape([1, 1]);
-        let active = sigma.greater_elem(self.bound).float().reshape([1, 1]);
-        let along = (gradient.clone() * map.convolution.weight.clone()).sum().reshape([1, 1]);
+        let scalar = |x: Tensor<1>| x.reshape([1, 1, 1, 1]);
+        let factor = scalar(self.factor(sigma.clone()));
+        let active = scalar(sigma.greater_elem(self.bound).float());
+        let along = scalar((gradient.clone() * self.weight.val()).sum());
         let through_sigma = along * active / (factor.clone().square() * self.bound);
-        map.convolution.weight_to_image(gradient / factor - sigma_gradient * through_sigma)
+        gradient / factor - sigma_gradient * through_sigma
     }
 
     /// How the norm of the unconstrained map is found.

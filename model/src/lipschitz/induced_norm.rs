@@ -97,8 +97,8 @@ impl InducedNorm {
         self.opposite_of_image(self.map.apply(self.vector.clone()))
     }
 
-    /// `‖A x‖_s` at the kept vector and its gradient by the weight, in the convolution's layout.
-    pub fn length_and_gradient(&self) -> (Tensor<1>, Tensor<2>) {
+    /// `‖A x‖_s` at the kept vector and its gradient by the weight, `[out, in, k, k]`.
+    pub fn length_and_gradient(&self) -> (Tensor<1>, Tensor<4>) {
         let x = self.vector.clone();
         if self.is_spectral() {
             return self.map.length_and_gradient(x);

@@ -16,24 +16,21 @@ pub(super) struct SpectralMap {
 impl SpectralMap {
     /// For a weight `[out, in, k, k]` on images of this height and width.
     pub fn new(form: Form, weight: Tensor<4>, [height, width]: [usize; 2]) -> Self {
-        let [c_out, c_in, kernel, _] = weight.dims();
-        let on_cpu = weight.device() == Device::flex();
-        let convolution = Convolution::new(form, weight);
-        let fused = on_cpu.then(|| {
-            let (channels, side) = match form {
-                Form::Unfold => (c_in, Side::Input),
-                Form::Fold => (c_out, Side::Output),
+        let fused = (weight.device() == Device::flex()).then(|| {
+            let side = match form {
+                Form::Unfold => Side::Input,
+                Form::Fold => Side::Output,
             };
-            NarrowMap::new(side, to_vec(convolution.weight.clone()), channels, kernel, [height, width])
+            NarrowMap::new(side, to_vec(weight.clone()), weight.dims(), [height, width])
         });
-        Self { convolution, fused }
+        Self { convolution: Convolution::new(form, weight), fused }
     }
 
     /// The same map in double precision, on the host.
     pub fn in_double_precision(&self) -> Self {
         let weight = &self.convolution.weight;
         let weight = from_doubles(to_doubles(weight.clone()), weight.dims());
-        Self { convolution: self.convolution.with_weight(weight), fused: None }
+        Self { convolution: Convolution::new(self.convolution.form, weight), fused: None }
     }
 
     /// `A x`.
@@ -79,13 +76,13 @@ impl SpectralMap {
         }
     }
 
-    /// `‖A x‖` and its gradient by the weight, in the convolution's layout.
-    pub fn length_and_gradient(&self, x: Tensor<4>) -> (Tensor<1>, Tensor<2>) {
+    /// `‖A x‖` and its gradient by the weight, `[out, in, k, k]`.
+    pub fn length_and_gradient(&self, x: Tensor<4>) -> (Tensor<1>, Tensor<4>) {
         match &self.fused {
             Some(map) => {
                 let device = x.device();
                 let (gradient, squares) = map.weight_gradient(&channels_first(x));
-                let gradient: Tensor<2> = from_vec(gradient, self.convolution.weight.dims(), &device);
+                let gradient: Tensor<4> = from_vec(gradient, self.convolution.weight.dims(), &device);
                 (scalar(squares.sqrt(), &device), gradient / squares.sqrt().max(f64::from(f32::MIN_POSITIVE)))
             }
             None => {
@@ -97,8 +94,8 @@ impl SpectralMap {
         }
     }
 
-    /// The gradient of `⟨y, A x⟩` by the weight, in the convolution's layout.
-    pub fn product_gradient(&self, x: Tensor<4>, y: Tensor<4>) -> Tensor<2> {
+    /// The gradient of `⟨y, A x⟩` by the weight, `[out, in, k, k]`.
+    pub fn product_gradient(&self, x: Tensor<4>, y: Tensor<4>) -> Tensor<4> {
         match self.convolution.form {
             Form::Unfold => self.convolution.weight_gradient(x, y),
             Form::Fold => self.convolution.weight_gradient(y, x),
@@ -133,7 +130,7 @@ mod tests {
         for (form, weight, image) in cases {
             let fused = SpectralMap::new(form, gaussian(weight, &mut rng, &device), image);
             assert!(fused.fused.is_some());
-            let general = SpectralMap { convolution: fused.convolution.clone(), fused: None };
+            let general = SpectralMap { convolution: Convolution::new(form, fused.convolution.weight.clone()), fused: None };
             let channels = if form == Form::Unfold { weight[1] } else { weight[0] };
             let x = gaussian([1, image[0], image[1], channels], &mut rng, &device);
             let close = |a: Vec<f32>, b: Vec<f32>| {
