@@ -101,11 +101,12 @@ pub(super) fn transposed_len(features: usize, panels: usize) -> usize {
     features.div_ceil(PANEL) * panels * PANEL * PANEL
 }
 
-/// A sum `Σ_x left[i][x] right[j][x]` over pixels, `[rows, columns]`, rows in strips and columns in whole panels.
+/// A sum `Σ_x left[i][x] right[j][x]` over pixels, `[rows, columns]`.
 #[derive(Debug)]
 pub(super) struct OuterSum {
     rows: usize,
     columns: usize,
+    /// `[block of PANEL columns, row, PANEL]`: what is added to goes through the cache in order.
     values: Buffer,
 }
 
@@ -116,15 +117,12 @@ impl OuterSum {
 
     /// Adds panels of `left` and of `right`, the latter [transposed](transpose).
     pub fn add(&mut self, set: InstructionSet, left: &[f32], right: &[f32], pixels: usize) {
-        let panels = pixels.div_ceil(PANEL);
-        let stride = self.columns.next_multiple_of(PANEL);
-        for (block, right) in right.chunks(panels * PANEL * PANEL).take(stride / PANEL).enumerate() {
+        let (panels, left_stride) = (pixels.div_ceil(PANEL), padded(self.rows) * PANEL);
+        let blocks = self.values.chunks_exact_mut(left_stride).zip(right.chunks(panels * PANEL * PANEL));
+        for (block, (values, right)) in blocks.enumerate() {
             let columns = PANEL.min(self.columns - block * PANEL);
-            for row in (0..padded(self.rows)).step_by(MAX_STRIPS * STRIP) {
-                let operands =
-                    Outer { left: &left[row * PANEL..], left_stride: padded(self.rows) * PANEL, right, pixels, columns };
-                let two = padded(self.rows) - row > STRIP;
-                tile::outer(set, two, &operands, &mut self.values[row * stride + block * PANEL..], stride);
+            for (values, row) in values.chunks_mut(MAX_STRIPS * STRIP * PANEL).zip((0..).step_by(MAX_STRIPS * STRIP)) {
+                tile::outer(set, &Outer { left: &left[row * PANEL..], left_stride, right, pixels, columns }, values);
             }
         }
     }
@@ -136,9 +134,11 @@ impl OuterSum {
 
     /// Writes the element in row `i` and column `j` to `out[rows[i] + columns[j]]`.
     pub fn scatter(&self, out: &mut [f32], rows: &[usize], columns: &[usize]) {
-        let stride = self.columns.next_multiple_of(PANEL);
-        for (values, row) in self.values.chunks_exact(stride).zip(rows) {
-            values.iter().zip(columns).for_each(|(value, column)| out[row + column] = *value);
+        let blocks = self.values.chunks_exact(padded(self.rows) * PANEL).zip(columns.chunks(PANEL));
+        for (values, columns) in blocks {
+            for (values, row) in values.chunks_exact(PANEL).zip(rows) {
+                values.iter().zip(columns).for_each(|(value, column)| out[row + column] = *value);
+            }
         }
     }
 

@@ -173,7 +173,7 @@ fn panel_body<L: Lanes, const STRIPS: usize>(weight: &[f32], depth: usize, input
 ///
 /// # Safety
 /// All panels of `left` (`left_stride` apart, rows of `PANEL` numbers), of `right` (`PANEL` rows of `PANEL` numbers each) and
-/// the rows of `gradient` (`stride` apart) are good for what is read and written.
+/// the rows of `gradient` (`PANEL` apart) are good for what is read and written.
 #[inline(always)]
 unsafe fn outer_rows<L: Lanes, const STRIPS: usize, const VECTORS: usize>(
     left: *const f32,
@@ -181,7 +181,6 @@ unsafe fn outer_rows<L: Lanes, const STRIPS: usize, const VECTORS: usize>(
     right: *const f32,
     pixels: usize,
     gradient: *mut f32,
-    stride: usize,
 ) {
     let mut sums = [[[L::splat(0.0); VECTORS]; STRIP]; STRIPS];
     // SAFETY: the caller's promise.
@@ -203,7 +202,7 @@ unsafe fn outer_rows<L: Lanes, const STRIPS: usize, const VECTORS: usize>(
         }
         for (r, sums) in sums.as_flattened().iter().enumerate() {
             for (v, sum) in sums.iter().enumerate() {
-                let gradient = gradient.add(r * stride + v * L::WIDTH);
+                let gradient = gradient.add(r * PANEL + v * L::WIDTH);
                 let before = L::load(gradient);
                 L::splat(1.0).mul_add(*sum, before).store(gradient);
             }
@@ -212,29 +211,21 @@ unsafe fn outer_rows<L: Lanes, const STRIPS: usize, const VECTORS: usize>(
 }
 
 #[inline(always)]
-fn outer_body<L: Lanes, const STRIPS: usize>(
-    left: &[f32],
-    left_stride: usize,
-    right: &[f32],
-    pixels: usize,
-    gradient: &mut [f32],
-    stride: usize,
-    columns: usize,
-) {
-    let panels = pixels.div_ceil(PANEL);
-    let rows = STRIPS * STRIP;
+fn outer_body<L: Lanes, const STRIPS: usize>(operands: &Outer, left: &[f32], gradient: &mut [f32]) {
+    let &Outer { left_stride, right, pixels, columns, .. } = operands;
+    let (panels, rows) = (pixels.div_ceil(PANEL), STRIPS * STRIP);
     assert!(panels > 0 && left.len() >= (panels - 1) * left_stride + rows * PANEL && right.len() >= panels * PANEL * PANEL);
-    assert!(columns <= PANEL && gradient.len() >= (rows - 1) * stride + columns.next_multiple_of(L::WIDTH));
+    assert!(columns <= PANEL && gradient.len() >= rows * PANEL);
     let (left, right, gradient) = (left.as_ptr(), right.as_ptr(), gradient.as_mut_ptr());
     let mut column = 0;
     while column < columns {
-        // SAFETY: the lengths were checked above.
+        // SAFETY: the lengths were checked above, and a panel holds whole pairs of vectors.
         unsafe {
             let (right, gradient) = (right.add(column), gradient.add(column));
             if columns - column <= L::WIDTH {
-                outer_rows::<L, STRIPS, 1>(left, left_stride, right, pixels, gradient, stride);
+                outer_rows::<L, STRIPS, 1>(left, left_stride, right, pixels, gradient);
             } else {
-                outer_rows::<L, STRIPS, 2>(left, left_stride, right, pixels, gradient, stride);
+                outer_rows::<L, STRIPS, 2>(left, left_stride, right, pixels, gradient);
             }
         }
         column += 2 * L::WIDTH;
@@ -288,39 +279,36 @@ pub(super) struct Outer<'a> {
     pub columns: usize,
 }
 
-/// `gradient[r][j] += Σ_x left[r][x] right[x][j]` over all panels' pixels, for two strips of rows or one; rows of the
-/// gradient are `stride` apart.
-pub(super) fn outer(set: InstructionSet, two: bool, operands: &Outer, gradient: &mut [f32], stride: usize) {
-    let &Outer { left, left_stride, right, pixels, columns } = operands;
+/// `gradient[r][j] += Σ_x left[r][x] right[x][j]` over all panels' pixels, for one or two strips of rows `[row, PANEL]`.
+pub(super) fn outer(set: InstructionSet, operands: &Outer, gradient: &mut [f32]) {
+    let strips = gradient.chunks_mut(STRIP * PANEL).enumerate();
     match set {
         #[cfg(target_arch = "x86_64")]
         InstructionSet::Avx512 => {
             #[target_feature(enable = "avx512f,avx2,fma")]
-            fn run(two: bool, o: &Outer, gradient: &mut [f32], stride: usize) {
-                match two {
-                    true => outer_body::<__m512, 2>(o.left, o.left_stride, o.right, o.pixels, gradient, stride, o.columns),
-                    false => outer_body::<__m512, 1>(o.left, o.left_stride, o.right, o.pixels, gradient, stride, o.columns),
+            fn run(operands: &Outer, gradient: &mut [f32]) {
+                match gradient.len() > STRIP * PANEL {
+                    true => outer_body::<__m512, 2>(operands, operands.left, gradient),
+                    false => outer_body::<__m512, 1>(operands, operands.left, gradient),
                 }
             }
             // SAFETY: this instruction set was found.
-            unsafe { run(two, operands, gradient, stride) }
+            unsafe { run(operands, gradient) }
         }
         #[cfg(target_arch = "x86_64")]
         InstructionSet::Avx2 => {
             #[target_feature(enable = "avx2,fma")]
-            fn run(o: &Outer, left: &[f32], gradient: &mut [f32], stride: usize) {
-                outer_body::<__m256, 1>(left, o.left_stride, o.right, o.pixels, gradient, stride, o.columns);
+            fn run(operands: &Outer, left: &[f32], gradient: &mut [f32]) {
+                outer_body::<__m256, 1>(operands, left, gradient);
             }
-            for strip in 0..1 + usize::from(two) {
-                let (left, gradient) = (&left[strip * STRIP * PANEL..], &mut gradient[strip * STRIP * stride..]);
+            for (strip, gradient) in strips {
                 // SAFETY: this instruction set was found.
-                unsafe { run(operands, left, gradient, stride) }
+                unsafe { run(operands, &operands.left[strip * STRIP * PANEL..], gradient) }
             }
         }
         InstructionSet::Portable => {
-            for strip in 0..1 + usize::from(two) {
-                let (left, gradient) = (&left[strip * STRIP * PANEL..], &mut gradient[strip * STRIP * stride..]);
-                outer_body::<Four, 1>(left, left_stride, right, pixels, gradient, stride, columns);
+            for (strip, gradient) in strips {
+                outer_body::<Four, 1>(operands, &operands.left[strip * STRIP * PANEL..], gradient);
             }
         }
     }
