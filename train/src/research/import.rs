@@ -19,9 +19,9 @@ use std::path::Path;
 /// Whether a file begins like one of `torch.save`; not if it cannot be read. Our own checkpoints may have the same first
 /// bytes, which are the length of their header, but the header itself begins at byte 8.
 pub fn is_likely(path: &Path) -> bool {
-    let mut start = [0; 9];
-    let is_read = File::open(path).and_then(|mut file| file.read_exact(&mut start)).is_ok();
-    is_read && TorchFile::is_likely(&start) && start[8] != b'{'
+    let mut start = Vec::new();
+    let is_read = File::open(path).and_then(|file| file.take(9).read_to_end(&mut start)).is_ok();
+    is_read && TorchFile::is_likely(&start) && start.get(8) != Some(&b'{')
 }
 
 /// Reads a checkpoint: architecture and settings from its own arguments, both sets of weights, and what the optimiser
@@ -97,6 +97,8 @@ mod tests {
             (b"PK\x03\x04\x00\x00\x00\x00\x00", true),
             (b"\x80\x02\x00\x00\x00\x00\x00\x00{", false),
             (b"PK\x00\x00\x00\x00\x00\x00{", false),
+            // What is left of one.
+            (b"\x80\x02", true),
             (b"\x80", false),
         ] {
             std::fs::write(&path, start)?;
