@@ -99,7 +99,7 @@ mod tests {
             (b"PK\x00\x00\x00\x00\x00\x00{", false),
             // What is left of one.
             (b"\x80\x02", true),
-            (b"\x80", false),
+            (b"", false),
         ] {
             std::fs::write(&path, start)?;
             assert_eq!(is_likely(&path), expected, "{start:?}");
