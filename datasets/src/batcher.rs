@@ -1,7 +1,7 @@
 //! Batches of dequantized images, every one a pure function of the data set, the settings and its number.
 
 use crate::order::{self, EpochOrder, Purpose};
-use crate::{BatchSource, DatasetError, Dequantization, ImageDataset, ImageShape, RandomCrop};
+use crate::{BatchSource, DatasetError, Dequantization, ImageDataset, ImageShape, Part, RandomCrop};
 use rand::RngCore;
 use serde::{Deserialize, Serialize};
 use std::ops::Range;
@@ -170,6 +170,10 @@ impl BatchSource for Batcher {
         self.dataset.len()
     }
 
+    fn batch_size(&self) -> usize {
+        self.config.batch_size
+    }
+
     fn batches_per_epoch(&self) -> usize {
         match self.config.drop_last {
             true => self.dataset.len() / self.config.batch_size,
@@ -181,8 +185,8 @@ impl BatchSource for Batcher {
         self.dataset.len().div_ceil(self.config.batch_size)
     }
 
-    fn train_batch(&self, epoch: u64, index: usize) -> Result<Batch, DatasetError> {
-        let range = self.range(index, self.batches_per_epoch())?;
+    fn train_part(&self, epoch: u64, index: usize, part: Part) -> Result<Batch, DatasetError> {
+        let range = part.range(self.range(index, self.batches_per_epoch())?);
         let order = self.order.get(self.dataset.len(), self.config.seed, epoch);
         self.batch(order[range].to_vec(), Purpose::TrainImage, epoch)
     }

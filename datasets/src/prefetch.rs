@@ -1,6 +1,6 @@
 //! Batches made ready by a background thread while the model works on earlier ones.
 
-use crate::{Batch, BatchSource, DatasetError};
+use crate::{Batch, BatchSource, DatasetError, Part};
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread::JoinHandle;
 
@@ -41,6 +41,11 @@ impl Prefetch {
     ///
     /// A `start_batch` equal to the number of batches means the beginning of the next epoch.
     pub fn train(batcher: impl BatchSource, start_epoch: u64, start_batch: usize, depth: usize) -> Self {
+        Self::train_parts(batcher, Part::WHOLE, start_epoch, start_batch, depth)
+    }
+
+    /// The same part of each of them.
+    pub fn train_parts(batcher: impl BatchSource, part: Part, start_epoch: u64, start_batch: usize, depth: usize) -> Self {
         let per_epoch = batcher.batches_per_epoch();
         let (mut epoch, mut index) = (start_epoch, start_batch);
         Self::spawn(depth, move || {
@@ -48,13 +53,19 @@ impl Prefetch {
                 (epoch, index) = (epoch + 1, 0);
             }
             index += 1;
-            Some(batcher.train_batch(epoch, index - 1))
+            Some(batcher.train_part(epoch, index - 1, part))
         })
     }
 
     /// All evaluation batches once.
     pub fn eval(batcher: impl BatchSource, depth: usize) -> Self {
-        let mut indices = 0..batcher.eval_batches();
+        let indices = 0..batcher.eval_batches();
+        Self::eval_of(batcher, indices, depth)
+    }
+
+    /// The evaluation batches of these numbers.
+    pub fn eval_of(batcher: impl BatchSource, indices: impl Iterator<Item = usize> + Send + 'static, depth: usize) -> Self {
+        let mut indices = indices;
         Self::spawn(depth, move || indices.next().map(|i| batcher.eval_batch(i)))
     }
 

@@ -1,6 +1,6 @@
 //! What training and evaluation need to know of data, whatever it is.
 
-use crate::{Batch, DatasetError};
+use crate::{Batch, DatasetError, Part};
 use std::sync::Arc;
 
 /// Batches of images or points, every one a pure function of its number, so that a run can be continued at any batch.
@@ -16,6 +16,9 @@ pub trait BatchSource: Send + Sync + 'static {
         self.len() == 0
     }
 
+    /// Samples of a batch that is full.
+    fn batch_size(&self) -> usize;
+
     /// Training batches in an epoch, which may be none if only full ones count.
     fn batches_per_epoch(&self) -> usize;
 
@@ -26,7 +29,15 @@ pub trait BatchSource: Send + Sync + 'static {
     ///
     /// # Errors
     /// [`DatasetError::BatchIndex`] beyond the epoch's end, or the error of a damaged sample.
-    fn train_batch(&self, epoch: u64, index: usize) -> Result<Batch, DatasetError>;
+    fn train_batch(&self, epoch: u64, index: usize) -> Result<Batch, DatasetError> {
+        self.train_part(epoch, index, Part::WHOLE)
+    }
+
+    /// A part of [`train_batch`](Self::train_batch): the same samples as in the whole batch, with the same noise.
+    ///
+    /// # Errors
+    /// As [`train_batch`](Self::train_batch).
+    fn train_part(&self, epoch: u64, index: usize, part: Part) -> Result<Batch, DatasetError>;
 
     /// Evaluation batch `index`: the same every time.
     ///
@@ -44,6 +55,10 @@ impl<S: BatchSource + ?Sized> BatchSource for Arc<S> {
         (**self).len()
     }
 
+    fn batch_size(&self) -> usize {
+        (**self).batch_size()
+    }
+
     fn batches_per_epoch(&self) -> usize {
         (**self).batches_per_epoch()
     }
@@ -52,8 +67,8 @@ impl<S: BatchSource + ?Sized> BatchSource for Arc<S> {
         (**self).eval_batches()
     }
 
-    fn train_batch(&self, epoch: u64, index: usize) -> Result<Batch, DatasetError> {
-        (**self).train_batch(epoch, index)
+    fn train_part(&self, epoch: u64, index: usize, part: Part) -> Result<Batch, DatasetError> {
+        (**self).train_part(epoch, index, part)
     }
 
     fn eval_batch(&self, index: usize) -> Result<Batch, DatasetError> {

@@ -1,7 +1,7 @@
 //! Batches are pure functions of data set, settings and number, image by image.
 
 use datasets::{
-    Batch, BatchConfig, BatchSource, Batcher, CodecKind, DatasetError, Dequantization, ImageDataset, ImageShape, Outside,
+    Batch, BatchConfig, BatchSource, Batcher, CodecKind, DatasetError, Dequantization, ImageDataset, ImageShape, Outside, Part,
     Prefetch, RandomCrop, Split, permutation, synthetic,
 };
 use std::collections::HashMap;
@@ -236,4 +236,21 @@ fn dropping_a_prefetch_ends_its_thread() {
     assert!(dataset.upgrade().is_some());
     drop(prefetch);
     assert!(dataset.upgrade().is_none(), "the thread still holds the data set");
+}
+
+#[test]
+fn the_parts_of_a_batch_are_the_batch() {
+    let (_dir, batcher) = batcher(config(10));
+    for index in 0..batcher.batches_per_epoch() {
+        let whole = batcher.train_batch(2, index).unwrap();
+        let parts = [0, 1, 2].map(|part| batcher.train_part(2, index, Part { index: part, of: 3 }).unwrap());
+        let join = |of: fn(&Batch) -> Vec<f32>| parts.iter().flat_map(of).collect::<Vec<_>>();
+        assert_eq!(join(|part| part.pixels.clone()), whole.pixels);
+        assert_eq!(parts.iter().flat_map(|part| part.indices.clone()).collect::<Vec<_>>(), whole.indices);
+        assert!(parts.iter().all(|part| part.indices.len().abs_diff(whole.indices.len() / 3) <= 1));
+    }
+    let part = Part { index: 1, of: 2 };
+    let mut parts = Prefetch::train_parts(batcher.clone(), part, 0, 2, 1);
+    assert_eq!(parts.next().unwrap().unwrap(), batcher.train_part(0, 2, part).unwrap());
+    assert_eq!(parts.next().unwrap().unwrap(), batcher.train_part(1, 0, part).unwrap());
 }

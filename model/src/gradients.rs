@@ -28,6 +28,13 @@ impl Gradients {
         self.parameters.insert(parameter.id);
     }
 
+    /// Puts another gradient in the place of a parameter's.
+    pub fn replace<const D: usize>(&mut self, parameter: &Param<Tensor<D>>, gradient: Tensor<D>) {
+        self.by_parameter.remove::<D>(parameter.id);
+        self.by_parameter.register(parameter.id, gradient);
+        self.parameters.insert(parameter.id);
+    }
+
     /// The gradient of a parameter, if it has one.
     pub fn get<const D: usize>(&self, parameter: &Param<Tensor<D>>) -> Option<Tensor<D>> {
         self.by_parameter.get(parameter.id)

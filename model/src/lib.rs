@@ -78,6 +78,7 @@ pub use moving_batch_norm::MovingBatchNorm;
 pub use net::{ContractiveNet, ContractiveNetConfig};
 pub use randomness::{NoiseKey, gaussian};
 pub use residual_flow::{
-    Classifier, DensityWeights, Head, LogProb, Objective, Outputs, Padded, PaddingNoise, ResidualFlow, Scale,
+    Classifier, DensityWeights, Footprint, Head, LayerDone, LogProb, Objective, Outputs, Padded, PaddingNoise, ResidualFlow,
+    Scale,
 };
 pub use widths::Widths;

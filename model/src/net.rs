@@ -288,6 +288,12 @@ impl ContractiveNet {
         self.batch_norms.iter_mut().zip(means).for_each(|(norm, mean)| norm.observe(mean));
     }
 
+    /// Numbers in the outputs of all layers but the last, on an image of so many pixels.
+    pub(crate) fn hidden_numbers(&self, pixels: usize) -> usize {
+        let (pixels, [hidden @ .., _]) = (if self.dense { 1 } else { pixels }, &self.convolutions[..]) else { return 0 };
+        pixels * hidden.iter().map(|layer| layer.bias.dims()[0]).sum::<usize>()
+    }
+
     /// Floating-point operations in the matrix products of one evaluation on an image of so many pixels.
     pub(crate) fn pass_flops(&self, pixels: usize) -> f64 {
         let pixels = if self.dense { 1 } else { pixels };

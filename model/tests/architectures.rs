@@ -4,19 +4,15 @@
 mod support;
 
 use burn::module::{Module, ModuleVisitor, Param};
-use burn::tensor::{Device, Tensor};
+use burn::tensor::Tensor;
 use residual_flows::state::{named_tensors, with_tensors};
 use residual_flows::{
     ActivationKind, BlockKind, DensityWeights, FixedPoint, Gradients, LayerId, LogDetConfig, LogDetContext, LogDetDraw, NoiseKey,
     Objective, PaddingNoise, PowerIteration, ResidualFlow, ResidualFlowConfig, gaussian, standard_normal_log_prob,
 };
-use support::{numerical_log_dets, values};
+use support::{device, numerical_log_dets, values};
 
 const BATCH: usize = 2;
-
-fn device() -> Device {
-    Device::flex()
-}
 
 /// Small, and with a small Lipschitz bound, so that inverses converge fast.
 fn small() -> ResidualFlowConfig {
@@ -170,7 +166,7 @@ impl Weighted {
         };
         let logits = self.logits.as_ref().map(|_| &mut bar as &mut dyn FnMut(&Tensor<2>) -> Tensor<2>);
         let mut gradients = Gradients::new();
-        let objective = Objective { density: Some(density), logits };
+        let objective = Objective { density: Some(density), logits, ..Default::default() };
         model.gradients_with_draws(x.clone(), objective, |_, _| LogDetDraw::Exact, &mut gradients).unwrap();
         gradients
     }
@@ -240,7 +236,7 @@ fn classification_needs_no_log_determinants() {
         let mut logits_bar = |_: &Tensor<2>| bar.clone();
         let mut gradients = Gradients::new();
         let with_density = density.is_some();
-        let objective = Objective { density, logits: Some(&mut logits_bar) };
+        let objective = Objective { density, logits: Some(&mut logits_bar), ..Default::default() };
         let draw = |_: &LayerId, _| if with_density { LogDetDraw::Exact } else { panic!("a log-determinant is asked for") };
         let outputs = model.gradients_with_draws(x.clone(), objective, draw, &mut gradients).unwrap();
         assert_eq!(outputs.log_prob.is_some(), with_density);

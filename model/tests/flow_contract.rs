@@ -3,7 +3,7 @@
 
 mod support;
 
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::{Tensor, TensorData};
 use residual_flows::flows::{
     ActNorm, Coupling, CouplingNetConfig, InvertibleLinear, Logit, MovingBatchNorm, Normalize, ResidualBlock, Split, Squeeze,
 };
@@ -12,7 +12,7 @@ use residual_flows::{
     ActivationKind, ContractiveNetConfig, FixedPoint, FlowLayer, Gradients, LayerId, LogDetConfig, LogDetContext, LogDetDraw,
     NoiseKey, NormLearning, NormOrder, PowerIteration, gaussian,
 };
-use support::{numerical_log_dets, values};
+use support::{device, numerical_log_dets, values};
 
 const BATCH: usize = 2;
 
@@ -20,10 +20,6 @@ struct Case {
     name: &'static str,
     layer: FlowLayer,
     x: Tensor<4>,
-}
-
-fn device() -> Device {
-    Device::flex()
 }
 
 /// A residual layer; `large` weights, so that the constraint binds in some layers.

@@ -3,13 +3,13 @@
 mod support;
 
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
-use burn::tensor::{Device, Tensor};
+use burn::tensor::Tensor;
 use residual_flows::flows::ResidualBlock;
 use residual_flows::{
     ActivationKind, ContractiveNet, ContractiveNetConfig, FlowLayer, Gradients, LogDetDraw, NoiseKey, NormLearning, NormOrder,
     PowerIteration,
 };
-use support::{GoldenFile, assert_close};
+use support::{GoldenFile, assert_close, device};
 
 fn values<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
     tensor.try_into_vec_as().unwrap()
@@ -48,7 +48,7 @@ impl Case {
     }
 
     fn net(&self, file: &GoldenFile) -> ContractiveNet {
-        let random = self.config.init(&mut NoiseKey::new(0, [0, 0]).stream(0), &Device::flex());
+        let random = self.config.init(&mut NoiseKey::new(0, [0, 0]).stream(0), &device());
         let mut net = random.map(&mut Load { case: self, file, path: Vec::new() });
         for (index, layer) in net.convolutions.iter_mut().enumerate() {
             let name = self.reference_name(&format!("convolutions.{index}.u"));
@@ -154,7 +154,7 @@ fn networks_agree() {
 
         let mut draw = |_| LogDetDraw::neumann(case.image(&file, "v"), vec![1.0]);
         let mut gradients = Gradients::new();
-        let one = Tensor::ones([batch], &Device::flex());
+        let one = Tensor::ones([batch], &device());
         let (x_bar, trace) = layer.backward(x, case.image(&file, "z_bar"), one, &mut draw, &mut gradients);
         assert_close(&case.key("trace"), &values(trace), &file.values(&case.key("trace")), 1e-4);
         assert_close(&case.key("x_bar"), &values(x_bar), &file.values(&case.key("x_bar")), 1e-4);

@@ -4,10 +4,10 @@
 
 mod support;
 
-use burn::tensor::{Device, Tensor};
+use burn::tensor::Tensor;
 use residual_flows::log_det::GradientForm;
 use residual_flows::{Gradients, LayerId, LogDetConfig, LogDetContext, LogDetDraw, NoiseKey, Objective, bits_per_dim};
-use support::{Golden, assert_close, compare, cross_entropy_gradient, values};
+use support::{Golden, assert_close, compare, cross_entropy_gradient, device, values};
 
 fn cases() -> [Golden; 5] {
     [Golden::rgb_swish(), Golden::celeba_elu(), Golden::mixed_norms(), Golden::hybrid(), Golden::toy2d()]
@@ -72,8 +72,8 @@ fn unit_estimators_and_gradients_agree() {
         ];
         for (gradient, value, draw) in draws {
             let mut gradients = Gradients::new();
-            let no_value = Tensor::zeros(dims, &Device::flex());
-            let one = Tensor::ones([dims[0]], &Device::flex());
+            let no_value = Tensor::zeros(dims, &device());
+            let one = Tensor::ones([dims[0]], &device());
             let (x_bar, estimate) = layer.backward(x.clone(), no_value, one, &mut |_| draw.clone(), &mut gradients);
             assert_close("estimate", &values(estimate), &case.values(&format!("unit.logdet_{value}")), 1e-3);
             let expected = format!("unit.grads_{gradient}.");
@@ -101,7 +101,7 @@ fn training_gradient_agrees(case: &Golden, gradient: GradientForm, expected: &st
     let x = case.tensor::<4>("x");
     let batch = x.dims()[0];
     let dimensions = model.dimensions();
-    let weight = Tensor::full([batch], -case.loss_weight / batch as f64, &Device::flex());
+    let weight = Tensor::full([batch], -case.loss_weight / batch as f64, &device());
     let mut gradients = Gradients::new();
     let draw = |id: &LayerId, shape: [usize; 4]| {
         let block = case.reference_layer(&id.path);

@@ -151,7 +151,14 @@ fn exact_gradients_agree() {
         let logits = case.has("logits").then_some(&mut less_cross_entropy as &mut dyn FnMut(&Tensor<2>) -> Tensor<2>);
         let density = Some(DensityWeights { log_pz: mean.clone(), log_det: mean });
         let mut gradients = Gradients::new();
-        model.gradients_with_draws(x, Objective { density, logits }, |_, _| LogDetDraw::Exact, &mut gradients).unwrap();
+        model
+            .gradients_with_draws(
+                x,
+                Objective { density, logits, ..Default::default() },
+                |_, _| LogDetDraw::Exact,
+                &mut gradients,
+            )
+            .unwrap();
         let compared = compare(&case, &model, &gradients, "", "grads.");
         let expected = case.names().iter().filter(|name| name.starts_with("grads.")).count();
         assert_eq!(compared, expected, "{name}");

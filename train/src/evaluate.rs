@@ -5,6 +5,7 @@ use crate::config::TaskKind;
 use crate::data::{self, DataSet, PREFETCH_DEPTH};
 use crate::noise;
 use crate::objective::Samples;
+use crate::parallel::Team;
 use anyhow::{Context, Result, bail};
 use burn::tensor::{Device, Tensor};
 use datasets::{BatchSource, Prefetch};
@@ -23,6 +24,8 @@ pub struct Evaluation<'a> {
     pub seed: u64,
     /// Only so many samples, the first ones.
     pub limit: Option<usize>,
+    /// Among whom the batches are divided. The result does not depend on their number.
+    pub team: &'a Team,
 }
 
 /// The result.
@@ -63,6 +66,10 @@ impl TestClasses {
     }
 }
 
+/// Of a sample: its loss, the cross entropy of its class, and 1 if that is recognised. All are 0 for samples of other
+/// processes, until they are summed.
+type Row = [f64; 3];
+
 /// What a batch's samples say.
 struct Judged {
     /// Nats: of the samples, or of their classes if only those are learned.
@@ -79,47 +86,55 @@ impl Evaluation<'_> {
 
     /// Evaluates a model whose Lipschitz constraint has converged.
     ///
-    /// `go_on` is told how many samples are done and their mean loss so far; if it says no, the result is `None`.
+    /// `go_on` is told how many samples are done and their mean loss so far; if it says no, in any process, the result is
+    /// `None`.
     ///
     /// # Errors
-    /// If a batch cannot be read, a log-determinant cannot be computed, or a density is not finite.
+    /// If a batch cannot be read, a log-determinant cannot be computed, a density is not finite, or a process is lost.
     pub fn run(
         &self,
         model: &ResidualFlow,
         device: &Device,
         mut go_on: impl FnMut(usize, f64) -> bool,
     ) -> Result<Option<TestLoss>> {
-        let n_samples = self.n_samples();
-        let mut losses = Vec::with_capacity(n_samples);
-        let (mut cross_entropies, mut correct) = (Vec::new(), Vec::new());
-        for (index, batch) in Prefetch::eval(self.data.batches.clone(), PREFETCH_DEPTH).enumerate() {
-            let left = n_samples - losses.len();
-            if left == 0 {
-                break;
-            }
-            let samples = first(data::samples(batch?, device), left);
+        let (n_samples, batch_size) = (self.n_samples(), self.data.batches.batch_size());
+        let mut rows = vec![Row::default(); n_samples];
+        let (mut done, mut total, mut goes_on) = (0, 0.0, true);
+        let mine = (self.team.rank()..n_samples.div_ceil(batch_size)).step_by(self.team.size());
+        for (index, batch) in mine.clone().zip(Prefetch::eval_of(self.data.batches.clone(), mine, PREFETCH_DEPTH)) {
+            let begin = index * batch_size;
+            let samples = first(data::samples(batch?, device), n_samples - begin);
             let context = LogDetContext { config: self.log_det, noise: noise::evaluation(self.seed, index) };
             let Judged { log_prob, classes } = self.judge(model, samples, &context)?;
-            if let Some(classes) = classes {
-                cross_entropies.extend(classes.cross_entropy);
-                correct.extend(classes.correct.into_iter().map(|correct| f64::from(u8::from(correct))));
-            }
             if let Some(position) = log_prob.iter().position(|value| !value.is_finite()) {
-                let sample = losses.len() + position;
-                bail!("test sample {sample}: its log-density is {}; the model is numerically broken", log_prob[position]);
+                let (sample, value) = (begin + position, log_prob[position]);
+                bail!("test sample {sample}: its log-density is {value}; the model is numerically broken");
             }
-            losses.extend(log_prob.iter().map(|&value| self.data.kind.loss(value, model.dimensions())));
-            if !go_on(losses.len(), losses.iter().sum::<f64>() / losses.len() as f64) {
-                return Ok(None);
+            for (place, (row, &log_prob)) in rows[begin..].iter_mut().zip(&log_prob).enumerate() {
+                let of_class = |classes: &Classified| [classes.cross_entropy[place], f64::from(u8::from(classes.correct[place]))];
+                let [cross_entropy, correct] = classes.as_ref().map_or([0.0; 2], of_class);
+                *row = [self.data.kind.loss(log_prob, model.dimensions()), cross_entropy, correct];
+                total += row[0];
+            }
+            done += log_prob.len();
+            goes_on = go_on((done * self.team.size()).min(n_samples), total / done as f64);
+            if !goes_on {
+                break;
             }
         }
-        let classes = (!correct.is_empty()).then(|| {
-            let [cross_entropy, cross_entropy_error] = mean_and_error(&cross_entropies);
-            let [accuracy, accuracy_error] = mean_and_error(&correct);
+        if self.team.any(!goes_on)? {
+            return Ok(None);
+        }
+        let table = self.team.sum(rows.concat())?;
+        let [[mean, standard_error], of_cross_entropy, of_accuracy] = [0, 1, 2].map(|column| {
+            let values: Vec<f64> = table.chunks_exact(3).map(|row| row[column]).collect();
+            mean_and_error(&values)
+        });
+        let classes = self.task.has_classes().then(|| {
+            let ([cross_entropy, cross_entropy_error], [accuracy, accuracy_error]) = (of_cross_entropy, of_accuracy);
             TestClasses { cross_entropy, cross_entropy_error, accuracy, accuracy_error }
         });
-        let [mean, standard_error] = mean_and_error(&losses);
-        Ok(Some(TestLoss { mean, standard_error, n_samples: losses.len(), classes }))
+        Ok(Some(TestLoss { mean, standard_error, n_samples, classes }))
     }
 
     fn judge(&self, model: &ResidualFlow, samples: Samples, context: &LogDetContext) -> Result<Judged> {

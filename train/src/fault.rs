@@ -40,6 +40,8 @@ pub struct BrokenStep<'a> {
     pub seed: u64,
     /// The step's number.
     pub step: u64,
+    /// The number of the process that worked on the samples.
+    pub process: usize,
 }
 
 impl BrokenStep<'_> {
@@ -50,7 +52,8 @@ impl BrokenStep<'_> {
     /// If the model cannot be evaluated.
     pub fn fault(&self) -> Result<Fault> {
         for (index, samples) in self.micro_batches.iter().enumerate() {
-            let context = LogDetContext { config: self.log_det, noise: noise::training(self.seed, self.step, index) };
+            let noise = noise::training(self.seed, self.step, index, self.process);
+            let context = LogDetContext { config: self.log_det, noise };
             for output in self.model.layer_outputs(samples.x.clone(), &context)? {
                 let log_det_is_finite = output.log_det.iter().all(|value| value.is_finite());
                 let what = match (output.finite, log_det_is_finite) {
@@ -78,27 +81,30 @@ pub fn layer_norms(model: &ResidualFlow, gradients: &Gradients) -> Vec<(String, 
 
 /// The first layer with a parameter or a persistent vector that is not finite.
 pub fn overflow(model: &ResidualFlow) -> Option<Fault> {
-    let mut sum = Zeros { sum: 0.0 };
-    model.visit(&mut sum);
-    if sum.sum.is_finite() {
+    if is_finite(model) {
         return None;
     }
     let layers = model.scales.iter().flat_map(|scale| &scale.layers);
-    let broken = model.layer_ids().into_iter().zip(layers).find(|(_, layer)| {
-        let mut sum = Zeros { sum: 0.0 };
-        layer.visit(&mut sum);
-        !sum.sum.is_finite()
-    });
+    let broken = model.layer_ids().into_iter().zip(layers).find(|(_, layer)| !is_finite(*layer));
     Some(Fault { what: "the update", layer: broken.map(|(id, _)| id.path) })
 }
 
-/// Adds 0 for every finite number of a module, and NaN for any other.
-struct Zeros {
-    sum: f32,
+/// Whether all numbers of a module are; one number is read from the device.
+fn is_finite(module: &impl Module) -> bool {
+    let mut zeros = Zeros(None);
+    module.visit(&mut zeros);
+    zeros.0.is_none_or(|sum| sum.into_scalar::<f32>().is_finite())
 }
+
+/// The sum of a 0 for every finite number of a module, and a NaN for any other.
+struct Zeros(Option<Tensor<1>>);
 
 impl ModuleVisitor for Zeros {
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        self.sum += (param.val() * 0.0).sum().into_scalar::<f32>();
+        let zero = (param.val() * 0.0).sum();
+        self.0 = Some(match self.0.take() {
+            Some(sum) => sum + zero,
+            None => zero,
+        });
     }
 }

@@ -13,13 +13,17 @@ use anyhow::Result;
 use std::fs::File;
 use std::path::PathBuf;
 
-/// The open files of a run.
+/// The open files of a run; of several processes that train together, one has them.
 pub struct Journal<'a> {
     dir: &'a RunDir,
+    files: Option<Files>,
+    kind: DataKind,
+}
+
+struct Files {
     metrics: JsonLines,
     timings: JsonLines,
     events: Option<EventFile>,
-    kind: DataKind,
 }
 
 impl<'a> Journal<'a> {
@@ -28,13 +32,17 @@ impl<'a> Journal<'a> {
     /// # Errors
     /// If a file cannot be written.
     pub fn open(config: &Config, kind: DataKind, dir: &'a RunDir, step: u64, log: &RunLog) -> Result<Self> {
-        Ok(Self {
+        let files = Files {
             metrics: JsonLines::after(dir, "metrics.jsonl", log.metrics_bytes)?,
             timings: JsonLines::after(dir, "timings.jsonl", log.timings_bytes)?,
             events: config.run.tensorboard.then(|| EventFile::create(dir.root(), step)).transpose()?,
-            kind,
-            dir,
-        })
+        };
+        Ok(Self { dir, files: Some(files), kind })
+    }
+
+    /// In which nothing is written, because another process does.
+    pub fn of_another(kind: DataKind, dir: &'a RunDir) -> Self {
+        Self { dir, files: None, kind }
     }
 
     /// A training step.
@@ -42,9 +50,10 @@ impl<'a> Journal<'a> {
     /// # Errors
     /// If a file cannot be written.
     pub fn training(&mut self, record: &TrainingRecord, timing: &TimingRecord) -> Result<()> {
-        self.metrics.write(record)?;
-        self.timings.write(timing)?;
-        let Some(events) = &mut self.events else { return Ok(()) };
+        let Some(Files { metrics, timings, events }) = &mut self.files else { return Ok(()) };
+        metrics.write(record)?;
+        timings.write(timing)?;
+        let Some(events) = events else { return Ok(()) };
         let loss = format!("training/{}", record.loss.key());
         let scalars = [
             (loss.as_str(), record.loss.value),
@@ -67,9 +76,10 @@ impl<'a> Journal<'a> {
     /// # Errors
     /// If a file cannot be written.
     pub fn warning(&mut self, record: &WarningRecord) -> Result<()> {
-        self.metrics.write(record)?;
+        let Some(Files { metrics, events, .. }) = &mut self.files else { return Ok(()) };
+        metrics.write(record)?;
         let skipped = [("training/skipped_steps", record.skipped_steps as f64)];
-        self.events.as_mut().map_or(Ok(()), |events| events.scalars(record.step, &skipped))
+        events.as_mut().map_or(Ok(()), |events| events.scalars(record.step, &skipped))
     }
 
     /// An evaluation; draws the curve anew.
@@ -77,9 +87,10 @@ impl<'a> Journal<'a> {
     /// # Errors
     /// If a file cannot be written.
     pub fn evaluation(&mut self, record: &EvaluationRecord) -> Result<()> {
-        self.metrics.write(record)?;
+        let Some(Files { metrics, events, .. }) = &mut self.files else { return Ok(()) };
+        metrics.write(record)?;
         curve::write(self.dir, &self.kind)?;
-        let Some(events) = &mut self.events else { return Ok(()) };
+        let Some(events) = events else { return Ok(()) };
         let loss = record.test_loss.key().replacen("test_", "test/", 1);
         events
             .scalars(record.step, &[(loss.as_str(), record.test_loss.value), ("test/standard_error", record.standard_error)])?;
@@ -92,12 +103,13 @@ impl<'a> Journal<'a> {
     /// # Errors
     /// If a file cannot be written.
     pub fn layers(&mut self, step: u64, epoch: u64, layers: &[LayerMeasurement]) -> Result<()> {
+        let Some(Files { metrics, events, .. }) = &mut self.files else { return Ok(()) };
         let bounds: Vec<f64> = layers.iter().map(|layer| layer.lipschitz_bound).collect();
         let variances: Vec<f64> = layers.iter().map(|layer| layer.estimator_variance).collect();
         let largest_lipschitz_bound = bounds.iter().copied().fold(0.0, f64::max);
         let log_det_deviation = variances.iter().sum::<f64>().sqrt();
-        self.metrics.write(&LayersRecord { step, epoch, largest_lipschitz_bound, log_det_deviation })?;
-        let Some(events) = &mut self.events else { return Ok(()) };
+        metrics.write(&LayersRecord { step, epoch, largest_lipschitz_bound, log_det_deviation })?;
+        let Some(events) = events else { return Ok(()) };
         let scalars =
             [("layers/largest_lipschitz_bound", largest_lipschitz_bound), ("layers/log_det_deviation", log_det_deviation)];
         events.scalars(step, &scalars)?;
@@ -116,13 +128,15 @@ impl<'a> Journal<'a> {
     /// If a file cannot be written.
     pub fn picture(&mut self, step: u64, name: &str) -> Result<()> {
         let path = self.picture_path(name);
-        self.events.as_mut().map_or(Ok(()), |events| events.picture(step, "data and samples", &path))
+        let events = self.files.as_mut().and_then(|files| files.events.as_mut());
+        events.map_or(Ok(()), |events| events.picture(step, "data and samples", &path))
     }
 
     /// Writes into a log how far the files are.
     pub fn mark(&self, log: &mut RunLog) {
-        log.metrics_bytes = self.metrics.bytes();
-        log.timings_bytes = self.timings.bytes();
+        if let Some(Files { metrics, timings, .. }) = &self.files {
+            (log.metrics_bytes, log.timings_bytes) = (metrics.bytes(), timings.bytes());
+        }
     }
 
     /// The files that a checkpoint counts on, to be synced before it.
@@ -130,6 +144,7 @@ impl<'a> Journal<'a> {
     /// # Errors
     /// If the system has no more handles.
     pub fn handles(&self) -> Result<Vec<File>> {
-        Ok(vec![self.metrics.handle()?, self.timings.handle()?])
+        let Some(Files { metrics, timings, .. }) = &self.files else { return Ok(Vec::new()) };
+        Ok(vec![metrics.handle()?, timings.handle()?])
     }
 }

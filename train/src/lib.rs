@@ -9,6 +9,7 @@
 //! | [`data`], [`data_kind`], [`loss_unit`] | images and points, and the units of their likelihoods |
 //! | [`device`] | the CPU, or a graphics card |
 //! | [`evaluate`] | bits per dimension, or nats, of a test set |
+//! | [`parallel`] | several processes that work together |
 //! | [`points`] | densities on the plane: exact, integrated, drawn |
 //! | [`estimators`] | bias, variance and cost of log-determinants |
 //! | [`showcase`], [`animation`] | what pictures show |
@@ -47,6 +48,7 @@ pub mod metrics;
 pub mod noise;
 pub mod objective;
 pub mod optimizer;
+pub mod parallel;
 pub mod picture;
 pub mod plot;
 pub mod points;

@@ -90,6 +90,9 @@ pub struct TimingRecord {
     /// Since the last record: `images_per_second` or `points_per_second`.
     #[serde(flatten)]
     pub speed: Named<f64>,
+    /// The part of the time since the last record that this process waited for others, if there are others.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub waiting_fraction: Option<f64>,
 }
 
 /// A file to which records are appended, one JSON object a line.

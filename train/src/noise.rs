@@ -23,9 +23,9 @@ pub fn initial_weights(seed: u64) -> NoiseKey {
     key(Purpose::InitialWeights, seed, 0, 0)
 }
 
-/// For the estimators of one micro-batch of a training step.
-pub fn training(seed: u64, step: u64, micro_batch: usize) -> NoiseKey {
-    key(Purpose::Training, seed, step, micro_batch as u64)
+/// For the estimators of one micro-batch of a training step, in one of the processes that make it.
+pub fn training(seed: u64, step: u64, micro_batch: usize, process: usize) -> NoiseKey {
+    key(Purpose::Training, seed, step, (process as u64) << 32 | micro_batch as u64)
 }
 
 /// For the estimators of one evaluation batch: the same in every evaluation.

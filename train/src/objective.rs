@@ -3,9 +3,10 @@
 use crate::classification::Classified;
 use crate::config::{TaskConfig, TaskKind};
 use crate::data_kind::DataKind;
+use crate::parallel::Team;
 use anyhow::{Context, Result};
 use burn::tensor::Tensor;
-use residual_flows::{DensityWeights, Gradients, LogDetContext, Objective, ResidualFlow};
+use residual_flows::{DensityWeights, FlowLayer, Gradients, LogDetContext, Objective, ResidualFlow};
 use serde::Serialize;
 use std::f64::consts::LN_2;
 
@@ -99,7 +100,8 @@ impl Loss {
         }
     }
 
-    /// Adds the gradient of a batch's share of the loss, and measures the batch.
+    /// Adds the gradient of a batch's share of the loss, and measures the batch; `layer_done` is told of layers as their
+    /// gradients become complete, if this batch is the last.
     ///
     /// # Errors
     /// If samples do not fit the model, or have no class where the task needs one.
@@ -109,6 +111,7 @@ impl Loss {
         samples: &Samples,
         share: &Share,
         gradients: &mut Gradients,
+        layer_done: &mut dyn FnMut(&FlowLayer, &Gradients),
     ) -> Result<Measured> {
         let batch = samples.count();
         let [by_density, by_classes] = self.slopes(model.dimensions()).map(|slope| slope * share.fraction / batch as f64);
@@ -130,7 +133,7 @@ impl Loss {
             derivative
         };
         let logits = labels.map(|_| &mut of_logits as &mut dyn FnMut(&Tensor<2>) -> Tensor<2>);
-        let objective = Objective { density, logits };
+        let objective = Objective { density, logits, layer_done: Some(layer_done) };
         let outputs = model.gradients(samples.x.clone(), objective, &share.context, gradients)?;
         let classes = judged.transpose()?.map(|classified| classified.stats());
         let mut measured =
@@ -145,6 +148,18 @@ impl Loss {
 }
 
 impl Measured {
+    /// The sum of what each process has measured of its fraction of all samples.
+    ///
+    /// # Errors
+    /// If a process is lost.
+    pub fn over(self, team: &Team) -> Result<Self> {
+        let Self { log_pz, log_det, log_prob, classes } = self;
+        let of_classes = classes.map_or([0.0; 2], |classes| [classes.cross_entropy, classes.accuracy]);
+        let sums = team.sum([[log_pz, log_det, log_prob].as_slice(), &of_classes].concat())?;
+        let [log_pz, log_det, log_prob, cross_entropy, accuracy] = sums[..] else { return Ok(self) };
+        Ok(Self { log_pz, log_det, log_prob, classes: classes.map(|_| ClassStats { cross_entropy, accuracy }) })
+    }
+
     /// Adds a batch that is this fraction of all samples.
     pub fn add(&mut self, batch: &Measured, fraction: f64) {
         self.log_pz += batch.log_pz * fraction;

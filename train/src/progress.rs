@@ -13,6 +13,7 @@ pub struct Progress {
     total: u64,
     begun: u64,
     bar: Option<ProgressBar>,
+    is_quiet: bool,
     start: Instant,
     printed: Instant,
 }
@@ -28,7 +29,16 @@ impl Progress {
             bar
         });
         let start = Instant::now();
-        Self { what, total, begun: 0, bar, start, printed: start }
+        Self { what, total, begun: 0, bar, is_quiet: false, start, printed: start }
+    }
+
+    /// That nobody sees, unless this is so.
+    pub fn seen(mut self, is_seen: bool) -> Self {
+        if !is_seen {
+            self.bar = None;
+        }
+        self.is_quiet = !is_seen;
+        self
     }
 
     /// Of which so many were done before.
@@ -46,7 +56,7 @@ impl Progress {
         if let Some(bar) = &self.bar {
             bar.set_position(done);
             bar.set_message(message.to_string());
-        } else if self.line_is_due() || done == self.total {
+        } else if self.line_is_due() || done == self.total && !self.is_quiet {
             let rest = self.start.elapsed().as_secs_f64() * (self.total.saturating_sub(done)) as f64
                 / done.saturating_sub(self.begun).max(1) as f64;
             eprintln!("{done}/{} {}, {} left, {message}", self.total, self.what, duration(rest));
@@ -64,7 +74,7 @@ impl Progress {
 
     /// Whether it is time for another plain line.
     fn line_is_due(&mut self) -> bool {
-        let due = self.printed.elapsed() >= Duration::from_secs(LINE_SECONDS);
+        let due = !self.is_quiet && self.printed.elapsed() >= Duration::from_secs(LINE_SECONDS);
         if due {
             self.printed = Instant::now();
         }
@@ -75,6 +85,7 @@ impl Progress {
     pub fn line(&self, text: &str) {
         match &self.bar {
             Some(bar) => bar.suspend(|| eprintln!("{text}")),
+            None if self.is_quiet => {}
             None => eprintln!("{text}"),
         }
     }

@@ -52,17 +52,12 @@ impl Resumption {
         Ok(Self { config, source, from, home })
     }
 
-    /// Makes a directory ready to go on in: the run's own is put back to the checkpoint, another one becomes a new run
-    /// that begins there. Returns the state to go on from, and the source of the settings.
+    /// Makes the state to go on from fit the settings and the data that there are now.
     ///
     /// # Errors
-    /// If the data do not fit the checkpoint, or files cannot be written.
-    pub fn prepare(self, out: &Path, train: &DataSet, force: bool) -> Result<(RunDir, Option<TrainingState>, Source)> {
-        let Self { config, source, from, home } = self;
-        let in_place = home.as_deref().is_some_and(|home| same(home, out));
-        let Some((path, mut state)) = from else {
-            return Ok((RunDir::create(out, &config, force || in_place)?, None, source));
-        };
+    /// If the data do not fit the checkpoint.
+    pub fn adapt(&mut self, train: &DataSet) -> Result<()> {
+        let Some((path, state)) = &mut self.from else { return Ok(()) };
         let Description { shape, kind, .. } = &state.description;
         ensure!(
             (train.shape(), &train.kind) == (*shape, kind),
@@ -72,16 +67,30 @@ impl Resumption {
             train.shape()
         );
         let Description { config: before, step, epoch, batch, .. } = &mut state.description;
-        if import::is_likely(&path) {
+        if import::is_likely(path) {
             // Where in the data the research code was follows from its steps.
             let position = Position::after(*step * before.optim.accumulate as u64, train);
             (*epoch, *batch) = (position.epoch, position.batch);
         } else {
             // With another batch size, the same images of the epoch count as used, up to a batch.
-            *batch = *batch * before.optim.batch_size as u64 / config.optim.batch_size as u64;
+            *batch = *batch * before.optim.batch_size as u64 / self.config.optim.batch_size as u64;
         }
-        *before = config;
-        let config = &state.description.config;
+        before.clone_from(&self.config);
+        Ok(())
+    }
+
+    /// Makes a directory ready to go on in: the run's own is put back to the checkpoint, another one becomes a new run
+    /// that begins there. Returns the state to go on from, and the source of the settings.
+    ///
+    /// # Errors
+    /// If files cannot be written.
+    pub fn prepare(self, out: &Path, force: bool) -> Result<(RunDir, Option<TrainingState>, Source)> {
+        let Self { config, source, from, home } = self;
+        let in_place = home.as_deref().is_some_and(|home| same(home, out));
+        let Some((path, mut state)) = from else {
+            return Ok((RunDir::create(out, &config, force || in_place)?, None, source));
+        };
+        let config = &config;
         if in_place {
             let dir = RunDir::reopen(out, config)?;
             rewind(&dir.file("checkpoints"), &path, &mut state)?;
@@ -95,6 +104,11 @@ impl Resumption {
             fs::copy(&file, dir.file(name)).with_context(|| format!("cannot copy {}", file.display()))?;
         }
         Ok((dir, Some(state), source))
+    }
+
+    /// [`prepare`](Self::prepare), where another process does what is to be done to files.
+    pub fn prepared_by_another(self, out: &Path) -> (RunDir, Option<TrainingState>, Source) {
+        (RunDir::of_another(out), self.from.map(|(_, state)| state), self.source)
     }
 }
 

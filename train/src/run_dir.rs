@@ -43,6 +43,11 @@ impl RunDir {
         Ok(dir)
     }
 
+    /// The directory of a run into which another process writes.
+    pub fn of_another(root: &Path) -> Self {
+        Self { root: root.to_path_buf() }
+    }
+
     fn fill(&self, config: &Config) -> Result<()> {
         for (name, _) in DIRECTORIES {
             let path = self.root.join(name);

@@ -28,13 +28,15 @@ pub struct Session {
     pub processor: Option<String>,
     /// Threads that can run at once.
     pub threads: usize,
+    /// Processes that train together.
+    pub processes: usize,
     /// Of the machine.
     pub memory_bytes: Option<u64>,
 }
 
 impl Session {
-    /// This process, which goes on after so many steps.
-    pub fn begin(step: u64) -> Self {
+    /// This process, one of so many, which goes on after so many steps.
+    pub fn begin(step: u64, processes: usize) -> Self {
         let command: Vec<String> = std::env::args_os().map(|argument| argument.to_string_lossy().into_owned()).collect();
         Self {
             started: OffsetDateTime::now_utc()
@@ -49,6 +51,7 @@ impl Session {
             host: system::host(),
             processor: system::processor(),
             threads: std::thread::available_parallelism().map_or(1, usize::from),
+            processes,
             memory_bytes: system::memory_bytes(),
         }
     }

@@ -7,13 +7,15 @@ use crate::fault::{BrokenStep, Fault, layer_norms, overflow};
 use crate::noise;
 use crate::objective::{ClassStats, Loss, Measured, Samples, Share};
 use crate::optimizer::Optimizer;
+use crate::parallel::{GradientSums, Team, average_running_means};
 use crate::schedule::{Schedule, Timeline};
 use crate::state::OptimizerState;
 use anyhow::Result;
 use burn::module::{Module, ModuleVisitor, Param, ParamId};
 use burn::tensor::Tensor;
-use residual_flows::{Gradients, LogDetConfig, LogDetContext, PowerIteration, ResidualFlow};
+use residual_flows::{FlowLayer, Gradients, LogDetConfig, LogDetContext, PowerIteration, ResidualFlow};
 use std::collections::HashSet;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// What does the steps: optimiser, learning rate and averaged weights.
@@ -30,6 +32,7 @@ pub struct Stepper {
     trained: HashSet<ParamId>,
     times: StepTimes,
     alarm_norm: f64,
+    team: Arc<Team>,
 }
 
 /// What became of a step.
@@ -72,6 +75,8 @@ pub struct StepTimes {
     pub lipschitz: Duration,
     /// Averaging of the weights.
     pub average: Duration,
+    /// Waiting for other processes, a part of the first.
+    pub waiting: Duration,
 }
 
 /// Measures one part after the other.
@@ -108,7 +113,13 @@ impl Stepper {
             trained: HashSet::new(),
             times: StepTimes::default(),
             alarm_norm: f64::INFINITY,
+            team: Arc::new(Team::alone()),
         }
+    }
+
+    /// Makes every step together with other processes, each with its own samples.
+    pub fn with_team(self, team: Arc<Team>) -> Self {
+        Self { team, ..self }
     }
 
     /// Above this norm of the gradient, [`StepStats::loudest_layer`] says which layer it comes from.
@@ -152,16 +163,16 @@ impl Stepper {
         count.n
     }
 
-    /// Makes a step with the mean gradient of the samples in all micro-batches.
+    /// Makes a step with the mean gradient of the samples in all micro-batches of all processes.
     ///
     /// If the loss, its gradient or the updated weights are not finite, the model and its average stay as they are.
     ///
     /// # Errors
-    /// If samples do not fit the model.
+    /// If samples do not fit the model, or a process is lost.
     pub fn step(&mut self, mut model: ResidualFlow, micro_batches: Vec<Samples>) -> Result<(ResidualFlow, StepOutcome)> {
         let mut clock = Clock::start();
         let before = model.clone();
-        let (mut gradients, mut stats) = self.gradients(&mut model, &micro_batches)?;
+        let (mut gradients, mut stats, waiting) = self.gradients(&mut model, &micro_batches)?;
         let gradient_time = clock.lap();
         stats.gradient_norm = gradients.norm(&model);
         if !stats.loss.is_finite() || !stats.gradient_norm.is_finite() {
@@ -188,35 +199,56 @@ impl Stepper {
             return Ok((before, StepOutcome::Skipped(fault)));
         }
         self.average.update(&model, &self.trained);
-        self.times =
-            StepTimes { gradients: gradient_time, optimizer: optimizer_time, lipschitz: lipschitz_time, average: clock.lap() };
+        self.times = StepTimes {
+            gradients: gradient_time,
+            optimizer: optimizer_time,
+            lipschitz: lipschitz_time,
+            average: clock.lap(),
+            waiting,
+        };
         self.step += 1;
         Ok((model, StepOutcome::Made(stats)))
     }
 
     fn fault(&self, model: &ResidualFlow, gradients: &Gradients, micro_batches: &[Samples]) -> Result<Fault> {
         let &Self { seed, step, ref log_det, .. } = self;
-        BrokenStep { model, gradients, micro_batches, log_det, seed, step }.fault()
+        let process = self.team.rank();
+        BrokenStep { model, gradients, micro_batches, log_det, seed, step, process }.fault()
     }
 
-    /// The gradient of the mean loss, and what was measured on the way. Moves the model's running means.
-    fn gradients(&self, model: &mut ResidualFlow, micro_batches: &[Samples]) -> Result<(Gradients, StepStats)> {
-        let n_samples = micro_batches.iter().map(Samples::count).sum::<usize>() as f64;
+    /// The gradient of the mean loss, what was measured on the way, and the time waited for other processes. Moves the
+    /// model's running means.
+    fn gradients(&self, model: &mut ResidualFlow, micro_batches: &[Samples]) -> Result<(Gradients, StepStats, Duration)> {
+        let counts = self.team.sum(micro_batches.iter().map(|samples| samples.count() as f64).collect())?;
+        let n_samples: f64 = counts.iter().sum();
         let mut gradients = Gradients::new();
+        let mut sums = GradientSums::new(&self.team);
+        let mut sent = Ok(());
         let mut measured = Measured::default();
         for (index, samples) in micro_batches.iter().enumerate() {
             let fraction = samples.count() as f64 / n_samples;
-            let noise = noise::training(self.seed, self.step, index);
+            let noise = noise::training(self.seed, self.step, index, self.team.rank());
             let context = LogDetContext { config: &self.log_det, noise };
             let share = Share { context, fraction, log_det_weight: self.schedule.log_det_weight(self.step) };
             model.draw_dropout(samples.count(), noise);
-            let of_batch = self.loss.add_gradient(model, samples, &share, &mut gradients);
+            let is_last = index + 1 == micro_batches.len();
+            let mut send = |layer: &FlowLayer, gradients: &Gradients| {
+                if is_last && sent.is_ok() {
+                    sent = sums.begin(layer, gradients);
+                }
+            };
+            let of_batch = self.loss.add_gradient(model, samples, &share, &mut gradients, &mut send);
             model.clear_dropout();
             measured.add(&of_batch?, fraction);
             let padded = model.pad(samples.x.clone(), &mut share.context.padding_stream())?;
             model.update_batch_norm(padded.input)?;
+            average_running_means(&self.team, model, samples.count() as f64 / counts[index])?;
         }
-        let Measured { log_pz, log_det, log_prob, classes } = measured;
+        sent?;
+        let arrived = Instant::now();
+        sums.finish(model, &mut gradients)?;
+        let Measured { log_pz, log_det, log_prob, classes } = measured.over(&self.team)?;
+        let waiting = arrived.elapsed();
         let stats = StepStats {
             loss: self.loss.kind().loss(log_prob, model.dimensions()),
             log_pz,
@@ -227,7 +259,7 @@ impl Stepper {
             learning_rate: self.schedule.at(self.step),
             loudest_layer: None,
         };
-        Ok((gradients, stats))
+        Ok((gradients, stats, waiting))
     }
 
     /// The averaged weights as they are, to be stored; the model's own before the first step or without averaging.

@@ -2,7 +2,7 @@
 
 use super::{Distribution, Points, Standardization};
 use crate::order::{EpochOrder, Purpose, stream};
-use crate::{Batch, BatchSource, DatasetError};
+use crate::{Batch, BatchSource, DatasetError, Part};
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -80,11 +80,12 @@ impl PointBatcher {
         start..self.len().min(start.saturating_add(self.batch_size))
     }
 
-    fn sampled(&self, distribution: Distribution, purpose: Purpose, epoch: u64, index: usize) -> Batch {
+    fn sampled(&self, distribution: Distribution, purpose: Purpose, epoch: u64, index: usize, part: Part) -> Batch {
         let mut rng = stream(purpose, self.seed, epoch, index as u64);
-        let values = (0..self.batch_size).flat_map(|_| distribution.sample(&mut rng)).map(|x| x as f32).collect();
-        let first = index * self.batch_size;
-        self.batch(values, (first..first + self.batch_size).collect())
+        let points: Vec<[f64; 2]> = (0..self.batch_size).map(|_| distribution.sample(&mut rng)).collect();
+        let range = part.range(0..self.batch_size);
+        let values = points[range.clone()].iter().flatten().map(|&x| x as f32).collect();
+        self.batch(values, range.map(|place| index * self.batch_size + place).collect())
     }
 
     fn selected(&self, values: &[f32], indices: Vec<usize>) -> Batch {
@@ -109,6 +110,10 @@ impl BatchSource for PointBatcher {
         }
     }
 
+    fn batch_size(&self) -> usize {
+        self.batch_size
+    }
+
     fn batches_per_epoch(&self) -> usize {
         match &self.supply {
             Supply::Stored { drop_last: false, .. } => self.eval_batches(),
@@ -120,15 +125,15 @@ impl BatchSource for PointBatcher {
         self.len().div_ceil(self.batch_size)
     }
 
-    fn train_batch(&self, epoch: u64, index: usize) -> Result<Batch, DatasetError> {
+    fn train_part(&self, epoch: u64, index: usize, part: Part) -> Result<Batch, DatasetError> {
         if index >= self.batches_per_epoch() {
             return Err(self.index_error(index, self.batches_per_epoch()));
         }
         Ok(match &self.supply {
-            Supply::Fresh { distribution, .. } => self.sampled(*distribution, Purpose::FreshPoints, epoch, index),
+            Supply::Fresh { distribution, .. } => self.sampled(*distribution, Purpose::FreshPoints, epoch, index, part),
             Supply::Stored { values, order, .. } => {
                 let order = order.get(self.len(), self.seed, epoch);
-                self.selected(values, order[self.rows(index)].to_vec())
+                self.selected(values, order[part.range(self.rows(index))].to_vec())
             }
         })
     }
@@ -138,7 +143,7 @@ impl BatchSource for PointBatcher {
             return Err(self.index_error(index, self.eval_batches()));
         }
         Ok(match &self.supply {
-            Supply::Fresh { distribution, .. } => self.sampled(*distribution, Purpose::FixedPoints, 0, index),
+            Supply::Fresh { distribution, .. } => self.sampled(*distribution, Purpose::FixedPoints, 0, index, Part::WHOLE),
             Supply::Stored { values, .. } => self.selected(values, self.rows(index).collect()),
         })
     }

@@ -98,7 +98,7 @@ impl<'a> Branch<'a> {
         Self { path, ..self }
     }
 
-    #[cfg(test)]
+    /// Whether it is on the fused path.
     pub fn is_fused(&self) -> bool {
         matches!(self.path, Path::Fused(_))
     }

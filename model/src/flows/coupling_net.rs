@@ -71,6 +71,12 @@ impl CouplingNet {
         self.dense
     }
 
+    /// Numbers in the outputs of all layers but the last, on an image of so many pixels.
+    pub(crate) fn hidden_numbers(&self, pixels: usize) -> usize {
+        let (pixels, [hidden @ .., _]) = (if self.dense { 1 } else { pixels }, &self.convolutions[..]) else { return 0 };
+        pixels * hidden.iter().map(|layer| layer.bias.val().dims()[0]).sum::<usize>()
+    }
+
     fn branch(&self) -> Branch<'_> {
         let (before, between) = self.activations.split_at(usize::from(self.preactivation));
         Branch::general(BranchParts {

@@ -2,7 +2,7 @@
 
 use super::{LogProb, ResidualFlow};
 use crate::error::Result;
-use crate::flows::{LayerId, LogDetContext};
+use crate::flows::{FlowLayer, LayerId, LogDetContext};
 use crate::gradients::Gradients;
 use crate::log_det::LogDetDraw;
 use crate::randomness::NoiseKey;
@@ -15,7 +15,12 @@ pub struct Objective<'a> {
     pub density: Option<DensityWeights>,
     /// The share of the logits: from them, `[batch, classes]`, to its derivative by them.
     pub logits: Option<&'a mut dyn FnMut(&Tensor<2>) -> Tensor<2>>,
+    /// Told of every layer when its gradients are complete, from the last to the first, before the next one's are begun.
+    pub layer_done: Option<LayerDone<'a>>,
 }
+
+/// What is done with a layer and all gradients so far.
+pub type LayerDone<'a> = &'a mut dyn FnMut(&FlowLayer, &Gradients);
 
 /// The weight of each sample in an [`Objective`], `[batch]`.
 pub struct DensityWeights {
@@ -28,7 +33,7 @@ pub struct DensityWeights {
 impl Objective<'_> {
     /// `Σ_b w_b ln p(x_b)`.
     pub fn log_prob(weight: Tensor<1>) -> Self {
-        Self { density: Some(DensityWeights { log_pz: weight.clone(), log_det: weight }), logits: None }
+        Self { density: Some(DensityWeights { log_pz: weight.clone(), log_det: weight }), ..Self::default() }
     }
 }
 
@@ -77,7 +82,7 @@ impl ResidualFlow {
         gradients: &mut Gradients,
     ) -> Result<Outputs> {
         self.check_input(&x)?;
-        let Objective { density, logits: logits_bar } = objective;
+        let Objective { density, logits: logits_bar, mut layer_done } = objective;
         let mut tape: Vec<(LayerId, Tensor<4>)> = Vec::new();
         let passed = self.forward_scales(x, |layer, x, id| {
             tape.push((id, x.clone()));
@@ -98,13 +103,17 @@ impl ResidualFlow {
             x_bar = self.join_output(index, x_bar, &mut parts, &mut head_bars);
             for layer in scale.layers.iter().rev() {
                 let (id, input) = tape.pop().expect("one input a layer");
-                let Some(weights) = &density else {
-                    x_bar = layer.pullback(input, x_bar, gradients);
-                    continue;
-                };
-                let mut draw = |shape| draw(&id, shape);
-                let (bar, of_layer) = layer.backward(input, x_bar, weights.log_det.clone(), &mut draw, gradients);
-                (x_bar, log_det) = (bar, log_det + of_layer);
+                match &density {
+                    None => x_bar = layer.pullback(input, x_bar, gradients),
+                    Some(weights) => {
+                        let mut draw = |shape| draw(&id, shape);
+                        let (bar, of_layer) = layer.backward(input, x_bar, weights.log_det.clone(), &mut draw, gradients);
+                        (x_bar, log_det) = (bar, log_det + of_layer);
+                    }
+                }
+                if let Some(layer_done) = &mut layer_done {
+                    layer_done(layer, gradients);
+                }
             }
         }
         let log_prob = density.map(|_| LogProb::new(z, log_det));

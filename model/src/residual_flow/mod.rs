@@ -2,12 +2,14 @@
 
 mod architecture;
 mod classifier;
+mod footprint;
 mod gradients;
 mod padding;
 mod training;
 
 pub use classifier::{Classifier, Head};
-pub use gradients::{DensityWeights, Objective, Outputs};
+pub use footprint::Footprint;
+pub use gradients::{DensityWeights, LayerDone, Objective, Outputs};
 pub use padding::{Padded, PaddingNoise};
 
 use crate::distribution::standard_normal_log_prob;

@@ -13,6 +13,17 @@ use residual_flows::{ActivationKind, FixedPoint, FlowLayer, NoiseKey, NormOrder,
 use safetensors::SafeTensors;
 use std::path::Path;
 
+/// The device that is tested: the CPU, or the one that the variable `RESIDUAL_FLOWS_DEVICE` names, `wgpu` in programs with
+/// the feature of that name.
+pub fn device() -> Device {
+    match std::env::var("RESIDUAL_FLOWS_DEVICE").as_deref() {
+        Err(_) | Ok("cpu") => Device::flex(),
+        #[cfg(feature = "wgpu")]
+        Ok("wgpu") => Device::wgpu(Default::default()),
+        Ok(other) => panic!("RESIDUAL_FLOWS_DEVICE={other}: these tests were built without that device"),
+    }
+}
+
 /// Tensors of the research code by name.
 pub struct GoldenFile {
     bytes: Vec<u8>,
@@ -55,7 +66,7 @@ impl GoldenFile {
 
     /// In another shape, with the same elements.
     pub fn tensor_of<const D: usize>(&self, name: &str, shape: [usize; D]) -> Tensor<D> {
-        Tensor::from_data(TensorData::new(self.values(name), shape), &Device::flex())
+        Tensor::from_data(TensorData::new(self.values(name), shape), &device())
     }
 }
 
@@ -165,7 +176,7 @@ impl Golden {
 
     /// The model with the research code's weights and singular vectors.
     pub fn model(&self) -> ResidualFlow {
-        let random = self.config.init(self.image, &mut NoiseKey::new(0, [0, 0]).stream(0), &Device::flex()).unwrap();
+        let random = self.config.init(self.image, &mut NoiseKey::new(0, [0, 0]).stream(0), &device()).unwrap();
         let tensors = named_tensors(&random).into_iter().map(|tensor| {
             let values = match self.reference_name(&tensor.name) {
                 Some(name) => self.values(&format!("model.{name}")),

@@ -1,7 +1,7 @@
 //! Determinants by finite differences and elimination, independent of the crate's.
 
 use super::values;
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::{Tensor, TensorData};
 
 /// `x` with one number added to element `index` of every sample.
 fn nudged(x: &Tensor<4>, index: usize, by: f32) -> Tensor<4> {
@@ -9,7 +9,7 @@ fn nudged(x: &Tensor<4>, index: usize, by: f32) -> Tensor<4> {
     let size = dims[1..].iter().product::<usize>();
     let mut numbers = values(x.clone());
     numbers.iter_mut().skip(index).step_by(size).for_each(|value| *value += by);
-    Tensor::from_data(TensorData::new(numbers, dims), &Device::flex())
+    Tensor::from_data(TensorData::new(numbers, dims), &x.device())
 }
 
 /// `ln|det A|` by Gaussian elimination.

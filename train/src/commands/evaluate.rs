@@ -4,6 +4,7 @@ use super::{Compute, report};
 use ::train::config::Source;
 use ::train::data_kind::Named;
 use ::train::evaluate::{Evaluation, TestClasses};
+use ::train::parallel::Team;
 use ::train::progress::{Progress, duration};
 use ::train::{checkpoint, data, step, system};
 use anyhow::{Context, Result, ensure};
@@ -13,6 +14,7 @@ use residual_flows::LogDetConfig;
 use residual_flows::log_det::Method;
 use serde::Serialize;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Instant;
 
 /// Measures the test bits/dim (of images) or nats (of points) of a checkpoint's averaged weights
@@ -67,8 +69,12 @@ impl Evaluate {
     /// # Errors
     /// If the checkpoint or the data cannot be read or do not fit each other, or the evaluation breaks down.
     pub fn run(self) -> Result<()> {
+        Team::work(Arc::default(), |team| self.run_with(team))
+    }
+
+    fn run_with(self, team: &Team) -> Result<()> {
         let start = Instant::now();
-        let device = self.compute.device()?;
+        let device = self.compute.device_for(team)?;
         let checkpoint = checkpoint::load(&self.checkpoint, &device)?;
         let mut config = checkpoint.description.config;
         config.data.relocate(self.data);
@@ -90,15 +96,19 @@ impl Evaluate {
         );
         let model = step::ready(checkpoint.average);
         let log_det = &config.log_det.eval;
-        let evaluation = Evaluation { data: &data, task: config.task.kind, log_det, seed: config.run.seed, limit: self.limit };
+        let evaluation =
+            Evaluation { data: &data, task: config.task.kind, log_det, seed: config.run.seed, limit: self.limit, team };
         let (noun, unit) = (data.kind.noun(), data.kind.unit());
-        let mut progress = Progress::new(noun, evaluation.n_samples() as u64);
+        let mut progress = Progress::new(noun, evaluation.n_samples() as u64).seen(team.is_first());
         let loss = evaluation.run(&model, &device, |done, mean| {
             progress.set(done as u64, &format!("{mean:.4} {unit}"));
             true
         })?;
         let loss = loss.context("the evaluation was stopped")?;
         drop(progress);
+        if !team.is_first() {
+            return Ok(());
+        }
         let result = Outcome {
             loss: data.kind.named("", loss.mean),
             standard_error: loss.standard_error,

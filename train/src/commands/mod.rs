@@ -13,6 +13,7 @@ mod sample;
 mod train;
 
 use ::train::device::DeviceChoice;
+use ::train::parallel::Team;
 use anyhow::Result;
 use burn::tensor::Device;
 use clap::{Args, Parser, Subcommand};
@@ -82,8 +83,13 @@ struct Compute {
 }
 
 impl Compute {
+    /// For one of the processes that compute together.
+    fn device_for(&self, team: &Team) -> Result<Device> {
+        self.choice.open(team.rank_on_machine())
+    }
+
     fn device(&self) -> Result<Device> {
-        self.choice.open(0)
+        self.device_for(&Team::alone())
     }
 }
 

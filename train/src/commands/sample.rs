@@ -2,14 +2,17 @@
 
 use super::{Compute, report};
 use ::train::data_kind::{DataKind, Named};
+use ::train::parallel::Team;
 use ::train::progress::duration;
 use ::train::{checkpoint, noise, picture, step, system};
 use anyhow::{Context, Result};
-use burn::tensor::Tensor;
+use burn::tensor::{Tensor, TensorData};
 use clap::{Args, ValueEnum};
 use datasets::points::Points;
+use residual_flows::{ResidualFlow, gaussian};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Instant;
 
 /// Samples images (a picture) or points (a table) from a checkpoint's averaged weights
@@ -66,12 +69,20 @@ impl Sample {
     /// # Errors
     /// If the checkpoint cannot be read, an inverse does not converge, or the picture cannot be written.
     pub fn run(self) -> Result<()> {
+        Team::work(Arc::default(), |team| self.run_with(team))
+    }
+
+    fn run_with(self, team: &Team) -> Result<()> {
         let start = Instant::now();
-        let device = self.compute.device()?;
+        let device = self.compute.device_for(team)?;
         let checkpoint = checkpoint::load(&self.checkpoint, &device)?;
         let (model, kind) = (step::ready(checkpoint.average), checkpoint.description.kind);
         let &Self { n, temperature, seed, .. } = &self;
-        let samples = model.sample(n, temperature, &mut noise::samples(seed).stream(0), &device)?;
+        let latents = gaussian([n, model.latent_dimensions()], &mut noise::samples(seed).stream(0), &device) * temperature;
+        let samples = sampled(&model, latents, team)?;
+        if !team.is_first() {
+            return Ok(());
+        }
         let beside = self.checkpoint.parent().unwrap_or(Path::new(""));
         let dir = self.out.as_deref().unwrap_or(beside);
         if self.out.is_some() {
@@ -112,6 +123,19 @@ impl Sample {
             }
         }
     }
+}
+
+/// The samples of latents `[n, dimensions]`, of which each process decodes a part.
+fn sampled(model: &ResidualFlow, latents: Tensor<2>, team: &Team) -> Result<Tensor<4>> {
+    let (device, [n, _], [c, h, w]) = (latents.device(), latents.dims(), model.image_shape());
+    let mut values = vec![0.0; n * c * h * w];
+    let mine = team.part().range(0..n);
+    if !mine.is_empty() {
+        let samples = model.unpad(model.decode(latents.slice([mine.clone()]))?);
+        let samples = samples.try_into_vec_as::<f32>().context("cannot read samples from the device")?;
+        values[mine.start * c * h * w..mine.end * c * h * w].copy_from_slice(&samples);
+    }
+    Ok(Tensor::from_data(TensorData::new(team.sum(values)?, [n, c, h, w]), &device))
 }
 
 fn temperature(text: &str) -> Result<f64, String> {

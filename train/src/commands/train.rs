@@ -2,13 +2,13 @@
 
 use super::report;
 use ::train::config::{Config, Source};
-use ::train::data::{self, DataSet};
+use ::train::data;
 use ::train::device::DeviceChoice;
-use ::train::fit;
+use ::train::fit::{self, Start};
+use ::train::parallel::Team;
 use ::train::progress::duration;
 use ::train::resume::Resumption;
 use ::train::run_dir::RunDir;
-use ::train::state::TrainingState;
 use ::train::stop;
 use ::train::summary::Summary;
 use anyhow::{Context, Result};
@@ -16,6 +16,7 @@ use burn::tensor::Device;
 use clap::Args;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 
 /// The exit code of a run that was stopped by a signal and saved: "try again later" of sysexits.h.
 const STOPPED: u8 = 75;
@@ -46,16 +47,6 @@ pub struct Train {
     json: bool,
 }
 
-/// What training starts with.
-struct Start {
-    config: Config,
-    source: Source,
-    data: [DataSet; 2],
-    device: Device,
-    dir: RunDir,
-    state: Option<TrainingState>,
-}
-
 impl Train {
     /// Trains; the exit code is 75 if the run was stopped and saved.
     ///
@@ -63,45 +54,60 @@ impl Train {
     /// Those of the configuration, the data, and training.
     pub fn run(self) -> Result<ExitCode> {
         let stop = stop::on_signals()?;
-        let Start { config, source, data, device, dir, state } = self.start()?;
-        let unit = data[1].kind.unit();
-        let summary = fit::fit(&config, &source, &dir, data, device, state, &stop)?;
-        let out = dir.root();
+        Team::work(stop.clone(), |team| {
+            let start = self.start(team)?;
+            let (unit, out) = (start.data[1].kind.unit(), start.dir.root().to_path_buf());
+            let summary = fit::fit(start, &stop)?;
+            if team.is_first() {
+                self.tell(&summary, unit, &out)?;
+            }
+            // `mpirun` ends other processes where one reports failure.
+            let is_success = summary.finished || !team.is_first();
+            Ok(if is_success { ExitCode::SUCCESS } else { ExitCode::from(STOPPED) })
+        })
+    }
+
+    fn tell(&self, summary: &Summary, unit: &str, out: &Path) -> Result<()> {
         if !summary.finished {
-            let Summary { steps, checkpoint, .. } = &summary;
+            let Summary { steps, checkpoint, .. } = summary;
             eprintln!("stopped after {steps} steps, saved in {}", checkpoint.display());
             eprintln!("go on with: train --resume {}", out.display());
         }
-        report(self.json, &summary, || lines(&summary, unit, out))?;
-        Ok(if summary.finished { ExitCode::SUCCESS } else { ExitCode::from(STOPPED) })
+        report(self.json, summary, || lines(summary, unit, out))
     }
 
     /// Settings, data and directory, checked before any work.
-    fn start(&self) -> Result<Start> {
+    fn start(&self, team: &Arc<Team>) -> Result<Start> {
         let Some(target) = &self.resume else {
             let file = self.config.as_deref().context("expected --config FILE or --resume DIR")?;
             let (mut config, source) = Config::load(file, &self.set)?;
-            let device = self.open_device(&mut config, &source)?;
+            let device = self.open_device(&mut config, &source, team)?;
             let data = data::open_both(&config, &source)?;
             let out = self.out.clone().unwrap_or_else(|| default_out(file));
-            let dir = RunDir::create(&out, &config, self.force)?;
-            return Ok(Start { config, source, data, device, dir, state: None });
+            let dir = if team.is_first() { RunDir::create(&out, &config, self.force)? } else { RunDir::of_another(&out) };
+            return Ok(Start { config, source, data, device, team: team.clone(), dir, state: None });
         };
         let mut resumption = Resumption::open(target, self.config.as_deref(), &self.set)?;
-        let device = self.open_device(&mut resumption.config, &resumption.source)?;
+        let device = self.open_device(&mut resumption.config, &resumption.source, team)?;
         let data = data::open_both(&resumption.config, &resumption.source)?;
+        resumption.adapt(&data[0])?;
         let out = self.out.clone().or_else(|| resumption.home.clone());
         let out = out.with_context(|| format!("{} belongs to no run: --out DIR says where to train on", target.display()))?;
         let config = resumption.config.clone();
-        let (dir, state, source) = resumption.prepare(&out, &data[0], self.force)?;
-        Ok(Start { config, source, data, device, dir, state })
+        // All have read what the first may now remove.
+        team.meet()?;
+        let (dir, state, source) = match team.is_first() {
+            true => resumption.prepare(&out, self.force)?,
+            false => resumption.prepared_by_another(&out),
+        };
+        Ok(Start { config, source, data, device, team: team.clone(), dir, state })
     }
 
     /// The device that the command line asks for, which becomes that of the settings, or the one that they ask for.
-    fn open_device(&self, config: &mut Config, source: &Source) -> Result<Device> {
+    fn open_device(&self, config: &mut Config, source: &Source, team: &Team) -> Result<Device> {
         config.device = self.device.unwrap_or(config.device);
         let place = || if self.device.is_some() { "--device".into() } else { source.place("device") };
-        config.device.open(0).with_context(place)
+        config.device.open(team.rank_on_machine()).with_context(place)
     }
 }
 

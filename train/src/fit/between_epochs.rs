@@ -36,7 +36,7 @@ impl Fit<'_> {
     fn evaluate(&mut self, model: &ResidualFlow, progress: &mut Progress, interrupted: &AtomicBool) -> Result<Option<TestLoss>> {
         let run = &self.config.run;
         let (task, log_det) = (self.config.task.kind, &self.config.log_det.eval);
-        let evaluation = Evaluation { data: &self.test, task, log_det, seed: run.seed, limit: None };
+        let evaluation = Evaluation { data: &self.test, task, log_det, seed: run.seed, limit: None, team: &self.team };
         let n = evaluation.n_samples();
         let (noun, unit) = (self.test.kind.noun(), self.test.kind.unit());
         let loss = evaluation.run(&self.stepper.averaged_model(model), &self.device, |done, mean| {
@@ -55,6 +55,9 @@ impl Fit<'_> {
 
     /// Measures Lipschitz bounds and estimators of the averaged weights.
     fn measure_layers(&mut self, model: &ResidualFlow, progress: &Progress) -> Result<()> {
+        if !self.team.is_first() {
+            return Ok(());
+        }
         let (config, step, epoch) = (self.config, self.stepper.steps(), self.position.epoch);
         let averaged = self.stepper.averaged_model(model);
         let layers = layers::measure(&averaged, self.probes.clone(), &config.log_det.train, config.run.seed, step)?;
@@ -64,6 +67,9 @@ impl Fit<'_> {
 
     /// Draws a picture; an inverse that does not converge is a warning only.
     pub fn draw(&mut self, model: &ResidualFlow, name: &str, progress: &Progress) -> Result<()> {
+        if !self.team.is_first() {
+            return Ok(());
+        }
         let path = self.journal.picture_path(name);
         for missing in self.showcase.draw(&self.stepper.averaged_model(model), &path)? {
             self.warn(&Warning { layer: None, text: missing }, progress)?;

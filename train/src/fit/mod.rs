@@ -12,6 +12,7 @@ use crate::fault::Fault;
 use crate::journal::Journal;
 use crate::metrics::{TimingRecord, TrainingRecord, WarningRecord};
 use crate::objective::Samples;
+use crate::parallel::Team;
 use crate::position::Position;
 use crate::progress::Progress;
 use crate::retention::Checkpoints;
@@ -25,6 +26,7 @@ use anyhow::{Result, bail};
 use burn::tensor::{Device, Tensor};
 use datasets::Prefetch;
 use residual_flows::ResidualFlow;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
@@ -33,6 +35,7 @@ struct Fit<'a> {
     config: &'a Config,
     dir: &'a RunDir,
     device: Device,
+    team: Arc<Team>,
     test: DataSet,
     /// On which the layers are measured.
     probes: Tensor<4>,
@@ -54,6 +57,25 @@ struct Clock {
     /// At the last record, with the samples since then.
     logged_seconds: f64,
     samples: usize,
+    waiting: f64,
+}
+
+/// What training starts with.
+pub struct Start {
+    /// The settings, and where they come from.
+    pub config: Config,
+    /// See [`Config::load`].
+    pub source: Source,
+    /// For training and for testing.
+    pub data: [DataSet; 2],
+    /// Where to compute.
+    pub device: Device,
+    /// The processes that train together.
+    pub team: Arc<Team>,
+    /// Where everything is written.
+    pub dir: RunDir,
+    /// Where a run goes on, if it has begun before.
+    pub state: Option<TrainingState>,
 }
 
 /// Trains as configured, and writes everything into the run's directory; from the beginning, or on from a state.
@@ -61,25 +83,19 @@ struct Clock {
 /// Once `interrupted` is set, the step in progress is finished, the run saved, and the function returns.
 ///
 /// # Errors
-/// If data cannot be read, does not fit the configuration, training breaks down numerically, or a file cannot be
-/// written.
-pub fn fit(
-    config: &Config,
-    source: &Source,
-    dir: &RunDir,
-    data: [DataSet; 2],
-    device: Device,
-    state: Option<TrainingState>,
-    interrupted: &AtomicBool,
-) -> Result<Summary> {
-    let [train, test] = data;
+/// If data cannot be read, does not fit the configuration, training breaks down numerically, a file cannot be written, or a
+/// process that trains with this one is lost.
+pub fn fit(mut start: Start, interrupted: &AtomicBool) -> Result<Summary> {
+    let state = start.state.take();
     let is_new = state.is_none();
     let (mut model, mut fit) = match state {
-        None => Fit::begin(config, source, dir, &train, test, device)?,
-        Some(state) => Fit::resume(config, dir, &train, test, device, state)?,
+        None => Fit::begin(&start)?,
+        Some(state) => Fit::resume(&start, state)?,
     };
-    let mut batches = Prefetch::train(train.batches, fit.position.epoch, fit.position.batch as usize, PREFETCH_DEPTH);
-    let mut progress = Progress::new("steps", fit.total_steps).after(fit.stepper.steps());
+    let (team, train) = (&start.team, start.data[0].batches.clone());
+    let position = fit.position;
+    let mut batches = Prefetch::train_parts(train, team.part(), position.epoch, position.batch as usize, PREFETCH_DEPTH);
+    let mut progress = Progress::new("steps", fit.total_steps).seen(team.is_first()).after(fit.stepper.steps());
     if is_new {
         fit.draw(&model, "start", &progress)?;
         fit.save(&model)?;
@@ -89,12 +105,14 @@ pub fn fit(
             let worked = fit.work_between_epochs(&model, &mut progress, interrupted);
             fit.or_save(&model, worked)?;
         }
-        if !fit.goes_on() || interrupted.load(Ordering::Relaxed) {
+        let stops = team.any(!fit.goes_on() || interrupted.load(Ordering::Relaxed));
+        if fit.or_save(&model, stops)? {
             break;
         }
         let micro_batches = fit.micro_batches(&mut batches);
         let micro_batches = fit.or_save(&model, micro_batches)?;
-        model = fit.step(model, micro_batches, &mut progress)?;
+        let made = fit.step(model.clone(), micro_batches, &mut progress);
+        model = fit.or_save(&model, made)?;
         let limit = fit.check_skipped();
         fit.or_save(&model, limit)?;
         if fit.save_is_due()? {
@@ -122,12 +140,14 @@ impl Fit<'_> {
     /// A step with these images.
     fn step(&mut self, model: ResidualFlow, micro_batches: Vec<Samples>, progress: &mut Progress) -> Result<ResidualFlow> {
         let begin = Instant::now();
-        let epoch = self.position.epoch;
-        self.clock.samples += micro_batches.iter().map(Samples::count).sum::<usize>();
-        micro_batches.iter().for_each(|_| self.position.advance());
+        let (epoch, n_batches) = (self.position.epoch, micro_batches.len());
+        let n_samples: usize = micro_batches.iter().map(Samples::count).sum();
         self.stepper.set_alarm(self.log.watch.alarm());
         let (model, outcome) = self.stepper.step(model, micro_batches)?;
-        self.log.training_seconds += begin.elapsed().as_secs_f64();
+        (0..n_batches).for_each(|_| self.position.advance());
+        self.clock.samples += n_samples * self.team.size();
+        self.clock.waiting += self.stepper.times().waiting.as_secs_f64();
+        self.log.training_seconds += self.team.of_first(begin.elapsed().as_secs_f64())?;
         match outcome {
             StepOutcome::Made(stats) => {
                 self.log.evaluated = None;
@@ -198,8 +218,10 @@ impl Fit<'_> {
             let record =
                 TrainingRecord { step, epoch, loss, log_pz, log_det, classes, gradient_norm, max_lipschitz, learning_rate };
             let speed = kind.named_speed(per_second);
-            self.journal.training(&record, &TimingRecord { step, elapsed_seconds: seconds, speed })?;
-            (clock.logged_seconds, clock.samples) = (seconds, 0);
+            let waiting_fraction = (self.team.size() > 1).then(|| clock.waiting / (seconds - clock.logged_seconds));
+            let timing = TimingRecord { step, elapsed_seconds: seconds, speed, waiting_fraction };
+            self.journal.training(&record, &timing)?;
+            (clock.logged_seconds, clock.samples, clock.waiting) = (seconds, 0, 0.0);
         }
         Ok(())
     }

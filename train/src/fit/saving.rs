@@ -21,6 +21,9 @@ impl Fit<'_> {
 
     /// Copies the run's state, to be written in the background.
     pub fn save(&mut self, model: &ResidualFlow) -> Result<()> {
+        if !self.team.is_first() {
+            return Ok(());
+        }
         self.journal.mark(&mut self.log);
         self.log.best = self.checkpoints.best().to_vec();
         let state = TrainingState {
@@ -58,7 +61,9 @@ impl Fit<'_> {
             peak_memory_bytes: system::peak_memory_bytes(),
             checkpoint: self.checkpoints.last(),
         };
-        self.dir.write("summary.json", &format!("{}\n", serde_json::to_string_pretty(&summary)?))?;
+        if self.team.is_first() {
+            self.dir.write("summary.json", &format!("{}\n", serde_json::to_string_pretty(&summary)?))?;
+        }
         Ok(summary)
     }
 

@@ -1,0 +1,123 @@
+//! Processes that train together make the step that one would make with all their samples.
+
+mod common;
+
+use burn::tensor::Device;
+use common::tiny_config;
+use datasets::Part;
+use residual_flows::ResidualFlow;
+use residual_flows::state::named_tensors;
+use std::sync::Arc;
+use train::config::{Config, Source};
+use train::data::{self, DataSet};
+use train::noise;
+use train::parallel::{Team, team_of_threads};
+use train::schedule::Timeline;
+use train::step::{StepOutcome, StepStats, Stepper};
+
+/// Log-determinants without noise, and steps that are the gradient itself.
+const EXACT: [&str; 7] = [
+    "log_det.train.method=exact",
+    "optim.optimizer=sgd",
+    "optim.learning_rate=1.0",
+    "optim.warmup_steps=0",
+    "optim.momentum=0.0",
+    "optim.clip_norm=inf",
+    "optim.batch_size=11",
+];
+
+fn config(settings: &[&str]) -> (Config, Source) {
+    let settings = EXACT.iter().chain(settings).map(|setting| setting.to_string()).collect();
+    let source = Source::new("tiny.toml".into(), tiny_config(), settings);
+    (source.parse().expect("settings that make sense"), source)
+}
+
+/// A step from the same model, by one member of a team.
+fn step(config: &Config, train: &DataSet, team: Team) -> ([ResidualFlow; 2], StepStats) {
+    let device = Device::flex();
+    let noise = noise::initial_weights(1);
+    let mut model = config.model.init(train.shape(), &mut noise.stream(0), &device).expect("a model");
+    let whole = data::tensor(train.batches.train_batch(0, 0).expect("a batch"), &device);
+    model.initialize(whole).expect("images of its shape");
+    let micro_batches = (0..config.optim.accumulate).map(|index| {
+        let part = train.batches.train_part(0, index, team.part()).expect("a part of a batch");
+        data::samples(part, &device)
+    });
+    let timeline = Timeline { total_steps: 10, steps_per_epoch: 5.0 };
+    let mut stepper = Stepper::new(config, train.kind.clone(), timeline);
+    let micro_batches = micro_batches.collect();
+    stepper = stepper.with_team(Arc::new(team));
+    let (after, outcome) = stepper.step(model.clone(), micro_batches).expect("a step");
+    let StepOutcome::Made(stats) = outcome else { panic!("a step that is made") };
+    ([model, after], stats)
+}
+
+/// What a step changes, but for the vectors of power iteration.
+fn change([before, after]: [ResidualFlow; 2]) -> Vec<f64> {
+    let changes = named_tensors(&before).into_iter().zip(named_tensors(&after)).filter(|(old, _)| !old.name.ends_with("vector"));
+    changes.flat_map(|(old, new)| new.values.into_iter().zip(old.values).map(|(new, old)| f64::from(new - old))).collect()
+}
+
+fn norm(values: impl Iterator<Item = f64>) -> f64 {
+    values.map(|value| value * value).sum::<f64>().sqrt()
+}
+
+#[test]
+fn a_team_makes_the_step_of_one_process() {
+    let cases: [&[&str]; 4] = [
+        &[],
+        &["optim.accumulate=2"],
+        &["model.batch_norm=true", "model.flow_batch_norm=true"],
+        &["task.kind=hybrid", "model.classes=10"],
+    ];
+    for settings in cases {
+        let (config, source) = config(settings);
+        let train = data::open(&config, &source, datasets::Split::Train).expect("the digits");
+        let (models, alone) = step(&config, &train, Team::alone());
+        let expected = change(models);
+        for size in [2, 3] {
+            let steps: Vec<_> = std::thread::scope(|scope| {
+                let members = team_of_threads(size).into_iter();
+                let threads: Vec<_> = members.map(|team| scope.spawn(|| step(&config, &train, team))).collect();
+                threads.into_iter().map(|thread| thread.join().expect("a step")).collect()
+            });
+            for (models, stats) in steps {
+                let got = change(models);
+                let error = norm(got.iter().zip(&expected).map(|(a, b)| a - b)) / norm(expected.iter().copied());
+                assert!(error < 1e-5, "{settings:?}, {size} processes: {error}");
+                for (a, b) in [(stats.loss, alone.loss), (stats.gradient_norm, alone.gradient_norm)] {
+                    assert!((a - b).abs() < 1e-5 * b.abs(), "{settings:?}, {size} processes: {a} {b}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn all_members_know_the_same() {
+    let told: Vec<_> = std::thread::scope(|scope| {
+        let ask = |team: Team| {
+            let rank = team.rank();
+            let sum = team.sum(vec![rank as f32, 1.0]).expect("a sum");
+            (team.any(rank == 2).expect("a vote"), team.any(false).expect("a vote"), team.of_first(7.0 + rank as f64).ok(), sum)
+        };
+        let threads: Vec<_> = team_of_threads(4).into_iter().map(|team| scope.spawn(move || ask(team))).collect();
+        threads.into_iter().map(|thread| thread.join().expect("answers")).collect()
+    });
+    assert!(told.iter().all(|told| *told == (true, false, Some(7.0), vec![6.0, 4.0])), "{told:?}");
+}
+
+#[test]
+fn a_lost_member_is_an_error() {
+    let mut team = team_of_threads(2);
+    drop(team.pop());
+    assert!(team[0].sum(vec![1.0f64]).is_err());
+}
+
+#[test]
+fn parts_are_a_division() {
+    for (n, of) in [(10, 3), (3, 3), (64, 4), (2, 5)] {
+        let parts: Vec<usize> = (0..of).flat_map(|index| Part { index, of }.range(0..n)).collect();
+        assert!(parts.into_iter().eq(0..n), "{n} {of}");
+    }
+}
