@@ -3,6 +3,7 @@
 //! The program always computes on the CPU. Its features `cuda` and `wgpu` add graphics cards: those of NVIDIA, and those
 //! that Vulkan, Metal or DirectX 12 reach.
 
+use crate::parallel::Team;
 use crate::system;
 use anyhow::{Result, anyhow};
 use burn::tensor::Device;
@@ -82,27 +83,44 @@ impl Driver {
 }
 
 impl DeviceChoice {
-    /// The device, for the process that is this one of those on its machine.
+    /// The device, for one of the processes that compute together.
     ///
     /// # Errors
     /// If there is no such device, with what to build or install. Nothing has been computed then.
-    pub fn open(self, process: usize) -> Result<Device> {
-        let (driver, index) = match self {
-            Self::Cpu => return Ok(Device::flex()),
-            Self::Auto if Driver::Cuda.devices().is_empty() => return Ok(Device::flex()),
-            Self::Auto => (Driver::Cuda, None),
-            Self::Card(driver, index) => (driver, index),
-        };
+    pub fn open(self, team: &Team) -> Result<Device> {
+        let Some((driver, index)) = self.card(team) else { return Ok(Device::flex()) };
         let devices = driver.devices();
         let n = devices.len();
         if n == 0 {
             return Err(anyhow!("device {self}: {}", driver.missing()));
         }
-        let index = index.unwrap_or(process % n);
         devices.into_iter().nth(index).ok_or_else(|| {
             let last = n - 1;
             anyhow!("device {self}: `{0}` has {n} devices, {0}:0 to {0}:{last}; see `train devices`", driver.name())
         })
+    }
+
+    /// Memory that it has for each of the processes that compute together, where that can be found out: not of `wgpu`'s.
+    pub fn memory_bytes(self, team: &Team) -> Option<usize> {
+        match self.card(team) {
+            None => Some(usize::try_from(system::memory_bytes()?).ok()? / team.size_on_machine()),
+            Some((Driver::Cuda, index)) => system::nvidia_memory_bytes(index),
+            Some((Driver::Wgpu, _)) => None,
+        }
+    }
+
+    /// The driver and the number of the card that is meant; `None`: the CPU.
+    fn card(self, team: &Team) -> Option<(Driver, usize)> {
+        let (driver, index) = match self {
+            Self::Cpu => return None,
+            Self::Auto => (Driver::Cuda, None),
+            Self::Card(driver, index) => (driver, index),
+        };
+        let n = driver.devices().len();
+        match self {
+            Self::Auto if n == 0 => None,
+            _ => Some((driver, index.unwrap_or(team.rank_on_machine() % n.max(1)))),
+        }
     }
 }
 
@@ -208,7 +226,7 @@ mod tests {
 
     #[test]
     fn the_cpu_is_always_there() -> Result<()> {
-        assert_eq!(DeviceChoice::Cpu.open(3)?, Device::flex());
+        assert_eq!(DeviceChoice::Cpu.open(&Team::alone())?, Device::flex());
         assert_eq!(list()[0].name, "cpu");
         Ok(())
     }

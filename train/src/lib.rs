@@ -5,6 +5,7 @@
 //! | [`config`] | one TOML file per experiment: strict, with every default in one place |
 //! | [`step`] | one optimiser step, without input and output; with [`objective`] and [`classification`], [`optimizer`], [`schedule`] and [`ema`] |
 //! | [`fit`] | the training loop, with [`position`] and [`stop`] |
+//! | [`footprint`] | how much memory a configuration takes |
 //! | [`fault`], [`watch`], [`layers`] | numbers that go wrong, and where |
 //! | [`data`], [`data_kind`], [`loss_unit`] | images and points, and the units of their likelihoods |
 //! | [`device`] | the CPU, or a graphics card |
@@ -39,6 +40,7 @@ pub mod estimators;
 pub mod evaluate;
 pub mod fault;
 pub mod fit;
+pub mod footprint;
 pub mod history;
 pub mod journal;
 pub mod layers;

@@ -1,6 +1,7 @@
 //! What the operating system knows about this process and its machine; `None` where it does not tell.
 
 use std::fs::read_to_string;
+use std::process::Command;
 
 /// The largest amount of memory the process has had resident so far.
 pub fn peak_memory_bytes() -> Option<u64> {
@@ -10,6 +11,14 @@ pub fn peak_memory_bytes() -> Option<u64> {
 /// Memory of the machine.
 pub fn memory_bytes() -> Option<u64> {
     kibibytes("/proc/meminfo", "MemTotal:")
+}
+
+/// Memory of an NVIDIA card by its number, as its driver's program says.
+pub fn nvidia_memory_bytes(card: usize) -> Option<usize> {
+    let query = ["--query-gpu=memory.total", "--format=csv,noheader,nounits", "--id", &card.to_string()];
+    let output = Command::new("nvidia-smi").args(query).output().ok()?;
+    let mebibytes: usize = String::from_utf8(output.stdout).ok()?.trim().parse().ok()?;
+    Some(mebibytes << 20)
 }
 
 /// The machine's name.

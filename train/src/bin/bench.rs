@@ -4,6 +4,7 @@ use ::train::config::Config;
 use ::train::data_kind::DataKind;
 use ::train::device::DeviceChoice;
 use ::train::objective::Samples;
+use ::train::parallel::Team;
 use ::train::schedule::Timeline;
 use ::train::step::{Stepper, ready};
 use ::train::{noise, system};
@@ -122,7 +123,7 @@ fn measure(arguments: &Arguments) -> Result<Outcome> {
             source.place("data")
         )
     })?;
-    let device = arguments.device.unwrap_or(config.device).open(0)?;
+    let device = arguments.device.unwrap_or(config.device).open(&Team::alone())?;
     let (batch, repeats) = (arguments.batch.get(), arguments.repeats.get());
     let noise = noise::benchmark(config.run.seed);
     let images = random_images(batch, shape, &mut noise.stream(0), &device);

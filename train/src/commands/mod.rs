@@ -85,7 +85,7 @@ struct Compute {
 impl Compute {
     /// For one of the processes that compute together.
     fn device_for(&self, team: &Team) -> Result<Device> {
-        self.choice.open(team.rank_on_machine())
+        self.choice.open(team)
     }
 
     fn device(&self) -> Result<Device> {

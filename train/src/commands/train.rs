@@ -107,7 +107,7 @@ impl Train {
     fn open_device(&self, config: &mut Config, source: &Source, team: &Team) -> Result<Device> {
         config.device = self.device.unwrap_or(config.device);
         let place = || if self.device.is_some() { "--device".into() } else { source.place("device") };
-        config.device.open(team.rank_on_machine()).with_context(place)
+        config.device.open(team).with_context(place)
     }
 }
 

@@ -3,6 +3,7 @@
 use super::{Clock, Fit, Start};
 use crate::config::{Config, Source};
 use crate::data::{DataSet, tensor};
+use crate::footprint;
 use crate::journal::Journal;
 use crate::noise;
 use crate::parallel::Team;
@@ -22,13 +23,16 @@ impl<'a> Fit<'a> {
     /// At the beginning, with a new model.
     pub fn begin(start: &'a Start) -> Result<(ResidualFlow, Self)> {
         let Start { config, source, device, data: [train, _], .. } = start;
-        let model = initial_model(config, source, train, device)?;
+        let model = random_model(config, source, train, device)?;
+        footprint::check(start, &model)?;
+        let model = initialized(model, config, train, device)?;
         Ok((model, Self::new(start, Position::new(0, 0, train), 0, RunLog::default())?))
     }
 
     /// Where a checkpoint was made.
     pub fn resume(start: &'a Start, state: TrainingState) -> Result<(ResidualFlow, Self)> {
         let [model, average] = state.models(&start.device)?;
+        footprint::check(start, &model)?;
         let TrainingState { description: Description { step, epoch, batch, .. }, optimizer, log, .. } = state;
         let mut fit = Self::new(start, Position::new(epoch, batch, &start.data[0]), step, log)?;
         fit.stepper.restore(step, &optimizer, &model, average)?;
@@ -80,11 +84,20 @@ impl<'a> Fit<'a> {
 /// # Errors
 /// If the batch cannot be read, or does not fit the configuration.
 pub fn initial_model(config: &Config, source: &Source, train: &DataSet, device: &Device) -> Result<ResidualFlow> {
-    let first = tensor(train.batches.train_batch(0, 0)?, device);
+    initialized(random_model(config, source, train, device)?, config, train, device)
+}
+
+/// A model with random weights.
+fn random_model(config: &Config, source: &Source, train: &DataSet, device: &Device) -> Result<ResidualFlow> {
     let noise = noise::initial_weights(config.run.seed);
     let model = config.model.init(train.shape(), &mut noise.stream(0), device);
-    let mut model = model.with_context(|| source.place("model"))?;
-    let padded = model.pad(first, &mut noise.stream(1))?;
+    model.with_context(|| source.place("model"))
+}
+
+/// The model with ActNorm initialised from the whole first batch.
+fn initialized(mut model: ResidualFlow, config: &Config, train: &DataSet, device: &Device) -> Result<ResidualFlow> {
+    let first = tensor(train.batches.train_batch(0, 0)?, device);
+    let padded = model.pad(first, &mut noise::initial_weights(config.run.seed).stream(1))?;
     model.initialize(padded.input)?;
     Ok(model)
 }

@@ -40,13 +40,14 @@ pub struct Team {
 struct Place {
     rank: usize,
     size: usize,
-    on_machine: usize,
+    rank_on_machine: usize,
+    size_on_machine: usize,
 }
 
 impl Team {
     /// A process without others.
     pub fn alone() -> Self {
-        Self { place: Place { rank: 0, size: 1, on_machine: 0 }, link: None }
+        Self { place: Place { rank: 0, size: 1, rank_on_machine: 0, size_on_machine: 1 }, link: None }
     }
 
     /// Does work together with the processes that were started with this one. If it fails in one of them, all end.
@@ -80,7 +81,12 @@ impl Team {
 
     /// Number of this process among those on its machine, from 0.
     pub fn rank_on_machine(&self) -> usize {
-        self.place.on_machine
+        self.place.rank_on_machine
+    }
+
+    /// Number of processes on this one's machine.
+    pub fn size_on_machine(&self) -> usize {
+        self.place.size_on_machine
     }
 
     /// Whether this is the one that writes files and speaks.

@@ -10,7 +10,7 @@ use std::sync::mpsc::{Receiver, channel};
 pub fn team_of_threads(size: usize) -> Vec<Team> {
     let (givers, takers): (Vec<_>, Vec<_>) = (0..size).map(|_| channel()).unzip();
     std::thread::spawn(move || while serve(&takers).is_some() {});
-    let place = |rank| Place { rank, size, on_machine: rank };
+    let place = |rank| Place { rank, size, rank_on_machine: rank, size_on_machine: size };
     givers
         .into_iter()
         .enumerate()
