@@ -242,8 +242,7 @@ impl ResidualFlowConfig {
         require(fits, "block", "\"residual\" for images of one channel", "\"coupling\"".into())?;
         let single = !self.activation.pairs_channels();
         require(single, "activation", "one without pairs of channels in coupling blocks", format!("{:?}", self.activation))?;
-        require(!self.batch_norm, "batch_norm", "false with coupling blocks (`flow_batch_norm` fits them)", "true".into())?;
-        require(self.dropout == 0.0, "dropout", "0 with coupling blocks", self.dropout.to_string())
+        require(!self.batch_norm, "batch_norm", "false with coupling blocks (`flow_batch_norm` fits them)", "true".into())
     }
 
     /// Whether a block (of those before the dense end) has an activation before its first layer. The plain first block

@@ -44,6 +44,7 @@ mod certificate;
 mod config;
 mod convolution;
 mod distribution;
+mod dropout;
 mod error;
 mod fixed_point;
 pub mod flows;

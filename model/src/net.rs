@@ -2,6 +2,7 @@
 
 use crate::activation::{Activation, ActivationKind};
 use crate::branch::{Branch, BranchGradients, BranchParts, Form, GeneralBranch, channel_means};
+use crate::dropout::Dropout;
 use crate::error::{ModelError, Result};
 use crate::gradients::Gradients;
 use crate::lipschitz::{
@@ -38,10 +39,8 @@ pub struct ContractiveNet {
     preactivation: bool,
     dense: bool,
     elements: usize,
-    dropout: f64,
-    /// Dropout's factors while a training step is made, `[batch, 1, 1, channels]`.
     #[module(skip)]
-    mask: Option<Box<Tensor<4>>>,
+    dropout: Dropout,
 }
 
 /// What a [`ContractiveNet`] is built for.
@@ -107,8 +106,7 @@ impl ContractiveNetConfig {
             preactivation: self.preactivation,
             dense: self.dense,
             elements: c * h * w,
-            dropout: self.dropout,
-            mask: None,
+            dropout: Dropout::new(self.dropout),
         };
         net.convolutions = self.layers(channels, &net.norm_pairs()).map(|layer| layer.init(rng, device)).collect();
         let n_activations = n - 1 + usize::from(self.preactivation);
@@ -174,7 +172,7 @@ impl ContractiveNet {
             preactivation: before.first(),
             activations: between.iter().collect(),
             input_shift: shift.map(MovingBatchNorm::shift),
-            last_mask: self.mask.as_deref().cloned(),
+            last_mask: self.dropout.mask(),
         }
     }
 
@@ -255,19 +253,14 @@ impl ContractiveNet {
 
     /// Draws which channels the next training step leaves out; they stay out until [`clear_dropout`](Self::clear_dropout).
     pub fn draw_dropout(&mut self, batch: usize, rng: &mut impl Rng) {
-        if self.dropout == 0.0 {
-            return;
+        if let Some(last) = self.convolutions.last() {
+            self.dropout.draw(batch, last.weight.dims()[1], rng, &last.weight.device());
         }
-        let Some(last) = self.convolutions.last() else { return };
-        let channels = last.weight.dims()[1];
-        let kept = (1.0 / (1.0 - self.dropout)) as f32;
-        let factors = (0..batch * channels).map(|_| if rng.random_bool(self.dropout) { 0.0 } else { kept });
-        self.mask = Some(Box::new(from_vec(factors.collect(), [batch, 1, 1, channels], &last.weight.device())));
     }
 
     /// Takes all channels in again.
     pub fn clear_dropout(&mut self) {
-        self.mask = None;
+        self.dropout.clear();
     }
 
     /// Moves the means of the batch norms towards those of a batch `[batch, channels, height, width]`, all of them found at

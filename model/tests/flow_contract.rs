@@ -39,7 +39,7 @@ fn residual(name: &'static str, config: ContractiveNetConfig, large: f32) -> Cas
     });
     let mut layer = with_tensors(layer.clone(), tensors.collect()).unwrap();
     layer.update_lipschitz(&PowerIteration { tol: 1e-7, max_iters: 1000, random_starts: 10 });
-    layer.net_mut().unwrap().draw_dropout(BATCH, &mut rng);
+    layer.draw_dropout(BATCH, &mut rng);
     Case { name, layer, x: gaussian([BATCH, c, h, w], &mut rng, &device()) }
 }
 
@@ -120,10 +120,12 @@ fn coupling(name: &'static str, shape: [usize; 3], split: Split, swapped: bool, 
         activation: ActivationKind::LipSwish,
         preactivation: swapped,
         dense,
+        dropout: if swapped { 0.4 } else { 0.0 },
     };
     let mut rng = NoiseKey::new(13, [0, 0]).stream(0);
-    let layer = Coupling::new(net.init(&mut rng, &device()), split, swapped);
-    Case { name, layer: shaken(FlowLayer::Coupling(layer)), x: gaussian([BATCH, c, h, w], &mut rng, &device()) }
+    let mut layer = shaken(FlowLayer::Coupling(Coupling::new(net.init(&mut rng, &device()), split, swapped)));
+    layer.draw_dropout(BATCH, &mut rng);
+    Case { name, layer, x: gaussian([BATCH, c, h, w], &mut rng, &device()) }
 }
 
 /// Elementwise layers, matrices and couplings.
@@ -143,11 +145,11 @@ fn other_cases() -> Vec<Case> {
         Case { name: "invertible_linear per pixel", layer: shaken(FlowLayer::InvertibleLinear(per_pixel)), x: images.clone() },
         Case { name: "invertible_linear dense", layer: shaken(FlowLayer::InvertibleLinear(of_all)), x: images },
         coupling("coupling of channels", [2, 3, 2], Split::Channels, false, false),
-        coupling("coupling of channels, swapped, odd", [3, 2, 2], Split::Channels, true, false),
+        coupling("coupling of channels, swapped, odd, dropout", [3, 2, 2], Split::Channels, true, false),
         coupling("coupling of pixels", [2, 3, 3], Split::Checkerboard, false, false),
-        coupling("coupling of pixels, swapped", [1, 4, 3], Split::Checkerboard, true, false),
+        coupling("coupling of pixels, swapped, dropout", [1, 4, 3], Split::Checkerboard, true, false),
         coupling("coupling, dense", [4, 2, 1], Split::Channels, false, true),
-        coupling("coupling of points", [3, 1, 1], Split::Channels, true, true),
+        coupling("coupling of points, dropout", [3, 1, 1], Split::Channels, true, true),
     ]
 }
 

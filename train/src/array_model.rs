@@ -97,9 +97,6 @@ impl ArrayModel {
 
     /// Images with their padding, if the model has any.
     fn padded(&self, images: Tensor<4>, batch: usize) -> Result<Tensor<4>> {
-        if images.dims()[1] == self.model.input_shape()[0] {
-            return Ok(images);
-        }
         Ok(self.model.pad(images, &mut noise::evaluation(self.seed, batch).stream(u64::MAX))?.input)
     }
 
@@ -125,7 +122,7 @@ impl ArrayModel {
         let fits = matches!(latents.shape[..], [n, dimensions] if n > 0 && dimensions == d);
         ensure!(fits, "latents have shape {:?}, expected [n, {d}]", latents.shape);
         let mut values = Vec::new();
-        for batch in latents.values.chunks(d * self.batch) {
+        for batch in latents.values.chunks(d.saturating_mul(self.batch)) {
             let latents = tensor([batch.len() / d, d], batch, &self.device);
             values.extend(to_vec(self.model.unpad(self.model.decode(latents)?))?);
         }
@@ -184,7 +181,7 @@ impl ArrayModel {
             }
         };
         let size = c * h * w;
-        let mut batches = standardized.chunks(size * self.batch).enumerate();
+        let mut batches = standardized.chunks(size.saturating_mul(self.batch)).enumerate();
         batches.try_for_each(|(index, batch)| run(index, tensor([batch.len() / size, c, h, w], batch, &self.device)))
     }
 }

@@ -39,7 +39,7 @@ pub fn read(path: &Path) -> Result<Array> {
 ///
 /// # Errors
 /// If the file cannot be read, or holds anything else.
-pub fn read_labels(path: &Path) -> Result<Vec<usize>> {
+pub fn read_labels(path: &Path) -> Result<Vec<u32>> {
     let bytes = read_bytes(path)?;
     let wide = |error| match error {
         ViewNpyError::WrongDescriptor(_) => ArrayViewD::<i32>::view_npy(&bytes).map(|view| view.mapv(i64::from)),
@@ -53,7 +53,7 @@ pub fn read_labels(path: &Path) -> Result<Vec<usize>> {
     let labels = labels.map_err(|error| unusable(path, "int64, int32 or uint8", &error))?;
     ensure!(labels.ndim() == 1, "{}: labels have shape {:?}, expected [n]", path.display(), labels.shape());
     let class = |(at, &label): (usize, &i64)| {
-        usize::try_from(label).map_err(|_| anyhow!("{}: label {at} is {label}, expected numbers from 0 up", path.display()))
+        u32::try_from(label).map_err(|_| anyhow!("{}: label {at} is {label}, expected numbers from 0 up", path.display()))
     };
     labels.iter().enumerate().map(class).collect()
 }

@@ -1,8 +1,17 @@
 //! The research code's own checkpoints, through the commands: the latents and log-determinants that it computes for them.
 
+use burn::tensor::Device;
+use safetensors::SafeTensors;
+use safetensors::tensor::TensorView;
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use train::arrays;
+use train::optimizer::{Optimizer, OptimizerKind};
+use train::research::import;
+use train::research::state_dict::StateDict;
+use train::research::torch::TorchFile;
+use train::state::OptimizerState;
 
 fn fixture(case: &str, file: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/research").join(case).join(file)
@@ -49,6 +58,37 @@ fn images_agree_in_both_formats_and_with_both_weights() {
     }
 }
 
+/// Options that the trained cases do not use, and the other optimisers.
+#[test]
+fn options_agree_with_both_weights() {
+    for case in ["tiny", "tiny_legacy", "learned_p", "coupling", "quadratic"] {
+        agrees(&fixture(case, "checkpoint.pth"), case, "raw", "");
+        agrees(&fixture(case, "checkpoint.pth"), case, "ema", "ema_");
+    }
+}
+
+/// What each optimiser remembers, of every parameter that was trained, and for which numbers of steps.
+#[test]
+fn memories_of_all_optimisers_are_imported() {
+    for (case, kind, steps, slots) in [
+        ("tiny", OptimizerKind::Adam, 5, 2),
+        ("learned_p", OptimizerKind::Adamax, 5, 2),
+        ("coupling", OptimizerKind::RmsProp, 5, 1),
+        // It does not count its steps.
+        ("quadratic", OptimizerKind::Sgd, 0, 1),
+    ] {
+        let state = import::read(&fixture(case, "checkpoint.pth"), &Device::flex()).unwrap();
+        let OptimizerState { kind: found, steps: counted, slots: remembered } = &state.optimizer;
+        assert_eq!((*found, *counted, remembered.len()), (kind, steps, slots), "{case}");
+        // What is no parameter: vectors, and running means.
+        let untrained = |name: &str| ["vector", "opposite", "running_mean"].iter().any(|end| name.ends_with(end));
+        let trained = state.weights.iter().filter(|tensor| !untrained(&tensor.name)).count();
+        assert!(remembered.values().all(|slot| slot.len() == trained), "{case}");
+        let [model, _] = state.models(&Device::flex()).unwrap();
+        Optimizer::new(&state.description.config.optim).restore(&state.optimizer, &model).unwrap();
+    }
+}
+
 #[test]
 fn points_agree() {
     agrees(&fixture("toy2d", "checkpoint.pth"), "toy2d", "raw", "");
@@ -63,6 +103,57 @@ fn imported_checkpoints_are_the_same_models() {
     agrees(&imported, "rgb_swish", "raw", "");
     agrees(&imported, "rgb_swish", "ema", "ema_");
     run(&["sample", out, "--n", "2"]);
+}
+
+fn floats(view: &TensorView) -> Vec<f32> {
+    view.data().chunks_exact(4).map(|word| f32::from_le_bytes(word.try_into().unwrap())).collect()
+}
+
+/// Names, shapes and values are those of the file that was imported, so that `load_state_dict` is content.
+#[test]
+fn exported_checkpoints_are_what_was_imported() {
+    // What changes with every evaluation there, and how many batches a mean has seen, which does not matter.
+    let is_passing = |name: &str| name.contains(".last_") || name.ends_with(".step");
+    for case in ["rgb_swish", "celeba_elu", "toy2d", "learned_p", "coupling", "quadratic"] {
+        let dir = tempfile::tempdir().unwrap();
+        let path = |name: &str| dir.path().join(name).to_str().unwrap().to_string();
+        let original = fixture(case, "checkpoint.pth");
+        run(&["import", original.to_str().unwrap(), "--out", &path("imported.safetensors")]);
+        run(&["export", &path("imported.safetensors"), "--out", &path("exported.safetensors")]);
+        let exported = std::fs::read(path("exported.safetensors")).unwrap();
+        let exported = SafeTensors::deserialize(&exported).unwrap();
+        let original = std::fs::read(original).unwrap();
+        let original = TorchFile::parse(&original).unwrap();
+        let mut names = BTreeSet::new();
+        let mut compare = |item, prefix: &str| {
+            let dict = StateDict::new(&original, item).unwrap();
+            for name in dict.names() {
+                let view = exported.tensor(&format!("{prefix}{name}")).unwrap_or_else(|_| panic!("{case}: no {name}"));
+                names.insert(format!("{prefix}{name}"));
+                // Flags are whole numbers, and the geometric distribution's parameter is double.
+                if name.ends_with(".initialized") || name.ends_with(".geom_p") {
+                    assert!(view.shape().is_empty() && view.data().len() == 8, "{name}");
+                    continue;
+                }
+                let values = dict.get(name).unwrap().unwrap();
+                assert_eq!(view.shape(), values.shape, "{name}");
+                if name.ends_with(".scale") {
+                    assert!((floats(&view)[0] / values.values[0] - 1.0).abs() < 1e-4, "{name}");
+                } else if !is_passing(name) {
+                    assert_eq!(floats(&view), values.values, "{name}");
+                }
+            }
+        };
+        compare(original.root().get("state_dict").unwrap(), "");
+        if let Some(average) = original.root().get("ema") {
+            compare(average.get("shadow_params").unwrap(), "ema.shadow_params.");
+        }
+        let all: BTreeSet<String> = exported.names().into_iter().map(String::from).collect();
+        let more: Vec<&String> = all.difference(&names).filter(|name| case != "toy2d" || !name.starts_with("ema.")).collect();
+        assert!(more.is_empty(), "{case}: {more:?}");
+        let again = train(&["export", &path("imported.safetensors"), "--out", &path("exported.safetensors")]);
+        assert!(!again.status.success() && String::from_utf8_lossy(&again.stderr).contains("--force"));
+    }
 }
 
 #[test]

@@ -125,7 +125,7 @@ fn runs_go_on_from_there() {
         workshop.error(&["--resume", checkpoint, "--config", "config.toml", "--set", "model.hidden_channels=8", "--out", "o"]);
     assert!(other.contains("does not fit the model of the settings") && other.contains("shape"), "{other}");
     let message =
-        workshop.error(&["--resume", checkpoint, "--config", "config.toml", "--set", "optim.optimizer=sgd", "--out", "p"]);
+        workshop.error_of_run(&["--resume", checkpoint, "--config", "config.toml", "--set", "optim.optimizer=sgd", "--out", "p"]);
     assert!(message.contains("optim.optimizer"), "{message}");
     let message = workshop.error(&["--resume", checkpoint, "--config", "config.toml"]);
     assert!(message.contains("--out DIR"), "{message}");

@@ -3,6 +3,7 @@
 use crate::activation::{Activation, ActivationKind};
 use crate::branch::{Branch, BranchParts};
 use crate::convolution::PlainConvolution;
+use crate::dropout::Dropout;
 use crate::gradients::Gradients;
 use crate::widths::Widths;
 use burn::module::Module;
@@ -21,6 +22,8 @@ pub struct CouplingNet {
     preactivation: bool,
     dense: bool,
     channels_out: usize,
+    #[module(skip)]
+    dropout: Dropout,
 }
 
 /// What a [`CouplingNet`] is built for.
@@ -40,6 +43,8 @@ pub struct CouplingNetConfig {
     pub preactivation: bool,
     /// Whether layers connect all elements of the input instead of neighbouring pixels.
     pub dense: bool,
+    /// Probability with which a channel of the last layer's input is left out in training.
+    pub dropout: f64,
 }
 
 impl CouplingNetConfig {
@@ -61,6 +66,7 @@ impl CouplingNetConfig {
             preactivation: self.preactivation,
             dense: self.dense,
             channels_out: self.channels_out,
+            dropout: Dropout::new(self.dropout),
         }
     }
 }
@@ -77,6 +83,18 @@ impl CouplingNet {
         pixels * hidden.iter().map(|layer| layer.bias.val().dims()[0]).sum::<usize>()
     }
 
+    /// Draws which channels the next training step leaves out; they stay out until [`clear_dropout`](Self::clear_dropout).
+    pub fn draw_dropout(&mut self, batch: usize, rng: &mut impl Rng) {
+        if let Some(last) = self.convolutions.last() {
+            self.dropout.draw(batch, last.weight.dims()[1], rng, &last.weight.device());
+        }
+    }
+
+    /// Takes all channels in again.
+    pub fn clear_dropout(&mut self) {
+        self.dropout.clear();
+    }
+
     fn branch(&self) -> Branch<'_> {
         let (before, between) = self.activations.split_at(usize::from(self.preactivation));
         Branch::general(BranchParts {
@@ -85,7 +103,7 @@ impl CouplingNet {
             preactivation: before.first(),
             activations: between.iter().collect(),
             input_shift: None,
-            last_mask: None,
+            last_mask: self.dropout.mask(),
         })
     }
 

@@ -217,6 +217,24 @@ impl FlowLayer {
         }
     }
 
+    /// Draws which channels the layer's network leaves out in the next training step, until [`clear_dropout`](Self::clear_dropout).
+    pub fn draw_dropout(&mut self, batch: usize, rng: &mut impl Rng) {
+        match self {
+            FlowLayer::Residual(layer) => layer.net.draw_dropout(batch, rng),
+            FlowLayer::Coupling(layer) => layer.net.draw_dropout(batch, rng),
+            _ => {}
+        }
+    }
+
+    /// Takes all channels in again.
+    pub fn clear_dropout(&mut self) {
+        match self {
+            FlowLayer::Residual(layer) => layer.net.clear_dropout(),
+            FlowLayer::Coupling(layer) => layer.net.clear_dropout(),
+            _ => {}
+        }
+    }
+
     /// Adds the gradients of `weight · Σ σ` by the parameters of learned norm orders.
     pub fn add_norm_order_gradients(&self, weight: f64, gradients: &mut Gradients) {
         if let Some(net) = self.net() {

@@ -24,6 +24,11 @@ enum Channels {
     Output,
 }
 
+/// Whether a pair of orders needs no iteration.
+pub(crate) fn has_closed_form(domain: NormOrder, codomain: NormOrder) -> bool {
+    ClosedForm::of(NormPair { domain, codomain }).is_some()
+}
+
 impl ClosedForm {
     /// For 1→1, 1→2, 1→∞, 2→∞ and ∞→∞.
     pub fn of(pair: NormPair) -> Option<Self> {

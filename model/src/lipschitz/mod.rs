@@ -22,6 +22,7 @@ mod power_iteration;
 mod spectral_map;
 mod vector_norm;
 
+pub(crate) use closed_form::has_closed_form;
 pub use contractive_convolution::ContractiveConvolution;
 pub(crate) use contractive_convolution::ContractiveConvolutionConfig;
 pub(crate) use converged_norm::Unconverged;

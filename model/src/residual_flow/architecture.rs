@@ -193,6 +193,7 @@ impl<R: Rng> Builder<'_, R> {
             activation: self.config.activation,
             preactivation: block.preactivation,
             dense: block.dense,
+            dropout: self.config.dropout,
         };
         FlowLayer::Coupling(Coupling::new(net.init(self.rng, self.device), block.split, swapped))
     }

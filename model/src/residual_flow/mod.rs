@@ -5,6 +5,7 @@ mod classifier;
 mod footprint;
 mod gradients;
 mod padding;
+mod size;
 mod training;
 
 pub use classifier::{Classifier, Head};

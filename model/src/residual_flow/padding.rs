@@ -32,22 +32,31 @@ const STD: f64 = 0.125;
 const LOG_MASS: f64 = -6.334448476e-5;
 
 impl PaddingNoise {
-    /// Noise `[batch, channels, height, width]` and its log-density, `[batch]`.
-    fn sample(self, dims: [usize; 4], levels: u32, rng: &mut impl Rng, device: &Device) -> (Tensor<4>, Tensor<1>) {
+    /// Noise `[batch, channels, height, width]`.
+    fn sample(self, dims: [usize; 4], levels: u32, rng: &mut impl Rng, device: &Device) -> Tensor<4> {
         let size = dims.iter().product::<usize>();
-        let per_image = (size / dims[0].max(1)) as f64;
         match self {
             PaddingNoise::Uniform => {
                 let width = 1.0 / levels as f32;
-                let noise = (0..size).map(|_| rng.random::<f32>() * width).collect();
-                (from_vec(noise, dims, device), Tensor::full([dims[0]], per_image * f64::from(levels).ln(), device))
+                from_vec((0..size).map(|_| rng.random::<f32>() * width).collect(), dims, device)
             }
             PaddingNoise::Gaussian => {
                 let standard = StandardNormal.sample_iter(rng).filter(|n: &f32| n.abs() <= 4.0).take(size).collect();
-                let standard: Tensor<4> = from_vec(standard, dims, device);
+                from_vec::<4>(standard, dims, device) * STD + 0.5
+            }
+        }
+    }
+
+    /// The log-density of such noise, `[batch]`, nats.
+    fn log_density(self, noise: Tensor<4>, levels: u32) -> Tensor<1> {
+        let [batch, c, h, w] = noise.dims();
+        let per_image = (c * h * w) as f64;
+        match self {
+            PaddingNoise::Uniform => Tensor::full([batch], per_image * f64::from(levels).ln(), &noise.device()),
+            PaddingNoise::Gaussian => {
                 let constant = -0.5 * (2.0 * std::f64::consts::PI).ln() - STD.ln() - LOG_MASS;
-                let squares: Tensor<1> = standard.clone().square().sum_dims_squeeze(&[1, 2, 3]);
-                (standard * STD + 0.5, squares * -0.5 + per_image * constant)
+                let squares: Tensor<1> = ((noise - 0.5) / STD).square().sum_dims_squeeze(&[1, 2, 3]);
+                squares * -0.5 + per_image * constant
             }
         }
     }
@@ -55,19 +64,26 @@ impl PaddingNoise {
 
 impl ResidualFlow {
     /// Images `[batch, channels, height, width]` with random channels of padding, as [`encode`](Self::encode) reads
-    /// them. A model without padding channels leaves images as they are.
+    /// them. Images that have their padding already keep it, and a model without padding channels leaves them as they are.
     ///
     /// # Errors
     /// If the images have another shape.
     pub fn pad(&self, images: Tensor<4>, rng: &mut impl Rng) -> Result<Padded> {
-        self.check("the image batch", &images, self.image)?;
-        let [b, _, h, w] = images.dims();
-        let device = images.device();
-        if self.padding_channels == 0 {
-            return Ok(Padded { input: images, log_density: Tensor::zeros([b], &device) });
-        }
-        let (noise, log_density) = self.padding.sample([b, self.padding_channels, h, w], self.padding_levels, rng, &device);
-        Ok(Padded { input: Tensor::cat(vec![images, noise], 1), log_density })
+        let (channels, device) = (self.padding_channels, images.device());
+        let [b, c, h, w] = images.dims();
+        let input = if channels > 0 && c == self.image[0] + channels {
+            self.check("the batch of padded images", &images, self.input_shape())?;
+            images
+        } else {
+            self.check("the image batch", &images, self.image)?;
+            let noise = (channels > 0).then(|| self.padding.sample([b, channels, h, w], self.padding_levels, rng, &device));
+            Tensor::cat(std::iter::once(images).chain(noise).collect(), 1)
+        };
+        let log_density = match channels {
+            0 => Tensor::zeros([b], &device),
+            _ => self.padding.log_density(input.clone().narrow(1, self.image[0], channels), self.padding_levels),
+        };
+        Ok(Padded { input, log_density })
     }
 
     /// The images in a batch with padding.

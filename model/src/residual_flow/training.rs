@@ -8,7 +8,6 @@ use crate::lipschitz::PowerIteration;
 use crate::net::ContractiveNet;
 use crate::randomness::NoiseKey;
 use burn::tensor::Tensor;
-use rayon::prelude::*;
 
 impl ResidualFlow {
     /// Initialises ActNorm from a batch of padded images, layer by layer.
@@ -32,8 +31,7 @@ impl ResidualFlow {
     /// To be called whenever weights have changed, with the model's own settings ([`Self::power_iteration`]) in
     /// training and [`PowerIteration::CONVERGED`] before evaluation or sampling.
     pub fn update_lipschitz(&mut self, settings: &PowerIteration) -> f32 {
-        let layers: Vec<&mut FlowLayer> = self.layers_mut().collect();
-        layers.into_par_iter().filter_map(|layer| layer.update_lipschitz(settings)).reduce(|| 0.0, f32::max)
+        self.layers_mut().filter_map(|layer| layer.update_lipschitz(settings)).fold(0.0, f32::max)
     }
 
     /// Converges the Lipschitz constraint of every layer to single precision, by iterations in double precision: for
@@ -67,16 +65,14 @@ impl ResidualFlow {
     /// All passes of a training step see the same masks.
     pub fn draw_dropout(&mut self, batch: usize, noise: NoiseKey) {
         const AFTER_ALL_LAYERS: u64 = 1 << 32;
-        for (index, net) in self.layers_mut().map(FlowLayer::net_mut).enumerate() {
-            if let Some(net) = net {
-                net.draw_dropout(batch, &mut noise.stream(AFTER_ALL_LAYERS + index as u64));
-            }
+        for (index, layer) in self.layers_mut().enumerate() {
+            layer.draw_dropout(batch, &mut noise.stream(AFTER_ALL_LAYERS + index as u64));
         }
     }
 
     /// Ends dropout: the model is as in evaluation again.
     pub fn clear_dropout(&mut self) {
-        self.layers_mut().filter_map(FlowLayer::net_mut).for_each(ContractiveNet::clear_dropout);
+        self.layers_mut().for_each(FlowLayer::clear_dropout);
     }
 
     /// Moves the means of all moving batch norms towards those of a batch of padded images, each found at the means as they

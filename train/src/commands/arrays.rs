@@ -3,15 +3,18 @@
 use super::{Compute, report};
 use ::train::array_model::{ArrayModel, LogDensities, Weights};
 use ::train::arrays::{self, Array};
+use ::train::classification::Classified;
 use ::train::data_kind::Named;
+use ::train::objective::ClassStats;
 use ::train::progress::duration;
 use ::train::system;
 use anyhow::{Context, Result};
+use burn::tensor::{Device, Tensor, TensorData};
 use clap::Args;
 use residual_flows::LogDetConfig;
 use residual_flows::log_det::Method;
 use serde::Serialize;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 /// What the commands have in common.
@@ -69,6 +72,9 @@ pub struct LogProb {
     /// Also writes the classifier's logits, [n, classes]
     #[arg(long, value_name = "FILE")]
     logits: Option<PathBuf>,
+    /// The images' classes, a .npy file of whole numbers [n]; adds cross entropy (nats) and accuracy to the summary
+    #[arg(long, value_name = "FILE")]
+    labels: Option<PathBuf>,
 }
 
 #[derive(Serialize)]
@@ -79,6 +85,8 @@ struct Outcome {
     weights: Weights,
     #[serde(flatten)]
     densities: Option<DensitySummary>,
+    #[serde(flatten)]
+    classes: Option<ClassStats>,
     seconds: f64,
     peak_memory_bytes: Option<u64>,
     checkpoint: PathBuf,
@@ -104,7 +112,7 @@ impl Encode {
         let session = Session::open(self.common)?;
         let latents = session.about_input(session.model.encode(&session.input))?;
         let densities = session.exact_densities(&session.input)?;
-        session.finish(latents, densities)
+        session.finish(latents, densities, None)
     }
 }
 
@@ -117,7 +125,7 @@ impl Decode {
         let session = Session::open(self.common)?;
         let images = session.about_input(session.model.decode(&session.input))?;
         let densities = session.exact_densities(&images)?;
-        session.finish(images, densities)
+        session.finish(images, densities, None)
     }
 }
 
@@ -127,16 +135,15 @@ impl LogProb {
     /// # Errors
     /// As [`Encode::run`].
     pub fn run(self) -> Result<()> {
-        let session = Session::open(self.common)?;
+        let Self { common, log_det, logits, labels } = self;
+        let session = Session::open(common)?;
         let densities = session.about_input(session.model.log_densities(&session.input))?;
-        if let Some(path) = &self.log_det {
+        let classes = session.classes(logits.as_deref(), labels.as_deref())?;
+        if let Some(path) = &log_det {
             arrays::write(path, Array { shape: vec![session.n()], values: densities.log_det.clone() })?;
         }
-        if let Some(path) = &self.logits {
-            arrays::write(path, session.about_input(session.model.logits(&session.input))?)?;
-        }
         let output = Array { shape: vec![session.n()], values: densities.total.clone() };
-        session.finish(output, Some(densities))
+        session.finish(output, Some(densities), classes)
     }
 }
 
@@ -175,14 +182,35 @@ impl Session {
         self.common.exact.then(|| self.model.log_densities(images)).transpose()
     }
 
-    fn finish(self, output: Array, densities: Option<LogDensities>) -> Result<()> {
+    /// What the classifier says: logits into a file, and how well they fit classes, each if it is asked for.
+    fn classes(&self, logits_to: Option<&Path>, labels: Option<&Path>) -> Result<Option<ClassStats>> {
+        if logits_to.is_none() && labels.is_none() {
+            return Ok(None);
+        }
+        let logits = self.about_input(self.model.logits(&self.input))?;
+        let stats = match labels {
+            Some(path) => {
+                let labels = arrays::read_labels(path)?;
+                let data = TensorData::new(logits.values.clone(), logits.shape.clone());
+                let judged = Classified::new(&Tensor::from_data(data, &Device::flex()), &labels);
+                Some(judged.with_context(|| path.display().to_string())?.stats())
+            }
+            None => None,
+        };
+        if let Some(path) = logits_to {
+            arrays::write(path, logits)?;
+        }
+        Ok(stats)
+    }
+
+    fn finish(self, output: Array, densities: Option<LogDensities>, classes: Option<ClassStats>) -> Result<()> {
         let n = self.n();
         arrays::write(&self.common.output, output)?;
         let densities = densities.map(|densities| DensitySummary::of(&densities, &self.model));
         let Common { output, weights, checkpoint, json, .. } = self.common;
         let (dimensions, seconds) = (self.model.dimensions(), self.start.elapsed().as_secs_f64());
         let peak_memory_bytes = system::peak_memory_bytes();
-        let outcome = Outcome { output, n, dimensions, weights, densities, seconds, peak_memory_bytes, checkpoint };
+        let outcome = Outcome { output, n, dimensions, weights, densities, classes, seconds, peak_memory_bytes, checkpoint };
         report(json, &outcome, || outcome.lines())
     }
 }
@@ -192,6 +220,9 @@ impl Outcome {
         let mut text = format!("{} rows to {} ({})", self.n, self.output.display(), duration(self.seconds));
         if let Some(DensitySummary { log_prob, loss, .. }) = &self.densities {
             text += &format!("; ln p(x) {log_prob:.3} nats, loss {:.4}", loss.value);
+        }
+        if let Some(ClassStats { cross_entropy, accuracy }) = &self.classes {
+            text += &format!("; cross entropy {cross_entropy:.4} nats, accuracy {:.2} %", 100.0 * accuracy);
         }
         text
     }

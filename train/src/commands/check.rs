@@ -16,7 +16,7 @@ use std::path::PathBuf;
 /// Certifies the Lipschitz bounds of a checkpoint's averaged weights, and measures how well images are reconstructed
 #[derive(Args)]
 pub struct Check {
-    /// The checkpoint, a .safetensors file
+    /// The checkpoint, a .safetensors file or a .pth file of the research code
     checkpoint: PathBuf,
     /// Directory of the data set, if it is not where it was in training
     #[arg(long, value_name = "DIR")]

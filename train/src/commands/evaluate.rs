@@ -9,7 +9,7 @@ use ::train::progress::{Progress, duration};
 use ::train::{checkpoint, data, step, system};
 use anyhow::{Context, Result, ensure};
 use clap::Args;
-use datasets::Split;
+use datasets::{Dequantization, Split};
 use residual_flows::LogDetConfig;
 use residual_flows::log_det::Method;
 use serde::Serialize;
@@ -20,7 +20,7 @@ use std::time::Instant;
 /// Measures the test bits/dim (of images) or nats (of points) of a checkpoint's averaged weights
 #[derive(Args)]
 pub struct Evaluate {
-    /// The checkpoint, a .safetensors file
+    /// The checkpoint, a .safetensors file or a .pth file of the research code
     checkpoint: PathBuf,
     /// Directory of the data set, or file of points, if it is not where it was in training
     #[arg(long, value_name = "PATH")]
@@ -39,6 +39,10 @@ pub struct Evaluate {
     exact: bool,
     #[command(flatten)]
     compute: Compute,
+    /// Dequantises images as the research code does with 5 bits, whose bins overlap: bits/dim is too low, but compares with
+    /// numbers published that way
+    #[arg(long)]
+    overlapping_bins: bool,
     /// Prints the result as one JSON object
     #[arg(long)]
     json: bool,
@@ -82,6 +86,13 @@ impl Evaluate {
         config.run.seed = self.seed.unwrap_or(config.run.seed);
         if self.exact {
             config.log_det.eval = LogDetConfig::exact();
+        }
+        if self.overlapping_bins {
+            ensure!(
+                config.data.file.is_none() && config.data.points.is_none(),
+                "--overlapping-bins is for images, not for points"
+            );
+            config.data.dequantization = Dequantization::Overlapping;
         }
         let source = Source::new(self.checkpoint.display().to_string(), String::new(), Vec::new());
         let data = data::open(&config, &source, Split::Test).context("the data set (--data PATH says where it is)")?;

@@ -7,6 +7,7 @@ mod density;
 mod devices;
 mod estimator;
 mod evaluate;
+mod export;
 mod import;
 mod report;
 mod sample;
@@ -44,6 +45,7 @@ enum Command {
     Decode(arrays::Decode),
     LogProb(arrays::LogProb),
     Import(import::Import),
+    Export(export::Export),
 }
 
 impl Arguments {
@@ -65,6 +67,7 @@ impl Arguments {
             (Some(Command::Decode(decode)), _) => decode.run()?,
             (Some(Command::LogProb(log_prob)), _) => log_prob.run()?,
             (Some(Command::Import(import)), _) => import.run()?,
+            (Some(Command::Export(export)), _) => export.run()?,
             (None, Some(train)) => return train.run(),
             (None, None) => {
                 anyhow::bail!("nothing to do: expected --config FILE, --resume DIR, or a subcommand; see --help")

@@ -18,7 +18,7 @@ use std::time::Instant;
 /// Samples images (a picture) or points (a table) from a checkpoint's averaged weights
 #[derive(Args)]
 pub struct Sample {
-    /// The checkpoint, a .safetensors file
+    /// The checkpoint, a .safetensors file or a .pth file of the research code
     checkpoint: PathBuf,
     /// How many
     #[arg(long, value_name = "N", default_value_t = 64, value_parser = super::at_least_one)]

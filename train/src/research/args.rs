@@ -3,6 +3,9 @@
 use anyhow::{Context, Result, bail};
 use datasets::pickle::Item;
 
+/// No argument of a run that was made is larger.
+const MAX_SIZE: usize = 1 << 31;
+
 /// The `args` of a checkpoint, an `argparse.Namespace`. What is not in it has the script's default.
 pub struct ScriptArguments<'p, 'a> {
     arguments: Item<'p, 'a>,
@@ -31,17 +34,13 @@ impl<'p, 'a> ScriptArguments<'p, 'a> {
 
     /// A whole number from 0 up.
     pub fn size(&self, name: &str, default: usize) -> Result<usize> {
-        self.read(name, "a whole number from 0 up", |item| item.size()).map(|value| value.unwrap_or(default))
+        self.read(name, "a whole number from 0 to 2^31", size).map(|value| value.unwrap_or(default))
     }
 
     /// A whole number from 0 up, or `None`.
     pub fn optional_size(&self, name: &str) -> Result<Option<usize>> {
-        self.read(
-            name,
-            "a whole number from 0 up, or None",
-            |item| if item.is_none() { Some(None) } else { item.size().map(Some) },
-        )
-        .map(Option::flatten)
+        let read = |item: Item| if item.is_none() { Some(None) } else { size(item).map(Some) };
+        self.read(name, "a whole number from 0 to 2^31, or None", read).map(Option::flatten)
     }
 
     /// A real number.
@@ -79,4 +78,8 @@ impl<'p, 'a> ScriptArguments<'p, 'a> {
         let value = read(item).with_context(|| format!("its argument `{name}` is {}, expected {expected}", item.kind()))?;
         Ok(Some(value))
     }
+}
+
+fn size(item: Item) -> Option<usize> {
+    item.size().filter(|&size| size <= MAX_SIZE)
 }

@@ -6,12 +6,14 @@ use crate::config::{Config, DataConfig, LogDetSection, OptimConfig, RunConfig, S
 use crate::data_kind::DataKind;
 use crate::device::DeviceChoice;
 use crate::optimizer::OptimizerKind;
-use anyhow::{Result, bail};
+use anyhow::{Result, bail, ensure};
 use residual_flows::log_det::{GradientForm, Method};
 use residual_flows::{BlockKind, LogDetConfig, NormLearning, PaddingNoise, PowerIteration, ResidualFlowConfig};
 
 /// Exact terms in the research code's evaluation, whatever its arguments.
 const EVALUATION_TERMS: usize = 20;
+/// Pixels of a side, and channels beside the image's, at the most.
+const MAX_SIDE: usize = 1 << 14;
 /// Fully connected blocks at the end.
 const DENSE_BLOCKS: usize = 4;
 /// Mean and standard deviation of CIFAR-10's channels, for its classifiers.
@@ -31,6 +33,8 @@ struct DataSet {
 pub(super) fn settings(args: &ScriptArguments) -> Result<ScriptSettings> {
     let data_set = data_set(args)?;
     let size = args.size("imagesize", 32)?;
+    let padding = args.size("padding", 0)?;
+    ensure!(size.max(padding) <= MAX_SIDE, "its `imagesize` is {size} and its `padding` {padding}, expected at most {MAX_SIDE}");
     let shape = [data_set.channels, size, size];
     let config = Config {
         device: DeviceChoice::default(),
@@ -81,6 +85,11 @@ fn model(args: &ScriptArguments, data_set: &DataSet) -> Result<ResidualFlowConfi
     let normalizes = classifies && data_set.directory == "cifar10";
     let has_logit = !normalizes && args.flag("logit_transform", true)?;
     let kernels = args.sizes("kernels", "3-1-3")?;
+    ensure!(
+        kernels.len() > 1,
+        "its argument `kernels` is of one layer, {kernels:?}, which train_img.py makes two of in convolutional blocks and one in \
+         fully connected ones: that is not supported"
+    );
     let defaults = ResidualFlowConfig::default();
     Ok(ResidualFlowConfig {
         block: match args.text("block", "resblock")?.as_str() {

@@ -16,8 +16,10 @@ use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
-/// Whether a file begins like one of `torch.save`; not if it cannot be read. Our own checkpoints may have the same first
-/// bytes, which are the length of their header, but the header itself begins at byte 8.
+/// Bytes of a number in half precision.
+const SMALLEST_NUMBER: f64 = 2.0;
+
+/// Whether a file begins like one of `torch.save`; not if it cannot be read.
 pub fn is_likely(path: &Path) -> bool {
     let mut start = Vec::new();
     let is_read = File::open(path).and_then(|file| file.take(9).read_to_end(&mut start)).is_ok();
@@ -52,6 +54,13 @@ pub fn parse(bytes: &[u8], device: &Device) -> Result<TrainingState> {
     let source = Source::new("the settings that its `args` amount to".into(), config.to_toml()?, Vec::new());
     config.validate(&source)?;
     config.validate_architecture(shape, &source)?;
+    let numbers = config.model.n_numbers(shape);
+    ensure!(
+        numbers * SMALLEST_NUMBER <= bytes.len() as f64,
+        "its `args` describe a model of {numbers:.3e} numbers, which are not in a file of {} bytes: they belong to another file, or \
+         it was cut short",
+        bytes.len()
+    );
     let naming = Naming::new(&config.model, &kind);
 
     let weights = root.get("state_dict").context("it has no `state_dict`")?;

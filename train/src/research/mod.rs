@@ -7,8 +7,10 @@
 //! | [`names`], [`state_dict`] | the research code's names of our tensors, and a model filled by them |
 //! | [`optimizer`] | what its optimisers remember |
 //! | [`import`] | a file as a checkpoint |
+//! | [`export`] | a checkpoint by its names |
 
 pub mod args;
+pub mod export;
 mod image_script;
 pub mod import;
 pub mod names;

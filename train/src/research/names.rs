@@ -52,6 +52,20 @@ impl Naming {
         Some(if self.scales { format!("transforms.{scale}.chain.{layer}") } else { format!("chain.{layer}") })
     }
 
+    /// The research code's shape of one of our tensors: linear layers are convolutions here, and norm orders vectors.
+    pub fn shape(&self, theirs: &str, ours: &[usize]) -> Vec<usize> {
+        match *ours {
+            [c_out, c_in, 1, 1] if self.is_linear(theirs) => vec![c_out, c_in],
+            [1] if theirs.ends_with("domain") => Vec::new(),
+            _ => ours.to_vec(),
+        }
+    }
+
+    /// Whether a name belongs to a linear layer, rather than to a convolution.
+    pub fn is_linear(&self, theirs: &str) -> bool {
+        !self.scales || theirs.contains(".nnet.nnet.") || theirs.starts_with("logit_layer.")
+    }
+
     /// All tensors of a model but the vectors of power iteration.
     ///
     /// # Errors
@@ -197,11 +211,12 @@ impl Sequence {
         }
     }
 
-    /// An order is the domain of its layer and the codomain of the one before, around a circle.
+    /// An order is the domain of its layer and the codomain of the one before, around a circle. The names are in the order
+    /// of the research code's module, which calls a shared parameter by the first.
     fn order_names(&self, prefix: &str, order: usize) -> Vec<String> {
         let layers = self.convolutions.len();
-        let domains = (0..layers).filter(|layer| layer % self.orders == order).map(|layer| (layer, "domain"));
-        let codomains = (0..layers).filter(|layer| (layer + 1) % layers % self.orders == order).map(|layer| (layer, "codomain"));
-        domains.chain(codomains).map(|(layer, field)| format!("{prefix}.{}.{field}", self.convolutions[layer])).collect()
+        let fields = (0..layers).flat_map(|layer| [(layer, layer, "domain"), (layer, (layer + 1) % layers, "codomain")]);
+        let of_order = fields.filter(|(_, shared, _)| shared % self.orders == order);
+        of_order.map(|(layer, _, field)| format!("{prefix}.{}.{field}", self.convolutions[layer])).collect()
     }
 }

@@ -12,6 +12,8 @@ use residual_flows::{LogDetConfig, NormLearning, PowerIteration, ResidualFlowCon
 
 /// Points of the plane.
 const SHAPE: [usize; 3] = [2, 1, 1];
+/// What the mean norm is multiplied by where norm orders are learned.
+const NORM_ORDER_WEIGHT: f64 = 0.01;
 /// What the weights of a block's last layer are multiplied by at the start.
 const LAST_LAYER_SCALE: f64 = 1e-3;
 
@@ -41,6 +43,7 @@ pub(super) fn settings(args: &ScriptArguments) -> Result<ScriptSettings> {
             betas: [0.9, 0.999],
             weight_decay: args.number("weight_decay", 1e-5)?,
             ema_decay: 0.0,
+            norm_order_weight: NORM_ORDER_WEIGHT,
             ..OptimConfig::default()
         },
         checkpoint: Default::default(),

@@ -1,0 +1,50 @@
+//! `train export CHECKPOINT`: a checkpoint by the research code's names.
+
+use super::report;
+use ::train::checkpoint;
+use ::train::research::export;
+use anyhow::{Context, Result, bail};
+use burn::tensor::Device;
+use clap::Args;
+use serde::Serialize;
+use std::path::PathBuf;
+
+/// Writes both sets of weights into a safetensors file, by the research code's names
+#[derive(Args)]
+pub struct Export {
+    /// The checkpoint, a .safetensors file or a .pth file of the research code
+    checkpoint: PathBuf,
+    /// The file to write; averaged weights are called ema.shadow_params.<name>
+    #[arg(long, value_name = "FILE")]
+    out: PathBuf,
+    /// Replaces the output if it exists
+    #[arg(long)]
+    force: bool,
+    /// Prints the result as one JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Serialize)]
+struct Outcome {
+    file: PathBuf,
+    step: u64,
+    checkpoint: PathBuf,
+}
+
+impl Export {
+    /// Writes.
+    ///
+    /// # Errors
+    /// If the checkpoint cannot be read, its model has what the research code lacks, or the output exists or cannot be
+    /// written.
+    pub fn run(self) -> Result<()> {
+        if self.out.exists() && !self.force {
+            bail!("{} exists; choose another name with --out, or replace it with --force", self.out.display());
+        }
+        let state = checkpoint::read_either(&self.checkpoint, &Device::flex())?;
+        export::write(&state, &self.out).with_context(|| self.checkpoint.display().to_string())?;
+        let outcome = Outcome { file: self.out, step: state.description.step, checkpoint: self.checkpoint };
+        report(self.json, &outcome, || format!("the weights after {} steps in {}", outcome.step, outcome.file.display()))
+    }
+}
