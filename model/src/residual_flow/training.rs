@@ -8,6 +8,7 @@ use crate::lipschitz::PowerIteration;
 use crate::net::ContractiveNet;
 use crate::randomness::NoiseKey;
 use burn::tensor::Tensor;
+use rayon::prelude::*;
 
 impl ResidualFlow {
     /// Initialises ActNorm from a batch of padded images, layer by layer.
@@ -31,7 +32,8 @@ impl ResidualFlow {
     /// To be called whenever weights have changed, with the model's own settings ([`Self::power_iteration`]) in
     /// training and [`PowerIteration::CONVERGED`] before evaluation or sampling.
     pub fn update_lipschitz(&mut self, settings: &PowerIteration) -> f32 {
-        self.layers_mut().filter_map(|layer| layer.update_lipschitz(settings)).fold(0.0, f32::max)
+        let layers: Vec<&mut FlowLayer> = self.layers_mut().collect();
+        layers.into_par_iter().filter_map(|layer| layer.update_lipschitz(settings)).reduce(|| 0.0, f32::max)
     }
 
     /// Converges the Lipschitz constraint of every layer to single precision, by iterations in double precision: for

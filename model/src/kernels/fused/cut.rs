@@ -1,0 +1,117 @@
+//! How a batch is cut: into units of a few images, these into parts, and the blocks of large ones into bands.
+//!
+//! Shapes alone decide, and never the number of threads.
+
+use super::FusedNet;
+use super::unit::Unit;
+use crate::kernels::field::{Field, Window};
+use crate::kernels::tile::PANEL;
+use rayon::prelude::*;
+use std::ops::Range;
+
+/// Pixels of a unit at the least, where the batch has as many.
+const UNIT_PIXELS: usize = 128;
+/// Pixels for which it pays to have sums of weight gradients of their own, and how many such sums there are at the most.
+const PART_PIXELS: usize = 256;
+const MAX_PARTS: usize = 16;
+/// Numbers of one hidden layer in a block, and its panels at the least and at the most.
+const BLOCK_VALUES: usize = 1 << 14;
+const BLOCK_PANELS: [usize; 2] = [4, 8];
+
+/// Images of a batch, `[batch, channels, height, width]`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Grid {
+    pub batch: usize,
+    pub height: usize,
+    pub width: usize,
+}
+
+/// How a batch is cut into units, and units into parts and bands.
+pub(super) struct Cut<'a> {
+    net: &'a FusedNet,
+    grid: Grid,
+    /// Images of each unit.
+    units: Vec<Range<usize>>,
+    /// For units of two sizes, the second one image smaller, if there are such.
+    shapes: [Shape; 2],
+    /// Runs of units, and runs of each unit's blocks, with sums of weight gradients of their own.
+    n_parts: usize,
+    pub bands: usize,
+}
+
+/// What units of one size have in common.
+struct Shape {
+    field: Field,
+    first: Window,
+    last: Window,
+}
+
+/// `n` things in runs of nearly the same length, longer ones first.
+pub(super) fn runs(n: usize, runs: usize) -> impl Iterator<Item = Range<usize>> {
+    let (short, longer) = (n / runs, n % runs);
+    (0..runs).map(move |i| i * short + i.min(longer)..(i + 1) * short + (i + 1).min(longer))
+}
+
+impl<'a> Cut<'a> {
+    pub fn new(net: &'a FusedNet, grid: Grid) -> Self {
+        let pixels = grid.height * grid.width;
+        let n_units = grid.batch.div_ceil(UNIT_PIXELS.div_ceil(pixels)).max(1);
+        let units: Vec<Range<usize>> = runs(grid.batch, n_units).collect();
+        let shape = |images: usize| {
+            let field = Field::new(images, [grid.height, grid.width], net.first_kernel.max(net.last_kernel));
+            let (first, last) = (field.window(net.first_kernel), field.window(net.last_kernel));
+            Shape { field, first, last }
+        };
+        let largest = units[0].len();
+        let n_sums = (grid.batch * pixels / PART_PIXELS).clamp(2, MAX_PARTS);
+        let (n_parts, bands) = (n_sums.min(n_units), (n_sums / n_units).max(1));
+        Self { net, grid, units, shapes: [shape(largest), shape((largest - 1).max(1))], n_parts, bands }
+    }
+
+    pub fn unit(&self, images: Range<usize>) -> Unit<'_> {
+        let Shape { field, first, last } = &self.shapes[self.shapes[0].field.images() - images.len()];
+        let [least, most] = BLOCK_PANELS;
+        Unit {
+            net: self.net,
+            field,
+            first,
+            last,
+            // With enough units for every thread their blocks need not be spread.
+            at_a_time: if self.units.len() >= 4 * rayon::current_num_threads() { usize::MAX } else { 1 },
+            block_panels: (BLOCK_VALUES / PANEL / self.net.widest()).clamp(least, most),
+            bands: self.bands,
+        }
+    }
+
+    /// Each unit with its images' values.
+    pub fn units<'b>(&'b self, values: &'b [f32]) -> impl IndexedParallelIterator<Item = (Unit<'b>, &'b [f32])> {
+        let size = values.len() / self.grid.batch;
+        self.units.par_iter().map(move |images| (self.unit(images.clone()), &values[images.start * size..images.end * size]))
+    }
+
+    /// Likewise, to be written.
+    pub fn units_mut<'b>(&'b self, values: &'b mut [f32]) -> impl IndexedParallelIterator<Item = (Unit<'b>, &'b mut [f32])> {
+        let size = values.len() / self.grid.batch;
+        let slices = split(values, self.units.iter().map(|images| images.len() * size));
+        self.units.par_iter().zip(slices).map(|(images, values)| (self.unit(images.clone()), values))
+    }
+
+    /// Runs of units that share sums, with their images' values to be written.
+    pub fn parts<'b>(&'b self, values: &'b mut [f32], size: usize) -> Vec<(Vec<Range<usize>>, &'b mut [f32])> {
+        let parts: Vec<Vec<Range<usize>>> =
+            runs(self.units.len(), self.n_parts).map(|units| self.units[units].to_vec()).collect();
+        let lengths = parts.iter().map(|units| units.iter().map(ExactSizeIterator::len).sum::<usize>() * size);
+        let slices = split(values, lengths);
+        parts.into_iter().zip(slices).collect()
+    }
+}
+
+/// Consecutive pieces of these lengths.
+pub(super) fn split<'a>(mut values: &'a mut [f32], lengths: impl Iterator<Item = usize>) -> Vec<&'a mut [f32]> {
+    let piece = |length: usize| {
+        let (piece, rest) = std::mem::take(&mut values).split_at_mut(length);
+        values = rest;
+        piece
+    };
+    lengths.map(piece).collect()
+}

@@ -1,0 +1,300 @@
+//! A few images on their way through the branch.
+
+use super::cut::{runs, split};
+use super::sums::Sums;
+use super::{FusedNet, Terms};
+use crate::kernels::field::{Field, Taps, Window};
+use crate::kernels::matrix::{padded, transpose, transposed_len};
+use crate::kernels::pointwise::{At, add_scaled, multiply};
+use crate::kernels::pool::Buffer;
+use crate::kernels::tile::PANEL;
+use rayon::prelude::*;
+use std::ops::Range;
+
+/// Some images of the batch on their way through the branch.
+pub(super) struct Unit<'a> {
+    pub net: &'a FusedNet,
+    pub field: &'a Field,
+    pub first: &'a Window,
+    pub last: &'a Window,
+    /// Blocks that stay on one thread.
+    pub at_a_time: usize,
+    pub block_panels: usize,
+    pub bands: usize,
+}
+
+/// What a unit's primal pass leaves.
+pub(super) struct Record {
+    /// The input after the preactivation, in planes.
+    z: Buffer,
+    /// The preactivation's derivative.
+    slope: Option<Buffer>,
+    blocks: Vec<Block>,
+}
+
+/// The hidden layers' arguments of activations, and their derivatives there, in panels.
+struct Block(Vec<[Buffer; 2]>);
+
+/// What a pullback takes in, in planes.
+pub(super) struct Cotangents<'a> {
+    pub v: &'a [f32],
+    pub y_bar: &'a [f32],
+    pub tau: &'a [f32],
+}
+
+impl Unit<'_> {
+    /// The images in planes, after the preactivation; and its derivative.
+    pub fn enter(&self, x: &[f32]) -> (Buffer, Option<Buffer>) {
+        let mut z = self.field.import(x, self.net.channels);
+        let slope = self.net.preactivation.map(|phi| {
+            let (mut before, mut slope) = (Buffer::stale(z.len()), Buffer::stale(z.len()));
+            phi.record(self.net.set, &self.no_bias(), &mut z, &mut before, &mut slope);
+            slope
+        });
+        (z, slope)
+    }
+
+    /// For planes, which are rows of panels as well.
+    fn no_bias(&self) -> Vec<f32> {
+        vec![0.0; self.net.channels * self.field.plane_rows()]
+    }
+
+    /// Folds the last layer's products and adds its bias.
+    pub fn leave(&self, product: &[f32], g: &mut [f32]) {
+        let net = self.net;
+        let planes = self.field.fold(net.set, self.last, Taps::Forward, product, net.channels);
+        self.field.export(&planes, net.channels, g);
+        let size = g.len() / self.field.images() / net.channels;
+        for (plane, bias) in g.chunks_exact_mut(size).zip(net.last().bias[..net.channels].iter().cycle()) {
+            plane.iter_mut().for_each(|value| *value += bias);
+        }
+    }
+
+    fn n_blocks(&self) -> usize {
+        self.field.panels().div_ceil(self.block_panels)
+    }
+
+    /// Panels of a block, and how many pixels they have.
+    fn block(&self, block: usize) -> (Range<usize>, usize) {
+        let start = block * self.block_panels;
+        let panels = start..(start + self.block_panels).min(self.field.panels());
+        let pixels = self.field.pixels().min(panels.end * PANEL) - start * PANEL;
+        (panels, pixels)
+    }
+
+    /// The last layer's products, to be folded.
+    pub fn primal(&self, z: &[f32]) -> Buffer {
+        let net = self.net;
+        let row = padded(net.last().n_outputs()) * PANEL;
+        let mut product = Buffer::stale(self.field.panels() * row);
+        let blocks = product.par_chunks_mut(self.block_panels * row).enumerate().with_min_len(self.at_a_time);
+        blocks.for_each(|(block, product)| {
+            let (panels, pixels) = self.block(block);
+            let mut from = self.unfolded(z, self.first, Taps::Forward, panels.clone());
+            for (layer, phi) in net.layers.iter().zip(&net.activations) {
+                let mut h = Buffer::stale(panels.len() * padded(layer.n_outputs()) * PANEL);
+                layer.forward().product(net.set, &from, &mut h, pixels, |tile, rows| {
+                    phi.value(net.set, &layer.bias[tile.row..], rows);
+                });
+                from = h;
+            }
+            net.last().forward().product(net.set, &from, product, pixels, |_, _| ());
+        });
+        product
+    }
+
+    /// The primal pass with its derivatives; and the last layer's products if they are wanted.
+    pub fn record(&self, x: &[f32], product: bool) -> (Record, Buffer) {
+        let net = self.net;
+        let (z, slope) = self.enter(x);
+        let row = if product { padded(net.last().n_outputs()) * PANEL } else { 0 };
+        let mut products = Buffer::stale(self.field.panels() * row);
+        let of_block = |(block, product): (usize, Option<&mut [f32]>)| {
+            let (panels, pixels) = self.block(block);
+            let mut from = self.unfolded(&z, self.first, Taps::Forward, panels.clone());
+            let mut kept = Vec::with_capacity(net.activations.len());
+            for (layer, phi) in net.layers.iter().zip(&net.activations) {
+                let length = panels.len() * padded(layer.n_outputs()) * PANEL;
+                let [mut h, mut before, mut slope] = [length; 3].map(Buffer::stale);
+                layer.forward().product(net.set, &from, &mut h, pixels, |tile, rows| {
+                    let range = tile.at..tile.at + rows.len();
+                    let bias = &layer.bias[tile.row..];
+                    phi.record(net.set, bias, rows, &mut before[range.clone()], &mut slope[range]);
+                });
+                kept.push([before, slope]);
+                from = h;
+            }
+            if let Some(product) = product {
+                net.last().forward().product(net.set, &from, product, pixels, |_, _| ());
+            }
+            Block(kept)
+        };
+        let blocks = match product {
+            true => {
+                let blocks = products.par_chunks_mut(self.block_panels * row).map(Some).enumerate();
+                blocks.with_min_len(self.at_a_time).map(of_block).collect()
+            }
+            false => {
+                let blocks = (0..self.n_blocks()).into_par_iter().with_min_len(self.at_a_time);
+                blocks.map(|block| of_block((block, None))).collect()
+            }
+        };
+        (Record { z, slope, blocks }, products)
+    }
+
+    /// `Jᵀ u`, in planes.
+    pub fn vjp(&self, at: &Record, u: &[f32]) -> Buffer {
+        let net = self.net;
+        let row = padded(net.layers[0].n_inputs()) * PANEL;
+        let mut product = Buffer::stale(self.field.panels() * row);
+        let blocks = product.par_chunks_mut(self.block_panels * row).zip(&at.blocks).enumerate().with_min_len(self.at_a_time);
+        blocks.for_each(|(block, (product, Block(hidden)))| {
+            let (panels, pixels) = self.block(block);
+            let mut from = self.unfolded(u, self.last, Taps::Mirrored, panels);
+            for (layer, [_, slope]) in net.layers[1..].iter().zip(hidden).rev() {
+                let mut h = Buffer::stale(slope.len());
+                layer.backward().product(net.set, &from, &mut h, pixels, |tile, rows| {
+                    multiply(net.set, rows, &slope[tile.at..]);
+                });
+                from = h;
+            }
+            net.layers[0].backward().product(net.set, &from, product, pixels, |_, _| ());
+        });
+        let mut out = self.field.fold(net.set, self.first, Taps::Mirrored, &product, net.channels);
+        if let Some(slope) = &at.slope {
+            multiply(net.set, &mut out, slope);
+        }
+        out
+    }
+
+    /// The series' value of every image, and `w` if it is wanted.
+    pub fn chain(&self, at: &Record, v: &[f32], terms: &Terms) -> (Vec<f64>, Buffer) {
+        let mut w = Buffer::stale(if terms.gradient.is_empty() { 0 } else { v.len() });
+        let n = w.len();
+        w.copy_from_slice(&v[..n]);
+        let mut values = vec![0.0; self.field.images()];
+        let mut u = Buffer::stale(v.len());
+        u.copy_from_slice(v);
+        for (k, weight) in terms.value.iter().enumerate() {
+            u = self.vjp(at, &u);
+            values.iter_mut().zip(self.field.dots(&u, v)).for_each(|(value, dot)| *value += weight * dot);
+            if let Some(&factor) = terms.gradient.get(k) {
+                add_scaled(self.net.set, &mut w, factor as f32, &u);
+            }
+        }
+        (values, w)
+    }
+
+    /// Writes the cotangent of the input, adds to the sums of each band, returns the gradient by the preactivation's `β`.
+    pub fn pull(&self, at: &Record, x: &[f32], ends: &Cotangents, sums: &mut [Sums], out: &mut [f32]) -> f64 {
+        let net = self.net;
+        let row = padded(net.layers[0].n_inputs()) * PANEL;
+        let dz = match &at.slope {
+            Some(slope) => {
+                let mut dz = Buffer::stale(slope.len());
+                dz.copy_from_slice(ends.v);
+                multiply(net.set, &mut dz, slope);
+                Some(dz)
+            }
+            None => None,
+        };
+        let inner = Cotangents { v: dz.as_deref().unwrap_or(ends.v), ..*ends };
+        let mut z_bar = Buffer::stale(self.field.panels() * row);
+        let mut zeta = Buffer::stale(if net.preactivation.is_some() { z_bar.len() } else { 0 });
+        let bands: Vec<Range<usize>> = runs(self.n_blocks(), self.bands.min(self.n_blocks())).collect();
+        let values_of =
+            |band: &Range<usize>, row: usize| self.block(band.end - 1).0.end * row - self.block(band.start).0.start * row;
+        let z_bars = split(&mut z_bar, bands.iter().map(|band| values_of(band, row)));
+        let zetas = split(&mut zeta, bands.iter().map(|band| if net.preactivation.is_some() { values_of(band, row) } else { 0 }));
+        let of_band = |(((band, sums), z_bar), zeta): (((&Range<usize>, &mut Sums), &mut [f32]), &mut [f32])| {
+            let row = self.block_panels * row;
+            let zetas = zeta.chunks_mut(row).map(Some).chain(std::iter::repeat_with(|| None));
+            for ((block, z_bar), zeta) in band.clone().zip(z_bar.chunks_mut(row)).zip(zetas) {
+                self.pull_block(at, &inner, block, sums, z_bar, zeta);
+            }
+        };
+        bands.par_iter().zip(sums).zip(z_bars).zip(zetas).for_each(of_band);
+
+        let fold = |m: &[f32]| self.field.fold(net.set, self.first, Taps::Mirrored, m, net.channels);
+        let mut x_bar = fold(&z_bar);
+        let mut by_beta = 0.0;
+        if let Some(phi) = net.preactivation {
+            let (x, mut zeta) = (self.field.import(x, net.channels), fold(&zeta));
+            by_beta = phi.pull(net.set, &x, ends.v, &mut x_bar, &mut zeta);
+        }
+        self.field.export(&x_bar, net.channels, out);
+        by_beta
+    }
+
+    /// The tangent pass and the pullback of one block.
+    fn pull_block(
+        &self,
+        at: &Record,
+        ends: &Cotangents,
+        block: usize,
+        sums: &mut Sums,
+        z_bar: &mut [f32],
+        zeta: Option<&mut [f32]>,
+    ) {
+        let net = self.net;
+        let (panels, pixels) = self.block(block);
+        let Block(hidden) = &at.blocks[block];
+        let room = |features: usize| Buffer::stale(panels.len() * padded(features) * PANEL);
+        let bottom = [&at.z, ends.v].map(|x| self.unfolded(x, self.first, Taps::Forward, panels.clone()));
+
+        // For each hidden layer the tangent of the activation's argument, and the activation with its tangent.
+        let mut tangents: Vec<Buffer> = Vec::with_capacity(hidden.len());
+        let mut inputs: Vec<[Buffer; 2]> = vec![bottom];
+        for ((layer, phi), [before, slope]) in net.layers.iter().zip(&net.activations).zip(hidden) {
+            let [mut da, mut z, mut dz] = [(); 3].map(|()| room(layer.n_outputs()));
+            let [_, from] = &inputs[inputs.len() - 1];
+            layer.forward().product(net.set, from, &mut da, pixels, |tile, da| {
+                let range = tile.at..tile.at + da.len();
+                let at = At { before: &before[range.clone()], slope: &slope[range.clone()] };
+                phi.tangent(net.set, at, da, &mut z[range.clone()], &mut dz[range]);
+            });
+            tangents.push(da);
+            inputs.push([z, dz]);
+        }
+
+        let mut cotangents = [ends.y_bar, ends.tau].map(|y| self.unfolded(y, self.last, Taps::Mirrored, panels.clone()));
+        let mut exchanged = Buffer::stale(transposed_len(net.widest(), panels.len()));
+        for (l, layer) in net.layers.iter().enumerate().rev() {
+            let is_last = l == hidden.len();
+            for (input, cotangent) in inputs[l].iter().zip(&cotangents) {
+                let (left, right, features) =
+                    if is_last { (input, cotangent, layer.n_outputs()) } else { (cotangent, input, layer.n_inputs()) };
+                let exchanged = &mut exchanged[..transposed_len(features, panels.len())];
+                transpose(features, right, exchanged, pixels);
+                sums.weights[l].add(net.set, left, exchanged, pixels);
+            }
+            let [h_bar, tau] = &cotangents;
+            if l == 0 {
+                layer.backward().product(net.set, h_bar, z_bar, pixels, |_, _| ());
+                if let Some(zeta) = zeta {
+                    layer.backward().product(net.set, tau, zeta, pixels, |_, _| ());
+                }
+                return;
+            }
+            let [mut a_bar, mut next_tau] = [(); 2].map(|()| room(layer.n_inputs()));
+            layer.backward().product(net.set, tau, &mut next_tau, pixels, |_, _| ());
+            let ([before, _], da, phi) = (&hidden[l - 1], &tangents[l - 1], net.activations[l - 1]);
+            let (bias, beta) = (&mut sums.biases[l - 1], &mut sums.betas[l - 1]);
+            layer.backward().product(net.set, h_bar, &mut a_bar, pixels, |tile, z_bar| {
+                let range = tile.at..tile.at + z_bar.len();
+                *beta += phi.pull(net.set, &before[range.clone()], &da[range.clone()], z_bar, &mut next_tau[range]);
+                for (sum, row) in bias[tile.row..].iter_mut().zip(z_bar.chunks_exact(PANEL)) {
+                    *sum += row.iter().sum::<f32>();
+                }
+            });
+            cotangents = [a_bar, next_tau];
+        }
+    }
+
+    fn unfolded(&self, planes: &[f32], window: &Window, taps: Taps, panels: Range<usize>) -> Buffer {
+        let net = self.net;
+        let mut out = Buffer::stale(panels.len() * padded(window.n_taps() * net.channels) * PANEL);
+        self.field.unfold(net.set, window, taps, planes, panels, &mut out);
+        out
+    }
+}
