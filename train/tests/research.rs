@@ -156,6 +156,31 @@ fn exported_checkpoints_are_what_was_imported() {
     }
 }
 
+/// Arguments that would take more memory than there is are refused before any is taken.
+#[test]
+fn arguments_of_absurd_size_are_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("hostile.pth");
+    let bytes = std::fs::read(fixture("tiny_legacy", "checkpoint.pth")).unwrap();
+    for (argument, number, expected) in [
+        ("idim", 1 << 30, "describe a model of"),
+        ("imagesize", 1 << 13, "describe a model of"),
+        ("imagesize", 1 << 30, "`imagesize` is 1073741824"),
+        ("padding", 1 << 13, "describe a model of"),
+        ("val_batchsize", -1, "`val_batchsize` is the number -1"),
+    ] {
+        let at = bytes.windows(argument.len()).position(|window| window == argument.as_bytes()).unwrap() + argument.len();
+        // The name is remembered under a number of four bytes; what follows is a small whole number.
+        assert_eq!([bytes[at], bytes[at + 5]], *b"rK", "{argument}");
+        let four: i32 = number;
+        let value = [b"J", &four.to_le_bytes()[..]].concat();
+        std::fs::write(&path, [&bytes[..at + 5], &value, &bytes[at + 7..]].concat()).unwrap();
+        let output = train(&["sample", path.to_str().unwrap()]);
+        let message = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.code() == Some(1) && message.contains(expected), "{argument} = {number}: {message}");
+    }
+}
+
 #[test]
 fn damaged_files_are_named() {
     let dir = tempfile::tempdir().unwrap();

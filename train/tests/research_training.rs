@@ -119,6 +119,9 @@ fn runs_go_on_from_there() {
         let (old, new) = (distance(&after.average, &before.average), distance(&after.average, &after.weights));
         assert!(old < 0.05 * new, "the average is {old} from where it was and {new} from the weights");
     }
+    let evaluate = ["evaluate", checkpoint, "--data", "data", "--batch", "16", "--json"];
+    let [apart, overlapping] = [&[][..], &["--overlapping-bins"]].map(|more| workshop.json(&[&evaluate, more].concat()));
+    assert_ne!(number(&apart, "bits_per_dim"), number(&overlapping, "bits_per_dim"));
     let message = workshop.error(&["--resume", checkpoint, "--config", "tiny.toml", "--out", "other"]);
     assert!(message.contains("checkpoint.pth was trained on"), "{message}");
     let other =

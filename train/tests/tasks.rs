@@ -2,7 +2,9 @@
 
 mod common;
 
-use common::{Workshop, number};
+use common::{Workshop, number, repository};
+use datasets::{ImageDataset, Split};
+use train::arrays::{self, Array};
 
 const CLASSES: [&str; 2] = ["model.classes=10", "model.classifier_channels=16"];
 
@@ -30,6 +32,22 @@ fn a_hybrid_model_learns_densities_and_classes() {
     assert_eq!(number(&evaluated, "bits_per_dim"), number(&summary, "test_bits_per_dim"));
     assert_eq!(number(&evaluated, "test_accuracy"), accuracies[2]);
     assert!(number(&evaluated, "test_accuracy_standard_error") > 0.0);
+
+    // The same images as arrays, in the middle of their pixels' bins.
+    let test = ImageDataset::open(&repository().join("data/digits"), Split::Test).unwrap();
+    let pixels = (0..test.len()).flat_map(|i| test.image(i).unwrap());
+    let values = pixels.map(|pixel| (f32::from(pixel) + 0.5) / test.levels() as f32).collect();
+    arrays::write(&workshop.path("x.npy"), Array { shape: vec![test.len(), 1, 8, 8], values }).unwrap();
+    let labels: Vec<i64> = (0..test.len()).map(|i| test.label(i).unwrap().into()).collect();
+    let labels = ndarray::Array1::from_vec(labels);
+    ndarray_npy::write_npy(workshop.path("y.npy"), &labels).unwrap();
+    let judge = ["log-prob", "run/checkpoints/last.safetensors", "--input", "x.npy", "--output", "p.npy", "--labels"];
+    let judged = workshop.json(&[&judge[..], &["y.npy", "--json"]].concat());
+    assert!((number(&judged, "accuracy") - accuracies[2]).abs() < 0.1, "{judged} for {accuracies:?}");
+    assert!((number(&judged, "cross_entropy") - of("test_cross_entropy")[2]).abs() < 0.2, "{judged}");
+    ndarray_npy::write_npy(workshop.path("few.npy"), &labels.slice(ndarray::s![..3])).unwrap();
+    let message = workshop.error(&[&judge[..], &["few.npy"]].concat());
+    assert!(message.contains("few.npy") && message.contains("3 labels"), "{message}");
 }
 
 #[test]
@@ -47,7 +65,7 @@ fn tasks_that_do_not_fit_are_refused() {
     let workshop = Workshop::new();
     let message = |settings: &[&str]| {
         let sets = settings.iter().flat_map(|setting| ["--set", setting]);
-        workshop.error(&["--config", "tiny.toml"].into_iter().chain(sets).collect::<Vec<_>>())
+        workshop.error_of_run(&["--config", "tiny.toml"].into_iter().chain(sets).collect::<Vec<_>>())
     };
     let no_classes = message(&["task.kind=hybrid"]);
     assert!(no_classes.contains("model.classes") && no_classes.contains("at least 2"), "{no_classes}");
