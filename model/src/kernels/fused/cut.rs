@@ -107,7 +107,7 @@ impl<'a> Cut<'a> {
 }
 
 /// Consecutive pieces of these lengths.
-pub(super) fn split<'a>(mut values: &'a mut [f32], lengths: impl Iterator<Item = usize>) -> Vec<&'a mut [f32]> {
+pub(super) fn split(mut values: &mut [f32], lengths: impl Iterator<Item = usize>) -> Vec<&mut [f32]> {
     let piece = |length: usize| {
         let (piece, rest) = std::mem::take(&mut values).split_at_mut(length);
         values = rest;

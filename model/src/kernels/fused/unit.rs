@@ -206,14 +206,13 @@ impl Unit<'_> {
             |band: &Range<usize>, row: usize| self.block(band.end - 1).0.end * row - self.block(band.start).0.start * row;
         let z_bars = split(&mut z_bar, bands.iter().map(|band| values_of(band, row)));
         let zetas = split(&mut zeta, bands.iter().map(|band| if net.preactivation.is_some() { values_of(band, row) } else { 0 }));
-        let of_band = |(((band, sums), z_bar), zeta): (((&Range<usize>, &mut Sums), &mut [f32]), &mut [f32])| {
+        bands.par_iter().zip(sums).zip(z_bars).zip(zetas).for_each(|(((band, sums), z_bar), zeta)| {
             let row = self.block_panels * row;
             let zetas = zeta.chunks_mut(row).map(Some).chain(std::iter::repeat_with(|| None));
             for ((block, z_bar), zeta) in band.clone().zip(z_bar.chunks_mut(row)).zip(zetas) {
                 self.pull_block(at, &inner, block, sums, z_bar, zeta);
             }
-        };
-        bands.par_iter().zip(sums).zip(z_bars).zip(zetas).for_each(of_band);
+        });
 
         let fold = |m: &[f32]| self.field.fold(net.set, self.first, Taps::Mirrored, m, net.channels);
         let mut x_bar = fold(&z_bar);
