@@ -1,5 +1,6 @@
 //! Inverting `y = x + g(x)`: the fixed point of `x ↦ y - g(x)`, by Anderson-accelerated iteration.
 
+use crate::kernels::inner_product;
 use crate::tensor::{from_vec, to_vec};
 use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
@@ -113,7 +114,7 @@ impl<'a> Sample<'a> {
             self.done = true;
             return;
         }
-        let squares = dot(&r, &r);
+        let squares = inner_product(&r, &r);
         match self.best.take() {
             // An extrapolation that led away: back to the plain step from the best point, which contracts.
             Some((best, from)) if squares.is_nan() || squares >= best => {
@@ -140,8 +141,8 @@ impl<'a> Sample<'a> {
             .zip(self.history.iter().skip(1))
             .map(|((f0, r0), (f1, r1))| [difference(f1, f0), difference(r1, r0)])
             .collect();
-        let normal: Vec<Vec<f64>> = steps.iter().map(|[_, a]| steps.iter().map(|[_, b]| dot(a, b)).collect()).collect();
-        let right: Vec<f64> = steps.iter().map(|[_, a]| dot(a, r)).collect();
+        let normal: Vec<Vec<f64>> = steps.iter().map(|[_, a]| steps.iter().map(|[_, b]| inner_product(a, b)).collect()).collect();
+        let right: Vec<f64> = steps.iter().map(|[_, a]| inner_product(a, r)).collect();
         let mut next = f.clone();
         if let Some(weights) = solve_regularized(normal, right) {
             for ([df, _], weight) in steps.iter().zip(weights) {
@@ -178,18 +179,6 @@ fn solve_regularized(mut a: Vec<Vec<f64>>, mut b: Vec<f64>) -> Option<Vec<f64>> 
 
 fn difference(a: &[f32], b: &[f32]) -> Vec<f32> {
     a.iter().zip(b).map(|(a, b)| a - b).collect()
-}
-
-fn dot(a: &[f32], b: &[f32]) -> f64 {
-    const LANES: usize = 16;
-    let run = |(a, b): (&[f32], &[f32])| {
-        let mut lanes = [0f32; LANES];
-        for (a, b) in a.chunks(LANES).zip(b.chunks(LANES)) {
-            lanes.iter_mut().zip(a.iter().zip(b)).for_each(|(lane, (a, b))| *lane += a * b);
-        }
-        f64::from(lanes.iter().sum::<f32>())
-    };
-    a.chunks(64 * LANES).zip(b.chunks(64 * LANES)).map(run).sum()
 }
 
 /// The larger of two numbers, NaN if either is.

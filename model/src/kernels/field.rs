@@ -233,7 +233,7 @@ fn fold_body<const FMA: bool>(field: &Field, window: &Window, taps: Taps, source
 }
 
 /// `⟨a, b⟩`, in single precision over short runs.
-pub(super) fn inner_product(a: &[f32], b: &[f32]) -> f64 {
+pub(crate) fn inner_product(a: &[f32], b: &[f32]) -> f64 {
     const LANES: usize = 16;
     let run = |(a, b): (&[f32], &[f32])| {
         let mut lanes = [0f32; LANES];

@@ -24,6 +24,7 @@ mod pointwise;
 mod pool;
 mod tile;
 
+pub(crate) use field::inner_product;
 pub(crate) use fused::{FusedGradients, FusedLayer, FusedNet, Grid, Linearized, TapSide, Terms};
 pub(crate) use gram::{NarrowMap, Side};
 pub(crate) use instruction_set::InstructionSet;

@@ -1,27 +1,40 @@
 //! Gradients against those of the research code.
 
-use super::{Golden, assert_close, values};
+use super::{Golden, GoldenFile, assert_close, values};
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::Tensor;
 use residual_flows::Gradients;
 
-/// Compares every gradient that the fixture has under `expected` with ours, of parameters below `within`.
+/// Compares every gradient that the case has under `expected` with ours, of parameters below `within`; returns how many.
 pub fn compare<M: Module>(case: &Golden, model: &M, gradients: &Gradients, within: &str, expected: &str) -> usize {
-    let mut visitor = Compare { case, gradients, within, expected, path: Vec::new(), compared: 0 };
+    compare_with(case.file(), model, gradients, |path| {
+        let name = case.reference_name(path)?;
+        Some(format!("{expected}{}", name.strip_prefix(within)?))
+    })
+}
+
+/// Compares every gradient that the file has with ours, where `key` leads from a parameter's path to its name in the file;
+/// returns how many.
+pub fn compare_with<M: Module>(
+    file: &GoldenFile,
+    model: &M,
+    gradients: &Gradients,
+    key: impl Fn(&str) -> Option<String>,
+) -> usize {
+    let mut visitor = Compare { file, gradients, key, path: Vec::new(), compared: 0 };
     model.visit(&mut visitor);
     visitor.compared
 }
 
-struct Compare<'a> {
-    case: &'a Golden,
+struct Compare<'a, F> {
+    file: &'a GoldenFile,
     gradients: &'a Gradients,
-    within: &'a str,
-    expected: &'a str,
+    key: F,
     path: Vec<String>,
     compared: usize,
 }
 
-impl ModuleVisitor for Compare<'_> {
+impl<F: Fn(&str) -> Option<String>> ModuleVisitor for Compare<'_, F> {
     fn enter_module(&mut self, name: &str, _container: &str) {
         self.path.push(name.into());
     }
@@ -31,14 +44,11 @@ impl ModuleVisitor for Compare<'_> {
     }
 
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        let Some(name) = self.case.reference_name(&self.path.join(".")) else { return };
-        let Some(name) = name.strip_prefix(self.within) else { return };
-        let key = format!("{}{name}", self.expected);
-        match (self.case.has(&key), self.gradients.get(param)) {
+        let Some(key) = (self.key)(&self.path.join(".")) else { return };
+        match (self.file.has(&key), self.gradients.get(param)) {
             (true, Some(got)) => {
-                let want = self.case.values(&key);
-                // The research code's 3x3 and 1x1 weights and ours have the same order of elements.
-                assert_close(&key, &values(got), &want, 1e-3);
+                // The research code's weights and ours have the same order of elements.
+                assert_close(&key, &values(got), &self.file.values(&key), 1e-3);
                 self.compared += 1;
             }
             (true, None) => panic!("no gradient for {key}"),

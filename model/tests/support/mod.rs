@@ -4,7 +4,7 @@
 mod compare;
 mod numerical;
 
-pub use compare::{compare, cross_entropy_gradient};
+pub use compare::{compare, compare_with, cross_entropy_gradient};
 pub use numerical::numerical_log_dets;
 
 use burn::tensor::{Device, Tensor, TensorData};
@@ -156,6 +156,10 @@ impl Golden {
         let dimensions = image.iter().product::<usize>() as f64;
         let loss_weight = 1.0 / (dimensions * std::f64::consts::LN_2);
         Self { file: GoldenFile::read(case), config, image, levels, loss_weight }
+    }
+
+    pub fn file(&self) -> &GoldenFile {
+        &self.file
     }
 
     pub fn has(&self, name: &str) -> bool {
