@@ -44,12 +44,13 @@ impl ResidualFlow {
     /// Names the first layer whose norm does not converge.
     pub fn converge_lipschitz(&mut self) -> Result<()> {
         let ids = self.layer_ids();
-        for (layer, LayerId { path, .. }) in self.layers_mut().zip(ids) {
-            if let Some(net) = layer.net_mut() {
-                net.converge_lipschitz(&format!("{path}.net"))?;
-            }
-        }
-        Ok(())
+        let layers: Vec<(&mut FlowLayer, LayerId)> = self.layers_mut().zip(ids).collect();
+        let converge = |(layer, LayerId { path, .. }): (&mut FlowLayer, LayerId)| {
+            layer.net_mut().map_or(Ok(()), |net| net.converge_lipschitz(&format!("{path}.net")))
+        };
+        let converged: Vec<Result<()>> = layers.into_par_iter().map(converge).collect();
+        // The first in the order of layers.
+        converged.into_iter().collect()
     }
 
     /// Adds `weight · ∂σ̄/∂t` to the gradients, with the mean `σ̄` of all norms whose orders are learned, for the parameters
