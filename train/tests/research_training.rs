@@ -130,6 +130,8 @@ fn runs_go_on_from_there() {
     let message =
         workshop.error_of_run(&["--resume", checkpoint, "--config", "config.toml", "--set", "optim.optimizer=sgd", "--out", "p"]);
     assert!(message.contains("optim.optimizer"), "{message}");
-    let message = workshop.error(&["--resume", checkpoint, "--config", "config.toml"]);
+    let message = workshop.error(&["--resume", checkpoint, "--set", "data.path=data"]);
     assert!(message.contains("--out DIR"), "{message}");
+    let summary = workshop.json(&["--resume", checkpoint, "--config", "config.toml", "--json"]);
+    assert!(summary["checkpoint"].as_str().is_some_and(|path| path.contains("experiments/runs/config")), "{summary}");
 }

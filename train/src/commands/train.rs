@@ -91,7 +91,8 @@ impl Train {
         let device = self.open_device(&mut resumption.config, &resumption.source, team)?;
         let data = data::open_both(&resumption.config, &resumption.source)?;
         resumption.adapt(&data[0])?;
-        let out = self.out.clone().or_else(|| resumption.home.clone());
+        let home = resumption.home.clone().or_else(|| self.config.as_deref().map(default_out));
+        let out = self.out.clone().or(home);
         let out = out.with_context(|| format!("{} belongs to no run: --out DIR says where to train on", target.display()))?;
         let config = resumption.config.clone();
         // All have read what the first may now remove.
