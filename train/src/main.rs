@@ -10,7 +10,9 @@ static ALLOCATOR: train::memory::Allocator = train::memory::Allocator;
 
 fn main() -> ExitCode {
     train::memory::keep_freed_pages();
-    match commands::Arguments::parse().run() {
+    let arguments = commands::Arguments::parse();
+    // On a thread of the pool: work handed over from outside of it waits for a thread to wake up.
+    match rayon::scope(|_| arguments.run()) {
         Ok(code) => code,
         Err(error) => {
             eprintln!("error: {error:#}");

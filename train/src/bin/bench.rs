@@ -94,7 +94,9 @@ struct StepShares {
 
 fn main() -> ExitCode {
     train::memory::keep_freed_pages();
-    match run(&Arguments::parse()) {
+    let arguments = Arguments::parse();
+    // As in `train`.
+    match rayon::scope(|_| run(&arguments)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error:#}");
