@@ -182,15 +182,15 @@ fn records() -> Fallible<Target> {
         ],
         mend: mend_records,
         read: Box::new(|bytes, _| {
-            let mut contents = 0;
+            let mut contents = 0usize;
             for record in tfrecord::index(&Memory(bytes), 0, bytes.len() as u64).map_err(told)? {
                 let framed = &bytes[record.offset as usize..][..record.len as usize + 4];
                 let example = Example::read(tfrecord::payload(framed).map_err(told)?.to_vec().into()).map_err(told)?;
                 let lists = ["shape", "label", "attr"].map(|name| example.ints(name).map(<[i64]>::len));
                 for list in lists {
-                    contents = 31 * contents + list.map_err(told)?;
+                    contents = contents.wrapping_mul(31).wrapping_add(list.map_err(told)?);
                 }
-                contents = 31 * contents + example.bytes("data").map_err(told)?.len();
+                contents = contents.wrapping_mul(31).wrapping_add(example.bytes("data").map_err(told)?.len());
             }
             Ok(contents)
         }),
