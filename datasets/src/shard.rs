@@ -94,6 +94,8 @@ impl ShardSpec {
 
 /// Encoded images gather up to this many bytes, which fit a cache, before they are written.
 const PIECE: usize = 1 << 18;
+/// Images of at least so many bytes that need no encoding are written without gathering.
+const DIRECT: usize = 1 << 16;
 
 /// The contents of a shard so far. Where the number of images is known beforehand, pixels go to the file as they come;
 /// only the index is kept.
@@ -171,19 +173,33 @@ impl ShardEncoder {
         if spec.n_attributes != attributes.len() {
             return Err(DatasetError::Attributes { index, expected: spec.n_attributes, got: attributes.len() });
         }
-        let before = self.data.len();
-        self.codec.encode(image, &mut self.data).map_err(DatasetError::io("encode an image for", place))?;
-        let start = self.offsets.last().copied().unwrap_or(0);
-        self.offsets.push(start + (self.data.len() - before) as u64);
         self.crc32c.push(crc32c::crc32c(image));
         self.labels.extend(label);
         self.attributes.extend_from_slice(attributes);
+        let len = self.store(image, place)?;
+        let start = self.offsets.last().copied().unwrap_or(0);
+        self.offsets.push(start + len as u64);
+        Ok(())
+    }
+
+    /// Encodes the pixels; returns how many bytes they take.
+    fn store(&mut self, image: &[u8], place: &Path) -> Result<usize, DatasetError> {
+        if let (CodecKind::Raw, Some(file)) = (self.spec.codec, &mut self.file)
+            && image.len() >= DIRECT
+        {
+            write_piece(&mut self.data, &mut self.checksum, file)?;
+            write_pixels(image, &mut self.checksum, file)?;
+            return Ok(image.len());
+        }
+        let before = self.data.len();
+        self.codec.encode(image, &mut self.data).map_err(DatasetError::io("encode an image for", place))?;
+        let len = self.data.len() - before;
         if self.data.len() >= PIECE
             && let Some(file) = &mut self.file
         {
             write_piece(&mut self.data, &mut self.checksum, file)?;
         }
-        Ok(())
+        Ok(len)
     }
 
     /// Completes the shard and syncs its temporary file, which is in `dir`. The entry has no file name yet.
@@ -241,10 +257,14 @@ impl ShardEncoder {
 
 /// Moves `data` to the end of the file.
 fn write_piece(data: &mut Vec<u8>, checksum: &mut Xxh3, file: &mut NamedTempFile) -> Result<(), DatasetError> {
-    checksum.write(data);
-    file.write_all(data).map_err(DatasetError::io("write", file.path()))?;
+    write_pixels(data, checksum, file)?;
     data.clear();
     Ok(())
+}
+
+fn write_pixels(pixels: &[u8], checksum: &mut Xxh3, file: &mut NamedTempFile) -> Result<(), DatasetError> {
+    checksum.write(pixels);
+    file.write_all(pixels).map_err(DatasetError::io("write", file.path()))
 }
 
 /// The first pixel that is not below `levels`, with its position.

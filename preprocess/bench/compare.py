@@ -71,7 +71,11 @@ def photo_like(rng, n, size):
     return (x + rng.normal(0, 6, x.shape)).clip(0, 255).astype(np.uint8)
 
 
-def make(dir, n_train_per_file=18, n_npy=40_000, n_png=10_000):
+# The published training images are 83 shards, which two threads share evenly; so many in each of 120 files make 10 shards.
+TRAIN_PER_FILE = 27
+
+
+def make(dir, n_npy=40_000, n_png=10_000):
     os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
     import tensorflow as tf
     from PIL import Image
@@ -79,7 +83,7 @@ def make(dir, n_train_per_file=18, n_npy=40_000, n_png=10_000):
     rng = np.random.default_rng(0)
     ints = lambda v: tf.train.Feature(int64_list=tf.train.Int64List(value=v))
     images = photo_like(rng, 32, 256)
-    for folder, files, n in (("train", 120, n_train_per_file), ("validation", 40, 1)):
+    for folder, files, n in (("train", 120, TRAIN_PER_FILE), ("validation", 40, 1)):
         os.makedirs(f"{dir}/celeba-tfr/{folder}")
         for k in range(files):
             with tf.io.TFRecordWriter(f"{dir}/celeba-tfr/{folder}/{folder}-r08-s-{k:04}-of-{files:04}.tfrecords") as w:
@@ -150,7 +154,7 @@ def main():
         make(dir)
     py = lambda name, *args: [sys.executable, "-c", BASELINES[name], *map(str, args)]
     jobs = ["--jobs", "2", "--out", f"{out}/o", "--force"]
-    n = 120 * 18
+    n = 120 * TRAIN_PER_FILE
     mb = n * 196_608 / 1e6
     tfr = [program, "celeba-tfr", f"{dir}/celeba-tfr.tar", "--counts", f"{n},40", *jobs]
     compare("TFRecords, med-zstd1", mb, "MB/s", a.runs, tfr, {}, out)

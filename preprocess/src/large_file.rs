@@ -8,7 +8,7 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 /// A good size of pieces: each of them stays in a processor's cache until it has been converted.
-pub const PIECE: usize = 1 << 20;
+pub const PIECE: usize = 1 << 18;
 
 /// A large file that stays as it is while it is read.
 #[derive(Debug)]
