@@ -4,6 +4,7 @@ use super::banded;
 use super::matrix::{Matrix, gamma, norm_bound};
 use rayon::prelude::*;
 use std::f64::consts::TAU;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// A convolution of stride 1 with zero padding that keeps height and width.
 pub struct ConvolutionWeight<'a> {
@@ -41,15 +42,22 @@ impl ConvolutionWeight<'_> {
         assert_eq!(values.len(), channels_out * channels_in * kernel * kernel, "a weight has as many values as its shape says");
         if kernel == 1 {
             let values = values.iter().map(|&value| value.into()).collect();
-            return norm_bound(&Matrix { rows: channels_out, columns: channels_in, values });
+            return norm_bound(&Matrix { rows: channels_out, columns: channels_in, values }, 0.0);
         }
         let radius = kernel / 2;
         let torus = [height + radius, width + radius];
         let roots = torus.map(|size| (0..size).map(|j| TAU * j as f64 / size as f64).map(|x| (x.cos(), -x.sin())).collect());
         // The symbol at -ω is the conjugate of that at ω, and has the same norm.
         let frequencies: Vec<[usize; 2]> = (0..torus[0]).flat_map(|y| (0..=torus[1] / 2).map(move |x| [y, x])).collect();
-        let bounds = frequencies.into_par_iter().map(|frequency| norm_bound(&self.symbol(frequency, &roots)));
-        bounds.reduce(|| 0.0, larger) + self.symbol_error()
+        // Of all bounds only the largest counts, so that one below another is sharp enough. Bits of positive numbers are
+        // ordered as the numbers are.
+        let largest = AtomicU64::new(0);
+        frequencies.into_par_iter().for_each(|frequency| {
+            let enough = f64::from_bits(largest.load(Ordering::Relaxed));
+            let bound = norm_bound(&self.symbol(frequency, &roots), enough);
+            largest.fetch_max(bound.to_bits(), Ordering::Relaxed);
+        });
+        f64::from_bits(largest.into_inner()) + self.symbol_error()
     }
 
     /// At least the spectral norm: [`Self::spectral_norm_bound`], or a sharper bound where an estimate from below is so
@@ -95,11 +103,6 @@ impl ConvolutionWeight<'_> {
         let frobenius = absolute.map(|sum| sum * sum).sum::<f64>().sqrt();
         2.0 * (gamma(taps + 8) + 1e-14) * frobenius
     }
-}
-
-/// The larger of two bounds; what is undefined is larger than everything.
-fn larger(a: f64, b: f64) -> f64 {
-    if a.is_nan() || b.is_nan() { f64::INFINITY } else { a.max(b) }
 }
 
 #[cfg(test)]

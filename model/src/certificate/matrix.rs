@@ -26,8 +26,10 @@ pub(super) fn gamma(n: usize) -> f64 {
 /// product `X Y` is computed with an error of at most `γ_n ‖X‖_F ‖Y‖_F` (Higham 2002, section 3.5), which is added, so
 /// that the result is a bound of the exact norm.
 ///
+/// A bound that is at most `enough` is not made any sharper.
+///
 /// Cost: up to 13 products of matrices as large as `K`'s narrow side.
-pub(super) fn norm_bound(k: &Matrix) -> f64 {
+pub(super) fn norm_bound(k: &Matrix, enough: f64) -> f64 {
     let largest = k.values.iter().fold(0.0, |largest: f64, x| largest.max(x.abs()));
     if largest == 0.0 && k.values.iter().all(|x| *x == 0.0) {
         return 0.0;
@@ -38,15 +40,16 @@ pub(super) fn norm_bound(k: &Matrix) -> f64 {
     let wide = k.rows.max(k.columns);
     let squares = scaled.values.iter().map(|x| x * x).sum::<f64>() * (1.0 + gamma(scaled.values.len()));
     let error = gamma(wide) * squares + scaled.values.len() as f64 * f64::MIN_POSITIVE;
-    let bound = (eigenvalue_bound(narrow_gram(&scaled)) + error).sqrt() * (1.0 + 8.0 * ROUNDING) * scale;
+    let enough = (enough / scale).powi(2) * (1.0 - 32.0 * ROUNDING) - error;
+    let bound = (eigenvalue_bound(narrow_gram(&scaled), enough) + error).sqrt() * (1.0 + 8.0 * ROUNDING) * scale;
     if bound.is_nan() { f64::INFINITY } else { bound }
 }
 
 /// At least the spectral norm of a symmetric matrix.
 ///
 /// With `G_i = s_i A_i` and `G_{i+1}` the computed `A_i²`: `‖G_i‖ ≤ s_i √(‖G_{i+1}‖ + e_i)`, where `e_i` bounds the
-/// error of the product.
-fn eigenvalue_bound(mut g: Matrix) -> f64 {
+/// error of the product. Squares no more once the bound is at most `enough`.
+fn eigenvalue_bound(mut g: Matrix, enough: f64) -> f64 {
     let n = g.rows;
     let mut levels: Vec<(f64, f64)> = Vec::new();
     let mut best = f64::INFINITY;
@@ -60,7 +63,7 @@ fn eigenvalue_bound(mut g: Matrix) -> f64 {
         }
         let settled = bound > best * (1.0 - 1e-5);
         best = best.min(bound);
-        if norm == 0.0 || settled || levels.len() == MAX_SQUARINGS {
+        if norm == 0.0 || settled || best <= enough || levels.len() == MAX_SQUARINGS {
             return best;
         }
         // A power of two scales without rounding, but for what underflows: less than the smallest normal number each.
@@ -141,19 +144,32 @@ mod tests {
             matrix
         };
         for values in [&[3.0, 1.0][..], &[0.5; 20], &[1e-200, 1e-201], &[1e150, 7.0], &[2.0, 1.9999, 1.999]] {
-            let (bound, norm) = (norm_bound(&diagonal(values)), values[0]);
+            let (bound, norm) = (norm_bound(&diagonal(values), 0.0), values[0]);
             assert!(bound >= norm && bound <= norm * 1.002, "{values:?}: {bound}");
         }
-        assert_eq!(norm_bound(&diagonal(&[0.0, 0.0])), 0.0);
+        assert_eq!(norm_bound(&diagonal(&[0.0, 0.0]), 0.0), 0.0);
         // u vᵀ with |u|² = 14, |v|² = 30.
         let rank_one = Matrix { rows: 3, columns: 4, values: (1..4).flat_map(|u| (1..5).map(move |v| (u * v) as f64)).collect() };
-        let bound = norm_bound(&rank_one);
+        let bound = norm_bound(&rank_one, 0.0);
         assert!(bound >= 420f64.sqrt() && bound < 420f64.sqrt() * (1.0 + 1e-9), "{bound}");
     }
 
     #[test]
+    fn what_is_enough_ends_the_work_and_stays_a_bound() {
+        let values: Vec<f64> = (0..400).map(|i| f64::from(i * i % 31) - 15.0).collect();
+        let matrix = Matrix { rows: 20, columns: 20, values };
+        let sharp = norm_bound(&matrix, 0.0);
+        assert_eq!(norm_bound(&matrix, 0.999 * sharp), sharp, "not enough");
+        for factor in [1.0, 1.01, 1.2, 4.0] {
+            let bound = norm_bound(&matrix, factor * sharp);
+            assert!(bound >= sharp && bound <= factor * sharp * (1.0 + 1e-12), "{factor}: {bound} {sharp}");
+        }
+        assert!(norm_bound(&matrix, f64::INFINITY) > 1.05 * sharp, "one product");
+    }
+
+    #[test]
     fn infinite_and_undefined_values_have_no_bound() {
-        let bound = |value| norm_bound(&Matrix { rows: 1, columns: 2, values: vec![1.0, value] });
+        let bound = |value| norm_bound(&Matrix { rows: 1, columns: 2, values: vec![1.0, value] }, 0.0);
         for value in [f64::NAN, f64::INFINITY] {
             assert!(bound(value).is_infinite(), "{value}");
         }
