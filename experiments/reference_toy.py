@@ -24,10 +24,11 @@ import resflows.toy_data as toy_data
 import torch
 
 
-def network(widths, bound):
+def network(widths, bound, preactivation):
     parts = []
     for first, second in zip(widths[:-1], widths[1:]):
-        parts.append(base.Swish())
+        if parts or preactivation:
+            parts.append(base.Swish())
         parts.append(
             base.get_linear(
                 first, second, coeff=bound, n_iterations=5, domain=2, codomain=2, zero_init=second == widths[-1]
@@ -39,11 +40,12 @@ def network(widths, bound):
 def build(model):
     blocks = model["blocks"][0]
     widths = [2] + [model["hidden_channels"]] * (len(model["kernels"]) - 1) + [2]
+    bound, preactivation = model.get("lipschitz_bound", 0.98), model.get("preactivation", True)
     act_norm = model.get("act_norm", True)
     chain = [layers.ActNorm1d(2)] if act_norm else []
     for _ in range(blocks):
-        block = layers.iResBlock(network(widths, model["lipschitz_bound"]), n_dist="geometric", neumann_grad=False)
-        chain.append(block)
+        net = network(widths, bound, preactivation)
+        chain.append(layers.iResBlock(net, n_dist="geometric", neumann_grad=False))
         if act_norm:
             chain.append(layers.ActNorm1d(2))
     return layers.SequentialFlow(chain)

@@ -103,7 +103,10 @@ impl DensityOf {
         let half_side = INTEGRAL_WINDOW.half_side;
         let outcome = Integral { integral, half_side, cells: INTEGRAL_CELLS, checkpoint: self.checkpoint.clone() };
         report(self.json, &outcome, || {
-            format!("the density integrates to {integral:.5} over the square of side {}", 2.0 * half_side)
+            format!(
+                "the density integrates to {integral:.5} over [-{half_side}, {half_side}]² in standardised coordinates \
+                 ({INTEGRAL_CELLS}x{INTEGRAL_CELLS} fields, midpoint rule)"
+            )
         })
     }
 }
