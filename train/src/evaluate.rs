@@ -45,12 +45,12 @@ pub struct TestLoss {
 /// How well the classes of test images are recognised; standard errors as those of the loss.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TestClasses {
-    /// `-ln p(class)`, nats, the mean over the images.
-    #[serde(rename = "test_cross_entropy")]
-    pub cross_entropy: f64,
+    /// `-ln p(class)`, nats, the mean over the images; `None` if that is the loss.
+    #[serde(rename = "test_cross_entropy", default, skip_serializing_if = "Option::is_none")]
+    pub cross_entropy: Option<f64>,
     /// Of it.
-    #[serde(rename = "test_cross_entropy_standard_error")]
-    pub cross_entropy_error: f64,
+    #[serde(rename = "test_cross_entropy_standard_error", default, skip_serializing_if = "Option::is_none")]
+    pub cross_entropy_error: Option<f64>,
     /// Fraction of images whose class is recognised.
     #[serde(rename = "test_accuracy")]
     pub accuracy: f64,
@@ -131,7 +131,9 @@ impl Evaluation<'_> {
             mean_and_error(&values)
         });
         let classes = self.task.has_classes().then(|| {
-            let ([cross_entropy, cross_entropy_error], [accuracy, accuracy_error]) = (of_cross_entropy, of_accuracy);
+            let beside_the_loss = self.task != TaskKind::Classification;
+            let [cross_entropy, cross_entropy_error] = of_cross_entropy.map(|x| beside_the_loss.then_some(x));
+            let [accuracy, accuracy_error] = of_accuracy;
             TestClasses { cross_entropy, cross_entropy_error, accuracy, accuracy_error }
         });
         Ok(Some(TestLoss { mean, standard_error, n_samples, classes }))

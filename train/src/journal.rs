@@ -65,9 +65,8 @@ impl<'a> Journal<'a> {
             ("training/epoch", record.epoch as f64),
             ("speed/samples_per_second", timing.speed.value),
         ];
-        events.scalars(record.step, &scalars)?;
-        let Some(classes) = &record.classes else { return Ok(()) };
-        let scalars = [("training/cross_entropy", classes.cross_entropy), ("training/accuracy", classes.accuracy)];
+        let classes = [("training/cross_entropy", record.cross_entropy), ("training/accuracy", record.accuracy)];
+        let scalars: Vec<_> = scalars.into_iter().chain(measured(classes)).collect();
         events.scalars(record.step, &scalars)
     }
 
@@ -92,10 +91,12 @@ impl<'a> Journal<'a> {
         curve::write(self.dir, &self.kind)?;
         let Some(events) = events else { return Ok(()) };
         let loss = record.test_loss.key().replacen("test_", "test/", 1);
-        events
-            .scalars(record.step, &[(loss.as_str(), record.test_loss.value), ("test/standard_error", record.standard_error)])?;
-        let Some(classes) = &record.classes else { return Ok(()) };
-        events.scalars(record.step, &[("test/accuracy", classes.accuracy), ("test/cross_entropy", classes.cross_entropy)])
+        let scalars = [(loss.as_str(), record.test_loss.value), ("test/standard_error", record.standard_error)];
+        let classes = record
+            .classes
+            .map(|classes| measured([("test/accuracy", Some(classes.accuracy)), ("test/cross_entropy", classes.cross_entropy)]));
+        let scalars: Vec<_> = scalars.into_iter().chain(classes.into_iter().flatten()).collect();
+        events.scalars(record.step, &scalars)
     }
 
     /// What was measured of the layers.
@@ -147,4 +148,9 @@ impl<'a> Journal<'a> {
         let Some(Files { metrics, timings, .. }) = &self.files else { return Ok(Vec::new()) };
         Ok(vec![metrics.handle()?, timings.handle()?])
     }
+}
+
+/// The scalars that there are.
+fn measured<const N: usize>(scalars: [(&str, Option<f64>); N]) -> impl Iterator<Item = (&str, f64)> {
+    scalars.into_iter().filter_map(|(name, value)| Some((name, value?)))
 }

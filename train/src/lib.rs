@@ -21,6 +21,7 @@
 //! | [`run_dir`] | what a run leaves on disk |
 //! | [`journal`], [`summary`], [`metrics`], [`session`], [`progress`], [`picture`], [`tensorboard`] | what a run shows |
 //! | [`history`], [`plot`], [`curve`], [`report`] | what it measured, drawn |
+//! | [`stopwatch`] | where its time went |
 //! | [`memory`] | the allocator, and what happens when there is no memory left |
 //! | [`noise`] | which random stream is used for what |
 
@@ -67,6 +68,7 @@ pub mod showcase;
 pub mod state;
 pub mod step;
 pub mod stop;
+pub mod stopwatch;
 pub mod summary;
 pub mod system;
 pub mod tensorboard;

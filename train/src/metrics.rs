@@ -2,7 +2,6 @@
 
 use crate::data_kind::Named;
 use crate::evaluate::TestClasses;
-use crate::objective::ClassStats;
 use crate::run_dir::RunDir;
 use anyhow::{Context, Result};
 use serde::Serialize;
@@ -24,9 +23,12 @@ pub struct TrainingRecord {
     pub log_pz: f64,
     /// Mean estimate of `ln|det ∂z/∂x|`, nats.
     pub log_det: f64,
-    /// `cross_entropy` (nats) and `accuracy`, where classes are learned.
-    #[serde(flatten)]
-    pub classes: Option<ClassStats>,
+    /// `-ln p(class)` (nats), where classes are learned and it is not the loss.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cross_entropy: Option<f64>,
+    /// Fraction of images whose class is recognised, where classes are learned.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub accuracy: Option<f64>,
     /// Before clipping.
     pub gradient_norm: f64,
     /// The largest estimated Lipschitz constant of a residual branch.

@@ -26,9 +26,17 @@ pub struct Summary {
     pub parameters: usize,
     /// Seed of all randomness.
     pub seed: u64,
-    /// Time in training steps, without evaluations and pictures.
+    /// Time in training steps, without evaluations and pictures, of the whole run.
     pub training_seconds: f64,
-    /// Time of the whole run.
+    /// Since the program was started, time in evaluations,
+    pub evaluation_seconds: f64,
+    /// in pictures,
+    pub picture_seconds: f64,
+    /// in records of all kinds and the measurements of layers for them,
+    pub logging_seconds: f64,
+    /// while training stood still for a checkpoint,
+    pub saving_seconds: f64,
+    /// and altogether.
     pub wall_seconds: f64,
     /// The most memory that was resident; `null` where the system does not tell.
     pub peak_memory_bytes: Option<u64>,

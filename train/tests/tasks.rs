@@ -58,6 +58,9 @@ fn a_classifier_is_judged_by_its_cross_entropy() {
     let last = records.iter().rfind(|record| !record["test_cross_entropy"].is_null()).expect("an evaluation");
     assert_eq!(number(last, "test_cross_entropy"), number(&summary, "test_cross_entropy"));
     assert!(number(last, "test_accuracy") > 0.3 && last["test_bits_per_dim"].is_null(), "{last}");
+    for line in workshop.read("run/metrics.jsonl").lines() {
+        assert!(line.matches("cross_entropy\":").count() <= 1, "no key twice: {line}");
+    }
 }
 
 #[test]

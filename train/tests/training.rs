@@ -12,6 +12,10 @@ fn a_run_learns_and_leaves_what_it_promises() {
     for key in ["test_bits_per_dim", "test_standard_error", "steps", "epochs", "wall_seconds", "peak_memory_bytes"] {
         number(&summary, key);
     }
+    let parts = ["training_seconds", "evaluation_seconds", "picture_seconds", "logging_seconds", "saving_seconds"];
+    let parts = parts.map(|key| number(&summary, key));
+    assert!(parts.iter().all(|part| *part > 0.0), "{summary}");
+    assert!(parts.iter().sum::<f64>() <= number(&summary, "wall_seconds"), "no time is counted twice: {summary}");
     assert_eq!((summary["finished"].as_bool(), number(&summary, "steps")), (Some(true), 92.0));
     let written: serde_json::Value = serde_json::from_str(&workshop.read("run/summary.json")).expect("JSON");
     assert_eq!(written, summary);

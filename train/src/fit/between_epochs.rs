@@ -39,17 +39,20 @@ impl Fit<'_> {
         let evaluation = Evaluation { data: &self.test, task, log_det, seed: run.seed, limit: None, team: &self.team };
         let n = evaluation.n_samples();
         let (noun, unit) = (self.test.kind.noun(), self.test.kind.unit());
-        let loss = evaluation.run(&self.stepper.averaged_model(model), &self.device, |done, mean| {
+        let averaged = self.stepper.averaged_model(model);
+        let go_on = |done, mean| {
             progress.note(&format!("evaluating: {done}/{n} {noun}, {mean:.4} {unit}"));
             !interrupted.load(Ordering::Relaxed)
-        })?;
+        };
+        let loss = self.clock.evaluation.time(|| evaluation.run(&averaged, &self.device, go_on))?;
         let Some(loss) = loss else { return Ok(None) };
         let (step, epoch) = (self.stepper.steps(), self.position.epoch);
         let TestLoss { mean, standard_error, classes, .. } = loss;
         let accuracy = classes.map_or_else(String::new, |classes| classes.described());
         progress.line(&format!("epoch {epoch}, step {step}: test {mean:.4} ± {standard_error:.4} {unit}{accuracy}"));
         let test_loss = self.test.kind.named("test_", mean);
-        self.journal.evaluation(&EvaluationRecord { step, epoch, test_loss, standard_error, classes })?;
+        let record = EvaluationRecord { step, epoch, test_loss, standard_error, classes };
+        self.clock.logging.time(|| self.journal.evaluation(&record))?;
         Ok(Some(loss))
     }
 
@@ -60,8 +63,10 @@ impl Fit<'_> {
         }
         let (config, step, epoch) = (self.config, self.stepper.steps(), self.position.epoch);
         let averaged = self.stepper.averaged_model(model);
-        let layers = layers::measure(&averaged, self.probes.clone(), &config.log_det.train, config.run.seed, step)?;
-        self.journal.layers(step, epoch, &layers)?;
+        let layers = self.clock.logging.time(|| {
+            let layers = layers::measure(&averaged, self.probes.clone(), &config.log_det.train, config.run.seed, step)?;
+            self.journal.layers(step, epoch, &layers).map(|()| layers)
+        })?;
         layers::warning(&layers).map_or(Ok(()), |warning| self.warn(&warning, progress))
     }
 
@@ -71,9 +76,10 @@ impl Fit<'_> {
             return Ok(());
         }
         let path = self.journal.picture_path(name);
-        for missing in self.showcase.draw(&self.stepper.averaged_model(model), &path)? {
+        let averaged = self.stepper.averaged_model(model);
+        for missing in self.clock.pictures.time(|| self.showcase.draw(&averaged, &path))? {
             self.warn(&Warning { layer: None, text: missing }, progress)?;
         }
-        self.journal.picture(self.stepper.steps(), name)
+        self.clock.logging.time(|| self.journal.picture(self.stepper.steps(), name))
     }
 }

@@ -10,6 +10,7 @@ use crate::config::{Config, Source};
 use crate::data::{self, DataSet, PREFETCH_DEPTH};
 use crate::fault::Fault;
 use crate::journal::Journal;
+use crate::loss_unit::LossUnit;
 use crate::metrics::{TimingRecord, TrainingRecord, WarningRecord};
 use crate::objective::Samples;
 use crate::parallel::Team;
@@ -20,6 +21,7 @@ use crate::run_dir::RunDir;
 use crate::showcase::Showcase;
 use crate::state::{RunLog, TrainingState};
 use crate::step::{StepOutcome, StepStats, Stepper};
+use crate::stopwatch::Stopwatch;
 use crate::summary::Summary;
 use crate::watch::Warning;
 use anyhow::{Result, bail};
@@ -58,6 +60,33 @@ struct Clock {
     logged_seconds: f64,
     samples: usize,
     waiting: f64,
+    /// In evaluations.
+    evaluation: Stopwatch,
+    /// In records of all kinds and the measurements of layers for them.
+    logging: Stopwatch,
+    /// In pictures.
+    pictures: Stopwatch,
+    /// While training stood still for a checkpoint.
+    saving: Stopwatch,
+}
+
+impl Clock {
+    /// Starts now, in a run that has trained for some time.
+    fn start(training_seconds: f64) -> Self {
+        let now = Instant::now();
+        let none = Stopwatch::default();
+        Self {
+            start: now,
+            saved: now,
+            logged_seconds: training_seconds,
+            samples: 0,
+            waiting: 0.0,
+            evaluation: none,
+            logging: none,
+            pictures: none,
+            saving: none,
+        }
+    }
 }
 
 /// What training starts with.
@@ -122,7 +151,7 @@ pub fn fit(mut start: Start, interrupted: &AtomicBool) -> Result<Summary> {
     drop(batches);
     drop(progress);
     fit.save(&model)?;
-    fit.checkpoints.finish()?;
+    fit.clock.saving.time(|| fit.checkpoints.finish())?;
     fit.summary()
 }
 
@@ -189,13 +218,14 @@ impl Fit<'_> {
     fn warn(&mut self, warning: &Warning, progress: &Progress) -> Result<()> {
         let step = self.stepper.steps();
         progress.line(&format!("warning: step {step}: {warning}"));
-        self.journal.warning(&WarningRecord {
+        let record = WarningRecord {
             step,
             epoch: self.position.epoch,
             warning: &warning.text,
             layer: warning.layer.as_deref(),
             skipped_steps: self.log.skipped_steps,
-        })
+        };
+        self.clock.logging.time(|| self.journal.warning(&record))
     }
 
     /// The images of a step, no more than are left of the last epoch.
@@ -214,13 +244,26 @@ impl Fit<'_> {
         let per_second = clock.samples as f64 / (seconds - clock.logged_seconds);
         progress.set(step, &format!("epoch {epoch}, {per_second:.0} {}/s, {running:.4} {}", kind.noun(), kind.unit()));
         if step.is_multiple_of(self.config.run.log_every_steps) || step == 1 || step == self.total_steps {
+            let beside_the_loss = kind.loss_unit() != LossUnit::CrossEntropy;
+            let cross_entropy = classes.filter(|_| beside_the_loss).map(|classes| classes.cross_entropy);
+            let accuracy = classes.map(|classes| classes.accuracy);
             let loss = kind.named("", loss);
-            let record =
-                TrainingRecord { step, epoch, loss, log_pz, log_det, classes, gradient_norm, max_lipschitz, learning_rate };
+            let record = TrainingRecord {
+                step,
+                epoch,
+                loss,
+                log_pz,
+                log_det,
+                cross_entropy,
+                accuracy,
+                gradient_norm,
+                max_lipschitz,
+                learning_rate,
+            };
             let speed = kind.named_speed(per_second);
             let waiting_fraction = (self.team.size() > 1).then(|| clock.waiting / (seconds - clock.logged_seconds));
             let timing = TimingRecord { step, elapsed_seconds: seconds, speed, waiting_fraction };
-            self.journal.training(&record, &timing)?;
+            clock.logging.time(|| self.journal.training(&record, &timing))?;
             (clock.logged_seconds, clock.samples, clock.waiting) = (seconds, 0, 0.0);
         }
         Ok(())

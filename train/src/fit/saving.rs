@@ -24,6 +24,13 @@ impl Fit<'_> {
         if !self.team.is_first() {
             return Ok(());
         }
+        let begin = Instant::now();
+        let saved = self.copy_state(model);
+        self.clock.saving.add_since(begin);
+        saved
+    }
+
+    fn copy_state(&mut self, model: &ResidualFlow) -> Result<()> {
         self.journal.mark(&mut self.log);
         self.log.best = self.checkpoints.best().to_vec();
         let state = TrainingState {
@@ -57,6 +64,10 @@ impl Fit<'_> {
             parameters: self.log.parameters,
             seed: self.config.run.seed,
             training_seconds: self.log.training_seconds,
+            evaluation_seconds: self.clock.evaluation.seconds(),
+            picture_seconds: self.clock.pictures.seconds(),
+            logging_seconds: self.clock.logging.seconds(),
+            saving_seconds: self.clock.saving.seconds(),
             wall_seconds: self.clock.start.elapsed().as_secs_f64(),
             peak_memory_bytes: system::peak_memory_bytes(),
             checkpoint: self.checkpoints.last(),

@@ -17,7 +17,6 @@ use crate::step::Stepper;
 use anyhow::{Context, Result, ensure};
 use burn::tensor::Device;
 use residual_flows::ResidualFlow;
-use std::time::Instant;
 
 impl<'a> Fit<'a> {
     /// At the beginning, with a new model.
@@ -47,7 +46,6 @@ impl<'a> Fit<'a> {
         let steps_per_epoch = position.batches_per_epoch as f64 / config.optim.accumulate as f64;
         let timeline = Timeline { total_steps, steps_per_epoch };
         let probes = tensor(test.batches.eval_batch(0)?, device);
-        let now = Instant::now();
         let journal = if team.is_first() {
             Session::begin(step, team.size()).record(dir)?;
             Journal::open(config, test.kind.clone(), dir, step, &log)?
@@ -64,7 +62,7 @@ impl<'a> Fit<'a> {
                 log.best.clone(),
             ),
             journal,
-            clock: Clock { start: now, saved: now, logged_seconds: log.training_seconds, samples: 0, waiting: 0.0 },
+            clock: Clock::start(log.training_seconds),
             probes,
             config,
             dir,
