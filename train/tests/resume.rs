@@ -55,7 +55,7 @@ fn names(dir: &Path) -> Vec<String> {
 fn kill_until_finished(workshop: &Workshop, begin: &[&str], limit: u32, mut patience: impl FnMut() -> Duration) -> u32 {
     let mut kills = 0;
     let mut child = start(workshop, begin);
-    loop {
+    let finished = loop {
         let (begun, patience) = (Instant::now(), if kills < limit { patience() } else { Duration::from_secs(600) });
         let mut status = None;
         while status.is_none() && begun.elapsed() < patience {
@@ -63,15 +63,16 @@ fn kill_until_finished(workshop: &Workshop, begin: &[&str], limit: u32, mut pati
             status = child.try_wait().expect("a status");
         }
         if let Some(status) = status {
-            assert!(status.success(), "{status} after {kills} kills");
-            return kills;
+            break status;
         }
         child.kill().expect("SIGKILL");
         child.wait().expect("an end");
         kills += 1;
         let begun_at_all = workshop.path("killed/config.toml").exists();
         child = start(workshop, if begun_at_all { &["--resume", "killed"] } else { begin });
-    }
+    };
+    assert!(finished.success(), "{finished} after {kills} kills");
+    kills
 }
 
 #[test]

@@ -291,7 +291,7 @@ fn shard() -> Fallible<Target> {
             b"\\u0000",
             b"9223372036854775807",
         ],
-        mend: mend_shard,
+        mend: |bytes| mend_shard(bytes),
         read: Box::new(read),
     })
 }
@@ -299,7 +299,7 @@ fn shard() -> Fallible<Target> {
 const SHAPE: ImageShape = ImageShape { channels: 3, height: 4, width: 5 };
 
 /// Images that can be decoded get right checksums; that of the index is made right by the reader.
-fn mend_shard(bytes: &mut Vec<u8>) {
+fn mend_shard(bytes: &mut [u8]) {
     for (i, crc) in checksums(bytes).into_iter().flatten() {
         bytes[i].copy_from_slice(&crc.to_le_bytes());
     }
@@ -319,8 +319,8 @@ fn checksums(bytes: &[u8]) -> Option<Vec<(Range<usize>, u32)>> {
             let offsets: Vec<usize> = offsets.as_chunks().0.iter().map(|&o| u64::from_le_bytes(o) as usize).collect();
             let mut codec = Codec::new(CodecKind::MedZstd1, SHAPE).ok()?;
             let mut image = vec![0; SHAPE.len()];
-            let mut decoded = |pair: &[usize]| codec.decode(data.get(pair[0]..pair[1])?, &mut image).ok().map(|()| image.clone());
-            offsets.windows(2).map_while(|pair| decoded(pair)).collect()
+            let decoded = |pair: &[usize]| codec.decode(data.get(pair[0]..pair[1])?, &mut image).ok().map(|()| image.clone());
+            offsets.windows(2).map_while(decoded).collect()
         }
     };
     let stored = range(format::CRC32C)?;
