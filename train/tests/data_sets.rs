@@ -80,7 +80,7 @@ fn a_damaged_shard_is_named() {
         pixels[from..].iter_mut().step_by(20).for_each(|byte| *byte ^= 0x10);
         for damaged in [&index, &pixels, &whole[..whole.len() - 1]] {
             fs::write(&shard, damaged).unwrap();
-            let message = workshop.error(&arguments);
+            let message = workshop.error_of_run(&arguments);
             assert!(message.contains("train-00001-of-00002.safetensors"), "{codec}: {message}");
         }
     }
