@@ -9,7 +9,7 @@ use thiserror::Error;
 #[non_exhaustive]
 pub enum DatasetError {
     /// The operating system refused to open, map, write or rename a file.
-    #[error("cannot {action} {path}: {source}", path = path.display())]
+    #[error("cannot {action} {path}", path = path.display())]
     Io {
         /// What was being done, as a verb: "open", "write", ….
         action: &'static str,

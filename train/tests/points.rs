@@ -119,11 +119,15 @@ fn a_table_s_densities_are_in_its_own_units() {
     let printed = workshop.run(&["density", checkpoint, "own.csv"]);
     assert_eq!(String::from_utf8_lossy(&printed.stdout), text);
 
-    // Samples are in the data's units too.
-    for format in ["csv", "npy"] {
-        let sampled = workshop.json(&["sample", checkpoint, "--n", "300", "--format", format, "--out", ".", "--json"]);
-        assert_eq!(number(&sampled, "points"), 300.0);
-        let path = workshop.path(sampled["table"].as_str().expect("a path"));
+    // Samples are in the data's units too, in a directory or the file that was named.
+    for (out, format, table) in [
+        (".", "csv", "./samples-n300-temperature1-seed0.csv"),
+        (".", "npy", "./samples-n300-temperature1-seed0.npy"),
+        ("mine.npy", "csv", "mine.npy"),
+    ] {
+        let sampled = workshop.json(&["sample", checkpoint, "--n", "300", "--format", format, "--out", out, "--json"]);
+        assert_eq!((number(&sampled, "points"), sampled["table"].as_str()), (300.0, Some(table)));
+        let path = workshop.path(table);
         let points = datasets::points::Points::read(&path).expect("points");
         let mean = points.column(0).sum::<f64>() / 300.0;
         let largest = points.column(1).map(f64::abs).fold(0.0, f64::max);

@@ -5,7 +5,7 @@ use ::train::data_kind::{DataKind, Named};
 use ::train::parallel::Team;
 use ::train::progress::duration;
 use ::train::{checkpoint, noise, picture, step, system};
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use burn::tensor::{Tensor, TensorData};
 use clap::{Args, ValueEnum};
 use datasets::points::Points;
@@ -29,10 +29,10 @@ pub struct Sample {
     /// Decides the latents
     #[arg(long, default_value_t = 0)]
     seed: u64,
-    /// Directory of the picture or table [default: that of the checkpoint]
-    #[arg(long, value_name = "DIR")]
+    /// The picture (.png) or table (.csv, .npy), or a directory for it [default: the directory of the checkpoint]
+    #[arg(long, value_name = "PATH")]
     out: Option<PathBuf>,
-    /// How points are written
+    /// How points are written into a directory
     #[arg(long, value_enum, default_value_t = TableFormat::Csv)]
     format: TableFormat,
     #[command(flatten)]
@@ -83,12 +83,7 @@ impl Sample {
         if !team.is_first() {
             return Ok(());
         }
-        let beside = self.checkpoint.parent().unwrap_or(Path::new(""));
-        let dir = self.out.as_deref().unwrap_or(beside);
-        if self.out.is_some() {
-            std::fs::create_dir_all(dir).with_context(|| format!("cannot make the directory {}", dir.display()))?;
-        }
-        let output = self.write(samples, &kind, &dir.join(format!("samples-n{n}-temperature{temperature}-seed{seed}")))?;
+        let output = write(samples, &kind, &self.destination(&kind)?)?;
         let outcome = Outcome {
             n: kind.named_count(n),
             output,
@@ -103,24 +98,38 @@ impl Sample {
         })
     }
 
-    /// Writes images as a picture, points in the data's own units as a table; `stem` is the path without extension.
-    fn write(&self, samples: Tensor<4>, kind: &DataKind, stem: &Path) -> Result<Named<PathBuf>> {
-        let with = |extension: &str| PathBuf::from(format!("{}.{extension}", stem.display()));
-        match kind {
-            DataKind::Images { .. } => {
-                let path = with("png");
-                picture::write(&path, vec![samples])?;
-                Ok(Named::new("picture", path))
-            }
-            DataKind::Points { standardization } => {
-                let path = with(match self.format {
-                    TableFormat::Csv => "csv",
-                    TableFormat::Npy => "npy",
-                });
-                let values = samples.try_into_vec_as::<f32>().context("cannot read samples from the device")?;
-                Points::new(standardization.dimensions(), standardization.invert(&values)).write(&path)?;
-                Ok(Named::new("table", path))
-            }
+    /// The file that `--out` names, or one in the directory that it names, which is made.
+    fn destination(&self, kind: &DataKind) -> Result<PathBuf> {
+        let extension = match (kind, self.format) {
+            (DataKind::Images { .. }, _) => "png",
+            (DataKind::Points { .. }, TableFormat::Csv) => "csv",
+            (DataKind::Points { .. }, TableFormat::Npy) => "npy",
+        };
+        let beside = self.checkpoint.parent().unwrap_or(Path::new(""));
+        let out = self.out.as_deref().unwrap_or(beside);
+        if ["png", "csv", "npy"].iter().any(|known| out.extension() == Some(known.as_ref())) {
+            return Ok(out.to_path_buf());
+        }
+        if self.out.is_some() {
+            std::fs::create_dir_all(out).with_context(|| format!("cannot make the directory {}", out.display()))?;
+        }
+        let &Self { n, temperature, seed, .. } = self;
+        Ok(out.join(format!("samples-n{n}-temperature{temperature}-seed{seed}.{extension}")))
+    }
+}
+
+/// Writes images as a picture, points in the data's own units as a table.
+fn write(samples: Tensor<4>, kind: &DataKind, path: &Path) -> Result<Named<PathBuf>> {
+    match kind {
+        DataKind::Images { .. } => {
+            ensure!(path.extension() == Some("png".as_ref()), "{}: samples of images are a picture, a .png file", path.display());
+            picture::write(path, vec![samples])?;
+            Ok(Named::new("picture", path.to_path_buf()))
+        }
+        DataKind::Points { standardization } => {
+            let values = samples.try_into_vec_as::<f32>().context("cannot read samples from the device")?;
+            Points::new(standardization.dimensions(), standardization.invert(&values)).write(path)?;
+            Ok(Named::new("table", path.to_path_buf()))
         }
     }
 }
