@@ -1,13 +1,14 @@
-//! Makes a whole data set from sources that can be read in any order: in parallel over shards, and so that it can be
-//! interrupted at any moment and continued.
+//! Makes a whole data set from sources that can be read in any order: in parallel over shards, by one process or several, and
+//! so that it can be interrupted at any moment and continued.
 
 use crate::shard::{ShardEncoder, ShardSpec};
 use crate::staging::{self, Staging};
-use crate::{CodecKind, DatasetError, ImageShape, Manifest, Provenance, ShardEntry, Split, atomic, format};
+use crate::{CodecKind, DatasetError, ImageShape, Manifest, Provenance, Split, atomic, format};
 use std::ops::Range;
 use std::path::Path;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use team::{Team, TeamError};
 
 /// What all splits of a data set have in common, and how to make it.
 #[derive(Clone, Debug)]
@@ -26,7 +27,7 @@ pub struct BuildConfig {
     pub images_per_shard: Option<usize>,
     /// Replace a complete data set, once the new one is complete too, instead of refusing to.
     pub overwrite: bool,
-    /// Shards that are made at the same time; 0: one for each processor.
+    /// Shards that each process makes at the same time; 0: one for each processor.
     pub jobs: usize,
     /// Says which inputs are being converted, such as names, sizes and dates of files. Shards of an interrupted run are
     /// kept by the next one only if this and all settings that decide the bytes are the same.
@@ -93,18 +94,21 @@ struct Task {
 
 /// Makes the data set in `dir`. Its files have no names there before all of them are complete.
 ///
-/// The bytes written depend neither on the number of threads nor on interruptions.
+/// The bytes written depend neither on the number of processes and threads nor on interruptions. Processes that work together
+/// need the same sources, settings and directory, and see all files of it; each makes every so many-th shard.
 ///
 /// # Errors
 /// [`DatasetError::Exists`] if a complete data set is there and `overwrite` is not set, [`DatasetError::Busy`] if
 /// another process is writing it, [`DatasetError::Empty`] for a source without images, and whatever a source reports:
-/// of several faults the first in order, with any number of threads. Finished shards wait in
-/// [`staging::unfinished_dir`] for another call; [`staging::discard`] removes them.
+/// of several faults the first in order, with any number of processes and threads. Finished shards wait in
+/// [`staging::unfinished_dir`] for another call; [`staging::discard`] removes them. Only the process with the fault returns
+/// from a call that failed: it has to see to it that all end, as [`Team::work`] does.
 ///
 /// # Examples
 /// ```
 /// use datasets::build::{build, BuildConfig, ImageSource, Sink};
 /// use datasets::{CodecKind, DatasetError, ImageDataset, ImageShape, Provenance, Split};
+/// use team::Team;
 ///
 /// struct Ramps(Split);
 /// impl ImageSource<DatasetError> for Ramps {
@@ -133,7 +137,7 @@ struct Task {
 ///     jobs: 0,
 ///     inputs: String::new(),
 /// };
-/// build(dir, &config, &[&Ramps(Split::Train)], &|_| {})?;
+/// build(dir, &config, &[&Ramps(Split::Train)], &Team::alone(), &|_| {})?;
 /// assert_eq!(ImageDataset::open(dir, Split::Train)?.image(4)?, [4, 8]);
 /// # Ok(())
 /// # }
@@ -142,6 +146,7 @@ pub fn build<E: From<DatasetError> + Send>(
     dir: &Path,
     config: &BuildConfig,
     sources: &[&dyn ImageSource<E>],
+    team: &Team,
     observer: &(dyn Fn(Progress) + Sync),
 ) -> Result<Vec<Manifest>, E> {
     let specs: Vec<_> = sources.iter().map(|source| spec(config, *source)).collect();
@@ -153,22 +158,59 @@ pub fn build<E: From<DatasetError> + Send>(
     }
     let tasks = tasks(config, &specs, sources)?;
     let job = job(config, &specs, sources);
-    std::fs::create_dir_all(dir).map_err(DatasetError::io("create directory", dir))?;
-    if let Some((done, manifests)) = staging::finish_commit(dir)?
-        && done == job
-    {
-        return Ok(manifests);
+    // Nothing is written before all processes have got here.
+    meet(team)?;
+    if let Some(staging) = open(dir, config.overwrite, &job, team)? {
+        Workers { staging: &staging, specs: &specs, sources, tasks: &tasks, team, observer }.run(config)?;
+        staging.finish()?;
+        meet(team)?;
+        if team.is_first() {
+            commit(staging, specs, &tasks)?;
+        }
     }
-    refuse_existing(dir, config.overwrite)?;
-    let staging = Staging::open(dir, &job)?;
-    let entries = Workers { staging: &staging, specs: &specs, sources, tasks: &tasks, observer }.run(config)?;
+    meet(team)?;
+    sources.iter().map(|source| Ok(Manifest::read(dir, source.split())?)).collect()
+}
+
+/// Waits for the other processes.
+fn meet(team: &Team) -> Result<(), DatasetError> {
+    Ok(team.meet()?)
+}
+
+/// Opens the directory in which the shards gather; `None` if an earlier run of the same job has finished, but for moving
+/// files, which this does.
+fn open(dir: &Path, overwrite: bool, job: &str, team: &Team) -> Result<Option<Staging>, DatasetError> {
+    let mine = if team.is_first() { open_first(dir, overwrite, job)? } else { None };
+    if !team.any(mine.is_some())? {
+        return Ok(None);
+    }
+    let staging = match mine {
+        None => Some(Staging::join(dir, job, team.rank())?),
+        mine => mine,
+    };
+    meet(team)?;
+    Ok(staging)
+}
+
+fn open_first(dir: &Path, overwrite: bool, job: &str) -> Result<Option<Staging>, DatasetError> {
+    std::fs::create_dir_all(dir).map_err(DatasetError::io("create directory", dir))?;
+    if staging::finish_commit(dir)?.is_some_and(|(done, _)| done == job) {
+        return Ok(None);
+    }
+    refuse_existing(dir, overwrite)?;
+    Staging::open(dir, job).map(Some)
+}
+
+/// Puts the shards of all processes in their place.
+fn commit(staging: Staging, specs: Vec<ShardSpec>, tasks: &[Task]) -> Result<(), DatasetError> {
+    let shards = tasks.iter().map(|task| (specs[task.source].split, task.index, task.file.as_str()));
+    let entries = staging.entries(shards)?;
     let mut manifests: Vec<_> = specs.into_iter().map(manifest).collect();
     for (task, entry) in tasks.iter().zip(entries) {
         manifests[task.source].count += entry.count;
         manifests[task.source].shards.push(entry);
     }
-    staging.commit(&manifests)?;
-    Ok(manifests)
+    staging.commit(&manifests)
 }
 
 /// Refuses a directory with a complete data set, unless it is to be replaced, or [`build`] has to finish it first.
@@ -245,40 +287,78 @@ struct Workers<'a, E> {
     staging: &'a Staging,
     specs: &'a [ShardSpec],
     sources: &'a [&'a dyn ImageSource<E>],
+    /// Of all processes.
     tasks: &'a [Task],
+    team: &'a Team,
     observer: &'a (dyn Fn(Progress) + Sync),
 }
 
 impl<E: From<DatasetError> + Send> Workers<'_, E> {
-    /// Makes all shards, each thread taking the next one that nobody has taken.
-    fn run(&self, config: &BuildConfig) -> Result<Vec<ShardEntry>, E> {
+    /// Makes this process's shards, each thread taking the next one that nobody has taken.
+    ///
+    /// Of several faults, that of the first shard ends the processes, so only the one that has it returns.
+    fn run(&self, config: &BuildConfig) -> Result<(), E> {
+        let fault = match self.make(config) {
+            Ok(fault) => fault,
+            // Before any shard.
+            Err(error) => Some((0, error.into())),
+        };
+        // The shard, counted from 1.
+        let mut faults = vec![0.0; self.team.size()];
+        if let Some((i, _)) = &fault {
+            faults[self.team.rank()] = *i as f64 + 1.0;
+        }
+        let faults = self.team.sum(faults).map_err(DatasetError::from)?;
+        let first = (0..faults.len()).filter(|&rank| faults[rank] > 0.0).min_by(|&a, &b| faults[a].total_cmp(&faults[b]));
+        match (first, fault) {
+            (None, _) => Ok(()),
+            (Some(rank), Some((_, error))) if rank == self.team.rank() => Err(error),
+            // For the other one to end all.
+            _ => Err(DatasetError::from(self.team.meet().err().unwrap_or(TeamError::Closed)).into()),
+        }
+    }
+
+    /// The fault of the first of this process's shards that could not be made, and its number.
+    fn make(&self, config: &BuildConfig) -> Result<Option<(usize, E)>, DatasetError> {
+        let mine: Vec<_> = self.tasks.iter().enumerate().skip(self.team.rank()).step_by(self.team.size()).collect();
         let wanted = if config.jobs == 0 { rayon::current_num_threads() } else { config.jobs };
-        let n = wanted.min(self.tasks.len().max(1));
-        let pool = rayon::ThreadPoolBuilder::new().num_threads(n).build();
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(wanted.min(mine.len().max(1))).build();
         let pool = pool.map_err(|e| DatasetError::io("start threads for", self.staging.path())(std::io::Error::other(e)))?;
         let (next, failed) = (AtomicUsize::new(0), AtomicBool::new(false));
-        let results = Mutex::new(Vec::with_capacity(self.tasks.len()));
+        let first_fault = Mutex::new(None);
         pool.broadcast(|_| {
             let mut encoders: Vec<Option<ShardEncoder>> = self.specs.iter().map(|_| None).collect();
             while !failed.load(Ordering::Relaxed) {
-                let i = next.fetch_add(1, Ordering::Relaxed);
-                let Some(task) = self.tasks.get(i) else { break };
-                let result = self.shard(task, &mut encoders[task.source]);
-                failed.fetch_or(result.is_err(), Ordering::Relaxed);
-                results.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).push((i, result));
+                let Some(&(i, task)) = mine.get(next.fetch_add(1, Ordering::Relaxed)) else { break };
+                let made = self.is_of_use(i).map_err(E::from).and_then(|is_of_use| match is_of_use {
+                    true => self.shard(task, &mut encoders[task.source]),
+                    false => Ok(()),
+                });
+                let Err(error) = made else { continue };
+                failed.store(true, Ordering::Relaxed);
+                if self.team.size() > 1 {
+                    self.staging.report_fault(i);
+                }
+                let mut first = first_fault.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+                // Shards are taken in order, so every shard before the first faulty one is tried.
+                if first.as_ref().is_none_or(|(earlier, _)| i < *earlier) {
+                    *first = Some((i, error));
+                }
             }
         });
-        // Shards are taken in order, so every shard before the first faulty one was tried.
-        let mut results = results.into_inner().unwrap_or_else(|poisoned| poisoned.into_inner());
-        results.sort_by_key(|(i, _)| *i);
-        results.into_iter().map(|(_, result)| result).collect()
+        Ok(first_fault.into_inner().unwrap_or_else(|poisoned| poisoned.into_inner()))
     }
 
-    fn shard(&self, task: &Task, encoder: &mut Option<ShardEncoder>) -> Result<ShardEntry, E> {
+    /// Whether no process has failed before this shard.
+    fn is_of_use(&self, task: usize) -> Result<bool, DatasetError> {
+        Ok(self.team.size() == 1 || !self.staging.has_fault_before(task)?)
+    }
+
+    fn shard(&self, task: &Task, encoder: &mut Option<ShardEncoder>) -> Result<(), E> {
         let spec = &self.specs[task.source];
         if let Some(entry) = self.staging.whole_shard(spec.split, task.index) {
             (self.observer)(Progress::Kept(entry.count));
-            return Ok(entry);
+            return Ok(());
         }
         let encoder = match encoder {
             Some(encoder) => encoder,
@@ -294,7 +374,6 @@ impl<E: From<DatasetError> + Send> Workers<'_, E> {
         let (file, mut entry) = encoder.finish(dir)?;
         entry.file.clone_from(&task.file);
         atomic::persist(file, &dir.join(&task.file))?;
-        self.staging.record(spec.split, task.index, &entry)?;
-        Ok(entry)
+        Ok(self.staging.record(spec.split, task.index, &entry)?)
     }
 }

@@ -235,6 +235,27 @@ pub enum DatasetError {
         /// The data set's directory.
         dir: PathBuf,
     },
+    /// Processes that make a data set together are not making the same one.
+    #[error(
+        "this process reads other inputs, or has other options, than the first one, which writes to {dir}; let all processes \
+         read the same files (copies have other dates)",
+        dir = dir.display()
+    )]
+    OtherInputs {
+        /// The data set's directory.
+        dir: PathBuf,
+    },
+    /// Another of the processes that make a data set together did not finish its shards.
+    #[error("{dir} does not list shard {file}, which another process made; let all processes write to the same directory", dir = dir.display())]
+    Unlisted {
+        /// Where the shards gather.
+        dir: PathBuf,
+        /// The missing shard.
+        file: String,
+    },
+    /// Another of the processes that make a data set together is lost.
+    #[error(transparent)]
+    Team(#[from] team::TeamError),
     /// A source delivered another number of images than it had announced.
     #[error("{split} images {first} to {last} were asked for, {got} came; this is a mistake of the program that reads them", last = first + expected - 1)]
     SourceCount {

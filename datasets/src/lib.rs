@@ -9,7 +9,7 @@
 //! | --- | --- |
 //! | [`writer`], [`reader`], [`manifest`], [`codec`] | the files: [`ShardWriter`] makes them, [`ImageDataset`] reads them |
 //! | [`build`], [`staging`] | whole data sets, made in parallel, that survive interruption |
-//! | [`order`], [`dequantization`], [`batcher`], [`source`], [`part`], [`prefetch`] | from images to batches, every random choice a pure function of a seed |
+//! | [`order`], [`dequantization`], [`batcher`], [`source`], [`prefetch`] | from images to batches, every random choice a pure function of a seed |
 //! | [`points`] | two-dimensional distributions, files of points, and batches of either |
 //! | [`pickle`] | Python's pickles as inert data, for the files of others |
 //! | [`npy`] | numpy's arrays, before they are read |
@@ -51,7 +51,6 @@ pub mod format;
 pub mod manifest;
 pub mod npy;
 pub mod order;
-pub mod part;
 pub mod pickle;
 pub mod points;
 pub mod prefetch;
@@ -65,6 +64,7 @@ pub mod writer;
 
 mod atomic;
 mod container;
+mod journal;
 mod shard;
 
 pub use batcher::{Batch, BatchConfig, Batcher};
@@ -75,8 +75,8 @@ pub use dequantization::Dequantization;
 pub use error::DatasetError;
 pub use manifest::{Manifest, Provenance, ShardEntry};
 pub use order::permutation;
-pub use part::Part;
 pub use prefetch::Prefetch;
 pub use shape::{ImageShape, Split};
 pub use source::BatchSource;
+pub use team::Part;
 pub use writer::{ShardWriter, ShardWriterConfig};

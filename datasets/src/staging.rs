@@ -5,19 +5,22 @@
 //! all shards and manifests are there, the directory is renamed to `.complete`; from this moment the new data set is
 //! certain, and moving its files into place can be repeated until it succeeds. Readers refuse a data set with a
 //! `.complete` directory, so nobody sees half of an old and half of a new one.
+//!
+//! Several processes can make a data set together, on machines that share its directory. The first opens and commits it;
+//! each of the others lists its shards in a journal of its own. A run that goes on takes over all of them.
 
+use crate::journal::{self, Journal, Shards};
 use crate::{DatasetError, Manifest, ShardEntry, Split, atomic, format};
-use serde::{Deserialize, Serialize};
-use std::collections::{BTreeMap, HashSet};
-use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::collections::HashSet;
+use std::fs::{self, File};
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
 use twox_hash::xxhash3_128::Hasher as Xxh3;
 
 const UNFINISHED: &str = ".unfinished";
 const COMPLETE: &str = ".complete";
-const JOURNAL: &str = "journal.jsonl";
+/// In front of the number of a shard that cannot be made.
+const FAULT: &str = "fault-";
 
 /// Whether the files of a finished data set are still being moved into place.
 pub(crate) fn is_half_committed(dir: &Path) -> bool {
@@ -41,26 +44,14 @@ pub fn discard(dir: &Path) -> Result<(), DatasetError> {
     }
 }
 
-/// The first line of the journal.
-#[derive(Serialize, Deserialize)]
-struct Job {
-    job: String,
-}
-
-/// A line for every whole shard.
-#[derive(Serialize, Deserialize)]
-struct Line {
-    split: Split,
-    index: usize,
-    entry: ShardEntry,
-}
-
-/// The `.unfinished` directory of a data set, locked for this process.
+/// The `.unfinished` directory of a data set, locked for this process and those that work with it.
 pub(crate) struct Staging {
     dir: PathBuf,
     unfinished: PathBuf,
-    journal: Mutex<File>,
-    whole: BTreeMap<(String, usize), ShardEntry>,
+    job: String,
+    journal: Journal,
+    /// Of an earlier run.
+    whole: Shards,
 }
 
 impl Staging {
@@ -68,43 +59,88 @@ impl Staging {
     pub(crate) fn open(dir: &Path, job: &str) -> Result<Self, DatasetError> {
         let unfinished = unfinished_dir(dir);
         fs::create_dir_all(&unfinished).map_err(DatasetError::io("create directory", &unfinished))?;
-        let path = unfinished.join(JOURNAL);
-        let mut journal = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .open(&path)
-            .map_err(DatasetError::io("open", &path))?;
-        match journal.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => return Err(DatasetError::Busy { dir: dir.to_path_buf() }),
-            Err(TryLockError::Error(e)) => return Err(DatasetError::io("lock", &path)(e)),
-        }
-        let mut bytes = Vec::new();
-        journal.read_to_end(&mut bytes).map_err(DatasetError::io("read", &path))?;
-        let (whole, len) = read_journal(&bytes, job);
-        // A line that was cut short goes, and with it nothing: its shard is made again.
-        journal.set_len(len as u64).and_then(|()| journal.seek(SeekFrom::End(0))).map_err(DatasetError::io("write", &path))?;
-        let staging = Staging { dir: dir.to_path_buf(), unfinished, journal: Mutex::new(journal), whole };
+        let (journal, whole) = Journal::open(&unfinished, job)?.ok_or_else(|| DatasetError::Busy { dir: dir.to_path_buf() })?;
+        let mut staging = Staging { dir: dir.to_path_buf(), unfinished, job: job.into(), journal, whole };
+        staging.take_over()?;
         staging.remove_strangers()?;
         atomic::remove_leftovers(dir)?;
-        if len == 0 {
-            staging.append(&Job { job: job.into() })?;
-        }
         Ok(staging)
+    }
+
+    /// Joins the process that has opened the data set, as process `rank` of those that make it together.
+    pub(crate) fn join(dir: &Path, job: &str, rank: usize) -> Result<Self, DatasetError> {
+        let unfinished = unfinished_dir(dir);
+        let whole = journal::listed(&unfinished.join(journal::FIRST), job)?;
+        let whole = whole.ok_or_else(|| DatasetError::OtherInputs { dir: dir.to_path_buf() })?;
+        let journal = Journal::of_another(&unfinished, job, rank)?;
+        Ok(Staging { dir: dir.to_path_buf(), unfinished, job: job.into(), journal, whole })
+    }
+
+    /// Copies what other processes of an earlier run have listed to the journal of this one.
+    fn take_over(&mut self) -> Result<(), DatasetError> {
+        for ((split, index), entry) in self.listed()? {
+            if self.whole.get(&(split, index)) != Some(&entry) {
+                self.journal.list(split, index, &entry)?;
+                self.whole.insert((split, index), entry);
+            }
+        }
+        Ok(())
+    }
+
+    /// The shards that the journals list, those of other processes last.
+    fn listed(&self) -> Result<Shards, DatasetError> {
+        let mut names = self.names()?;
+        names.retain(|name| journal::is_name(name));
+        names.sort_by_key(|name| name != journal::FIRST);
+        let mut all = Shards::new();
+        for name in names {
+            all.extend(journal::listed(&self.unfinished.join(name), &self.job)?.unwrap_or_default());
+        }
+        Ok(all)
+    }
+
+    /// The shards of all processes, which have ended: [`Staging::finish`].
+    pub(crate) fn entries<'a>(
+        &self,
+        shards: impl IntoIterator<Item = (Split, usize, &'a str)>,
+    ) -> Result<Vec<ShardEntry>, DatasetError> {
+        let listed = self.listed()?;
+        let entry = |(split, index, file): (Split, usize, &str)| match listed.get(&(split, index)) {
+            Some(entry) => Ok(entry.clone()),
+            None => Err(DatasetError::Unlisted { dir: self.unfinished.clone(), file: file.into() }),
+        };
+        shards.into_iter().map(entry).collect()
+    }
+
+    /// Makes sure that other machines see what this process has listed.
+    pub(crate) fn finish(&self) -> Result<(), DatasetError> {
+        self.journal.sync()
+    }
+
+    /// Tells other processes that a shard cannot be made, so that those after it are of no use.
+    pub(crate) fn report_fault(&self, task: usize) {
+        // They find out in the end, if not by this file.
+        let _ = File::create(self.unfinished.join(format!("{FAULT}{task}")));
+    }
+
+    /// Whether another process has reported a fault before this shard.
+    pub(crate) fn has_fault_before(&self, task: usize) -> Result<bool, DatasetError> {
+        let number = |name: &String| name.strip_prefix(FAULT)?.parse().ok();
+        Ok(self.names()?.iter().filter_map(number).any(|fault: usize| fault < task))
+    }
+
+    fn names(&self) -> Result<Vec<String>, DatasetError> {
+        let listed = |e| DatasetError::io("list", &self.unfinished)(e);
+        let entries = fs::read_dir(&self.unfinished).map_err(listed)?;
+        let names = entries.map(|entry| Ok(entry.map_err(listed)?.file_name().to_string_lossy().into_owned()));
+        names.collect()
     }
 
     /// Everything but the journal and the shards it lists.
     fn remove_strangers(&self) -> Result<(), DatasetError> {
-        let known: HashSet<_> = self.whole.values().map(|entry| entry.file.as_str()).chain([JOURNAL]).collect();
-        for entry in fs::read_dir(&self.unfinished).map_err(DatasetError::io("list", &self.unfinished))? {
-            let entry = entry.map_err(DatasetError::io("list", &self.unfinished))?;
-            if !entry.file_name().to_str().is_some_and(|name| known.contains(name)) {
-                atomic::remove_if_there(&entry.path())?;
-            }
-        }
-        Ok(())
+        let known: HashSet<_> = self.whole.values().map(|entry| entry.file.as_str()).chain([journal::FIRST]).collect();
+        let strangers = self.names()?.into_iter().filter(|name| !known.contains(name.as_str()));
+        strangers.into_iter().try_for_each(|name| atomic::remove_if_there(&self.unfinished.join(name)))
     }
 
     /// Where new shards go.
@@ -114,22 +150,14 @@ impl Staging {
 
     /// The shard as an earlier run made it, if it is there and its bytes are the ones that were written.
     pub(crate) fn whole_shard(&self, split: Split, index: usize) -> Option<ShardEntry> {
-        let entry = self.whole.get(&(split.to_string(), index))?;
+        let entry = self.whole.get(&(split, index))?;
         let file = File::open(self.unfinished.join(&entry.file)).ok()?;
         is_whole(file, entry).ok()?.then(|| entry.clone())
     }
 
     /// Notes that a shard is whole; its file must have its name.
     pub(crate) fn record(&self, split: Split, index: usize, entry: &ShardEntry) -> Result<(), DatasetError> {
-        self.append(&Line { split, index, entry: entry.clone() })
-    }
-
-    fn append(&self, line: &impl Serialize) -> Result<(), DatasetError> {
-        let path = self.unfinished.join(JOURNAL);
-        let mut bytes = serde_json::to_vec(line).map_err(|e| DatasetError::io("write", &path)(e.into()))?;
-        bytes.push(b'\n');
-        let mut journal = self.journal.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-        journal.write_all(&bytes).map_err(DatasetError::io("write", &path))
+        self.journal.list(split, index, entry)
     }
 
     /// Makes the data set the one in its directory.
@@ -160,34 +188,13 @@ fn is_whole(mut file: File, entry: &ShardEntry) -> io::Result<bool> {
     Ok(crc32c::crc32c(&index) == entry.index_crc32c && Some(xxh3) == entry.xxh3)
 }
 
-/// The shards in a journal of `job`, and the length of its intact lines; nothing if it belongs to another job.
-fn read_journal(bytes: &[u8], job: &str) -> (BTreeMap<(String, usize), ShardEntry>, usize) {
-    let mut whole = BTreeMap::new();
-    let mut len = 0;
-    for line in bytes.split_inclusive(|&b| b == b'\n').take_while(|line| line.ends_with(b"\n")) {
-        if len == 0 {
-            if !serde_json::from_slice::<Job>(line).is_ok_and(|found| found.job == job) {
-                break;
-            }
-        } else {
-            let Ok(Line { split, index, entry }) = serde_json::from_slice(line) else { break };
-            whole.insert((split.to_string(), index), entry);
-        }
-        len += line.len();
-    }
-    (whole, len)
-}
-
 /// Moves a finished data set into place, if there is one; returns its job and manifests. May be repeated.
 pub(crate) fn finish_commit(dir: &Path) -> Result<Option<(String, Vec<Manifest>)>, DatasetError> {
     let complete = dir.join(COMPLETE);
     if !complete.exists() {
         return Ok(None);
     }
-    let journal = complete.join(JOURNAL);
-    let text = fs::read(&journal).map_err(DatasetError::io("read", &journal))?;
-    let first = text.split(|&b| b == b'\n').next().unwrap_or_default();
-    let job = serde_json::from_slice(first).map_or_else(|_| String::new(), |found: Job| found.job);
+    let job = journal::job(&complete.join(journal::FIRST))?;
     let mut manifests = Vec::new();
     for split in Split::ALL {
         match Manifest::read_unguarded(&complete, split) {

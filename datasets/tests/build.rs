@@ -4,6 +4,7 @@ use datasets::build::{BuildConfig, ImageSource, Progress, Sink, build};
 use datasets::{CodecKind, DatasetError, ImageDataset, ImageShape, Manifest, Provenance, Split, synthetic};
 use std::ops::Range;
 use std::path::Path;
+use team::{Team, team_of_threads};
 
 const SHAPE: ImageShape = ImageShape { channels: 3, height: 4, width: 5 };
 
@@ -69,7 +70,7 @@ fn config(codec: CodecKind, jobs: usize) -> BuildConfig {
 
 fn make(dir: &Path, config: &BuildConfig, sources: &[Source]) -> Result<Vec<Manifest>, DatasetError> {
     let sources: Vec<_> = sources.iter().map(|s| s as &dyn ImageSource<DatasetError>).collect();
-    build(dir, config, &sources, &|_| {})
+    build(dir, config, &sources, &Team::alone(), &|_| {})
 }
 
 fn contents(dir: &Path) -> Vec<(String, Vec<u8>)> {
@@ -152,13 +153,78 @@ fn the_first_fault_is_reported_with_any_number_of_threads() {
         // What was whole is kept for a run that succeeds.
         let kept = std::sync::atomic::AtomicUsize::new(0);
         let source = Source::new(Split::Train, 300, 0);
-        build(dir.path(), &config(CodecKind::Raw, jobs), &[&source as &dyn ImageSource<DatasetError>], &|progress| {
-            if let Progress::Kept(n) = progress {
-                kept.fetch_add(n, std::sync::atomic::Ordering::Relaxed);
-            }
-        })
+        build(
+            dir.path(),
+            &config(CodecKind::Raw, jobs),
+            &[&source as &dyn ImageSource<DatasetError>],
+            &Team::alone(),
+            &|progress| {
+                if let Progress::Kept(n) = progress {
+                    kept.fetch_add(n, std::sync::atomic::Ordering::Relaxed);
+                }
+            },
+        )
         .unwrap();
         assert!(kept.into_inner() >= 35);
         assert_eq!(ImageDataset::open(dir.path(), Split::Train).unwrap().len(), 300);
     }
+}
+
+/// By so many processes, which are threads here; sources are those of each.
+fn make_together(
+    size: usize,
+    dir: &Path,
+    source: impl Fn(usize) -> Vec<Source> + Sync,
+) -> Vec<Result<Vec<Manifest>, DatasetError>> {
+    let work = |team: Team| {
+        let sources = source(team.rank());
+        let sources: Vec<_> = sources.iter().map(|s| s as &dyn ImageSource<DatasetError>).collect();
+        build(dir, &config(CodecKind::MedZstd1, 2), &sources, &team, &|_| {})
+    };
+    let work = &work;
+    std::thread::scope(|scope| {
+        let members: Vec<_> = team_of_threads(size).into_iter().map(|team| scope.spawn(move || work(team))).collect();
+        members.into_iter().map(|member| member.join().unwrap()).collect()
+    })
+}
+
+#[test]
+fn the_bytes_do_not_depend_on_the_number_of_processes() {
+    let sources = |_| vec![Source::new(Split::Train, 100, 2), Source::new(Split::Test, 30, 2)];
+    let alone = tempfile::tempdir().unwrap();
+    let manifests = make(alone.path(), &config(CodecKind::MedZstd1, 1), &sources(0)).unwrap();
+    // The last with fewer shards than processes.
+    for size in [2, 3, 25] {
+        let dir = tempfile::tempdir().unwrap();
+        for result in make_together(size, dir.path(), sources) {
+            assert_eq!(result.unwrap(), manifests);
+        }
+        assert!(contents(dir.path()) == contents(alone.path()), "{size}");
+    }
+}
+
+#[test]
+fn the_first_fault_of_all_processes_is_reported_and_their_shards_are_taken_over() {
+    let sources = |faulty: &[usize]| vec![Source { faulty: faulty.to_vec(), ..Source::new(Split::Train, 300, 0) }];
+    let dir = tempfile::tempdir().unwrap();
+    // In the shards 5 and 8 (both of process 2 of 3) and 42.
+    let results = make_together(3, dir.path(), |_| sources(&[40, 60, 299]));
+    assert!(matches!(results[2], Err(DatasetError::ImageIndex { index: 40, .. })), "{results:?}");
+    assert!(results[..2].iter().all(|result| matches!(result, Err(DatasetError::Team(_)))), "{results:?}");
+    assert!(matches!(ImageDataset::open(dir.path(), Split::Train), Err(DatasetError::NotFound { .. })));
+    // Those before it are not made again: reading their images would be a fault.
+    for result in make_together(2, dir.path(), |_| sources(&[0, 10, 20, 30])) {
+        result.unwrap();
+    }
+    let alone = tempfile::tempdir().unwrap();
+    make(alone.path(), &config(CodecKind::MedZstd1, 1), &sources(&[])).unwrap();
+    assert!(contents(dir.path()) == contents(alone.path()));
+}
+
+#[test]
+fn processes_with_other_inputs_are_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let results = make_together(2, dir.path(), |rank| vec![Source::new(Split::Train, 100 + rank, 0)]);
+    assert!(matches!(results[1], Err(DatasetError::OtherInputs { .. })), "{results:?}");
+    assert!(!dir.path().join("train.json").exists());
 }

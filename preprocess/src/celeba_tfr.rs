@@ -15,6 +15,7 @@ use datasets::{ImageShape, Provenance, Split};
 use prost::bytes::BytesMut;
 use std::collections::BTreeMap;
 use std::ops::Range;
+use team::Team;
 
 const NAMES: [&str; 1] = ["celeba-tfr.tar"];
 /// Folder, number of files and number of images of each split, as published.
@@ -38,7 +39,7 @@ pub struct CelebaTfrArgs {
 ///
 /// # Errors
 /// If it cannot be found, is damaged, or does not hold what was published.
-pub fn run(input: &InputArgs, args: &CelebaTfrArgs, output: &OutputArgs) -> Result<()> {
+pub fn run(input: &InputArgs, args: &CelebaTfrArgs, output: &OutputArgs, team: &Team) -> Result<()> {
     let size = args.resolution;
     ensure!((2..=1024).contains(&size) && size.is_power_of_two(), "--resolution {size}: expected a power of two from 2 to 1024");
     let path = input.resolve_file(&NAMES)?;
@@ -64,7 +65,7 @@ pub fn run(input: &InputArgs, args: &CelebaTfrArgs, output: &OutputArgs) -> Resu
     inputs.add(&path)?;
     let shape = ImageShape { channels: 3, height: size, width: size };
     let [train, test] = &sources;
-    output.write(shape, 256, inputs, &[train, test])
+    output.write(team, shape, 256, inputs, &[train, test])
 }
 
 /// The record files of a split and resolution, in order of their numbers, which their names spell with leading zeros.

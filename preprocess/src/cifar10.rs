@@ -11,6 +11,7 @@ use datasets::build::ImageSource;
 use datasets::pickle::Item;
 use datasets::{ImageShape, Provenance, Split};
 use std::ops::Range;
+use team::Team;
 
 /// Images in each of the published batch files.
 const BATCH_COUNT: usize = 10_000;
@@ -26,7 +27,7 @@ type Image<'a> = (u8, &'a [u8]);
 ///
 /// # Errors
 /// If it cannot be found or is damaged; without `partial`, if it is incomplete.
-pub fn run(input: &InputArgs, partial: bool, args: &OutputArgs) -> Result<()> {
+pub fn run(input: &InputArgs, partial: bool, args: &OutputArgs, team: &Team) -> Result<()> {
     let batches = cifar10_source::read(&input.resolve(&NAMES)?)?;
     let missing = batches.missing();
     if !missing.is_empty() {
@@ -53,7 +54,7 @@ pub fn run(input: &InputArgs, partial: bool, args: &OutputArgs) -> Result<()> {
     let mut inputs = Inputs::default();
     batches.paths.iter().try_for_each(|path| inputs.add(path))?;
     let (train, test) = (source(Split::Train, &train, args), source(Split::Test, &test, args));
-    output.write(SHAPE, 256, inputs, &[&train, &test])
+    output.write(team, SHAPE, 256, inputs, &[&train, &test])
 }
 
 /// The images of the given batch files; files of another length than the published ones are noted as faults.

@@ -14,6 +14,7 @@ use crate::{cifar10, digits, mnist, verify};
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 use std::path::PathBuf;
+use team::Team;
 
 /// Turn published image data sets into tensor shards, look at them, check them.
 #[derive(Parser)]
@@ -116,20 +117,21 @@ enum Command {
 }
 
 impl Cli {
-    /// Does what was asked for.
+    /// Does what was asked for, with other processes if it is a conversion; everything else is done by the first of them.
     ///
     /// # Errors
     /// Whatever went wrong; [`fault`](crate::fault) says whose fault it is.
-    pub fn run(&self) -> Result<()> {
+    pub fn run(&self, team: &Team) -> Result<()> {
         match &self.command {
-            Command::Imagenet { input, args, output } => imagenet::run(input, args, output),
-            Command::CelebaTfr { input, args, output } => celeba_tfr::run(input, args, output),
-            Command::Celeba5bit { input, args, output } => celeba_5bit::run(input, args, output),
-            Command::Mnist { input, output } => mnist::run(input, output),
-            Command::Cifar10 { input, partial, output } => cifar10::run(input, *partial, output),
-            Command::Svhn { input, args, output } => svhn::run(input, args, output),
-            Command::Images { args, output } => images::run(args, output),
-            Command::Digits { input, output } => digits::run(input, output),
+            Command::Imagenet { input, args, output } => imagenet::run(input, args, output, team),
+            Command::CelebaTfr { input, args, output } => celeba_tfr::run(input, args, output, team),
+            Command::Celeba5bit { input, args, output } => celeba_5bit::run(input, args, output, team),
+            Command::Mnist { input, output } => mnist::run(input, output, team),
+            Command::Cifar10 { input, partial, output } => cifar10::run(input, *partial, output, team),
+            Command::Svhn { input, args, output } => svhn::run(input, args, output, team),
+            Command::Images { args, output } => images::run(args, output, team),
+            Command::Digits { input, output } => digits::run(input, output, team),
+            _ if !team.is_first() => Ok(()),
             Command::Inspect { args } => inspect::run(args),
             Command::Verify { dir } => verify::run(dir),
             Command::Export { args } => export::run(args),

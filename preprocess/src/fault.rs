@@ -1,8 +1,9 @@
 //! Whose fault an error is, as an exit code.
 
 use anyhow::Error;
-use datasets::DatasetError;
+use datasets::DatasetError::{self, Busy, Io, Team, Unlisted};
 use std::io::{self, ErrorKind};
+use team::TeamError;
 
 /// The program was given something it cannot use: a missing, damaged or unsuitable input, an existing output, a wrong
 /// option (the number that the option parser uses).
@@ -18,7 +19,7 @@ pub fn exit_code(error: &Error) -> u8 {
 /// Whether the same command may succeed later, or elsewhere, with the same input.
 pub fn is_machine(error: &Error) -> bool {
     error.chain().any(|cause| {
-        if matches!(cause.downcast_ref(), Some(DatasetError::Io { .. } | DatasetError::Busy { .. })) {
+        if matches!(cause.downcast_ref(), Some(Io { .. } | Busy { .. } | Unlisted { .. } | Team(_))) || cause.is::<TeamError>() {
             return true;
         }
         // Errors without a number are made by readers of formats: the input is at fault.

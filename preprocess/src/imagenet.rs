@@ -14,6 +14,7 @@ use datasets::{ImageShape, Provenance, Split};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
+use team::Team;
 
 /// Images of the two splits of the 32x32 and 64x64 sets, as published.
 const PUBLISHED: [usize; 2] = [1_281_149, 49_999];
@@ -68,7 +69,7 @@ pub fn check_counts(splits: [(String, usize, String); 2], Counts(expected): Coun
 ///
 /// # Errors
 /// If an input cannot be found, is damaged, or does not hold what was published.
-pub fn run(input: &InputArgs, args: &ImagenetArgs, output: &OutputArgs) -> Result<()> {
+pub fn run(input: &InputArgs, args: &ImagenetArgs, output: &OutputArgs, team: &Team) -> Result<()> {
     let size = usize::try_from(args.size)?;
     let name = format!("imagenet{size}");
     let mut inputs = Inputs::default();
@@ -90,12 +91,14 @@ pub fn run(input: &InputArgs, args: &ImagenetArgs, output: &OutputArgs) -> Resul
         notes,
         ..Provenance::default()
     };
-    println!("reading {} and {}", train.display(), test.display());
+    if team.is_first() {
+        println!("reading {} and {}", train.display(), test.display());
+    }
     let output_set = Output::new(output, name, provenance)?;
     let shape = ImageShape { channels: 3, height: size, width: size };
     let sources = splits.map(|source| Limited { count: output.limit(source.available()), source });
     let [train, test] = &sources;
-    output_set.write(shape, 256, inputs, &[train, test])
+    output_set.write(team, shape, 256, inputs, &[train, test])
 }
 
 /// The input of one split: in each place a `.npy` file, an archive or a folder, in this order.

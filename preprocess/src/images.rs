@@ -7,6 +7,7 @@ use datasets::build::{ImageSource, Sink};
 use datasets::{ImageShape, Provenance, Split};
 use std::ops::Range;
 use std::path::PathBuf;
+use team::Team;
 
 /// Options of this data set.
 #[derive(clap::Args, Clone, Debug)]
@@ -25,7 +26,7 @@ pub struct ImagesArgs {
 ///
 /// # Errors
 /// If there are too few, or one is damaged.
-pub fn run(args: &ImagesArgs, output: &OutputArgs) -> Result<()> {
+pub fn run(args: &ImagesArgs, output: &OutputArgs, team: &Team) -> Result<()> {
     let (size, every) = (usize::try_from(args.size)?, usize::try_from(args.test_every)?);
     let pictures = Pictures::open(&args.path)?;
     let n = pictures.len();
@@ -52,7 +53,7 @@ pub fn run(args: &ImagesArgs, output: &OutputArgs) -> Result<()> {
         Part(PicturesSplit { pictures: &pictures, split, size, fit: Fit::Resize, numbers: Some(numbers) })
     };
     let (train, test) = (part(Split::Train, false), part(Split::Test, true));
-    set.write(ImageShape { channels: 3, height: size, width: size }, 256, inputs, &[&train, &test])
+    set.write(team, ImageShape { channels: 3, height: size, width: size }, 256, inputs, &[&train, &test])
 }
 
 struct Part<'a>(PicturesSplit<&'a Pictures>);

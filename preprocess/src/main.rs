@@ -4,12 +4,16 @@
 use clap::Parser;
 use preprocess::{cli::Cli, fault};
 use std::process::ExitCode;
+use std::sync::Arc;
+use team::{Failure, Team};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    match Cli::parse().run() {
+    let cli = Cli::parse();
+    let tell = |error: &anyhow::Error| Failure { message: fault::describe(error), exit_code: fault::exit_code(error) };
+    match Team::work(Arc::default(), tell, |team| cli.run(team)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {}", fault::describe(&error));

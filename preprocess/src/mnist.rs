@@ -10,6 +10,7 @@ use flate2::bufread::MultiGzDecoder;
 use std::fs::File;
 use std::io::{BufRead, BufReader, ErrorKind, Read};
 use std::path::{Path, PathBuf};
+use team::Team;
 
 /// Directories that hold the files, as people and other programs lay them out.
 const NAMES: [&str; 5] = ["train-images-idx3-ubyte.gz", "train-images-idx3-ubyte", "mnist", "MNIST/raw", "MNIST"];
@@ -18,7 +19,7 @@ const NAMES: [&str; 5] = ["train-images-idx3-ubyte.gz", "train-images-idx3-ubyte
 ///
 /// # Errors
 /// If one is missing or damaged.
-pub fn run(input: &InputArgs, args: &OutputArgs) -> Result<()> {
+pub fn run(input: &InputArgs, args: &OutputArgs, team: &Team) -> Result<()> {
     let provenance = Provenance {
         source: "MNIST, http://yann.lecun.com/exdb/mnist/".into(),
         licence: "CC BY-SA 3.0, Yann LeCun, Corinna Cortes, Christopher J. C. Burges".into(),
@@ -46,7 +47,7 @@ pub fn run(input: &InputArgs, args: &OutputArgs) -> Result<()> {
     let shape = train.shape;
     let (train_pixels, test_pixels) = (train.pixels()?, test.pixels()?);
     let (train, test) = (train.source(Split::Train, &train_pixels, args), test.source(Split::Test, &test_pixels, args));
-    output.write(shape, 256, inputs, &[&train, &test])
+    output.write(team, shape, 256, inputs, &[&train, &test])
 }
 
 /// Images and labels of one split.

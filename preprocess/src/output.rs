@@ -4,8 +4,11 @@ use crate::{fault, progress};
 use anyhow::{Context, Result};
 use datasets::build::{self, BuildConfig, ImageSource, Progress};
 use datasets::{CodecKind, ImageShape, Manifest, Provenance, staging};
+use indicatif::ProgressBar;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use team::Team;
 
 /// Options of every converter that say how its results are written.
 #[derive(clap::Args, Clone, Debug)]
@@ -22,7 +25,7 @@ pub struct OutputArgs {
     /// Take only the first N images of each split.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     limit: Option<u64>,
-    /// Shards to make at the same time [default: one for each processor].
+    /// Shards to make at the same time, by each process [default: one for each processor].
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     jobs: Option<u64>,
     /// Images in a shard [default: 64 MB of pixels, at most 10,000].
@@ -99,19 +102,52 @@ impl Output {
         Ok(Output { made_dir: !dir.exists(), dir, name, provenance, args: args.clone() })
     }
 
-    /// Writes all splits. An interrupted run is continued by the next one that has the same inputs and options.
+    /// Writes all splits, each process of a team its part. An interrupted run is continued by the next one that has the same inputs and options.
     ///
     /// # Errors
     /// If the input is faulty: nothing is left then. If the machine fails: finished shards are kept.
     pub fn write(
         self,
+        team: &Team,
         shape: ImageShape,
         levels: u32,
         inputs: Inputs,
         sources: &[&dyn ImageSource<anyhow::Error>],
     ) -> Result<()> {
+        let config = self.config(shape, levels, inputs);
+        if self.args.dry_run {
+            if team.is_first() {
+                self.announce(&config, sources);
+            }
+            return Ok(());
+        }
+        if team.is_first() {
+            on_interrupt(&self.dir);
+        }
+        let bar = self.bar(team, sources);
+        let kept = AtomicUsize::new(0);
+        let result = build::build(&self.dir, &config, sources, team, &|progress| match progress {
+            Progress::Image => bar.inc(1),
+            Progress::Kept(n) => {
+                kept.fetch_add(n, Ordering::Relaxed);
+                bar.inc(n as u64);
+            }
+        });
+        bar.finish_and_clear();
+        let manifests = result.map_err(|error| self.clean_up(error))?;
+        let kept: f64 = team.sum(vec![kept.into_inner() as f64])?.into_iter().sum();
+        if team.is_first() {
+            if kept > 0.0 {
+                eprintln!("{} images were kept from an interrupted run", progress::thousands(kept as usize));
+            }
+            self.report(&manifests);
+        }
+        Ok(())
+    }
+
+    fn config(&self, shape: ImageShape, levels: u32, inputs: Inputs) -> BuildConfig {
         let number = |n: Option<u64>| n.and_then(|n| usize::try_from(n).ok());
-        let config = BuildConfig {
+        BuildConfig {
             name: self.name.clone(),
             shape,
             levels,
@@ -124,29 +160,16 @@ impl Output {
             overwrite: self.args.force,
             jobs: number(self.args.jobs).unwrap_or(0),
             inputs: inputs.0,
-        };
-        if self.args.dry_run {
-            self.announce(&config, sources);
-            return Ok(());
         }
-        on_interrupt(&self.dir);
-        let bar = progress::bar(sources.iter().map(|source| source.count()).sum(), self.name.clone());
-        let kept = std::sync::atomic::AtomicUsize::new(0);
-        let result = build::build(&self.dir, &config, sources, &|progress| match progress {
-            Progress::Image => bar.inc(1),
-            Progress::Kept(n) => {
-                kept.fetch_add(n, std::sync::atomic::Ordering::Relaxed);
-                bar.inc(n as u64);
-            }
-        });
-        bar.finish_and_clear();
-        match kept.into_inner() {
-            0 => {}
-            n => eprintln!("{} images were kept from an interrupted run", progress::thousands(n)),
+    }
+
+    /// Of this process's part of the images, seen by the first.
+    fn bar(&self, team: &Team, sources: &[&dyn ImageSource<anyhow::Error>]) -> ProgressBar {
+        if !team.is_first() {
+            return ProgressBar::hidden();
         }
-        let manifests = result.map_err(|error| self.clean_up(error))?;
-        self.report(&manifests);
-        Ok(())
+        let images: usize = sources.iter().map(|source| source.count()).sum();
+        progress::bar(images.div_ceil(team.size()), self.name.clone())
     }
 
     /// Removes what is of no use, and says what was kept.

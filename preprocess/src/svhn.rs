@@ -9,6 +9,7 @@ use anyhow::{Context, Result, bail, ensure};
 use datasets::build::ImageSource;
 use datasets::{ImageShape, Provenance, Split};
 use std::path::Path;
+use team::Team;
 
 const SHAPE: ImageShape = ImageShape { channels: 3, height: 32, width: 32 };
 const PUBLISHED: Counts = Counts([73_257, 26_032]);
@@ -27,7 +28,7 @@ pub struct SvhnArgs {
 ///
 /// # Errors
 /// If one cannot be found, is damaged, or does not hold what was published.
-pub fn run(input: &InputArgs, args: &SvhnArgs, output: &OutputArgs) -> Result<()> {
+pub fn run(input: &InputArgs, args: &SvhnArgs, output: &OutputArgs, team: &Team) -> Result<()> {
     let place = InputArgs { path: None, input: input.path.clone().or(input.input.clone()) };
     let mut inputs = Inputs::default();
     let [train, test] = ["train_32x32.mat", "test_32x32.mat"].map(|name| {
@@ -47,7 +48,7 @@ pub fn run(input: &InputArgs, args: &SvhnArgs, output: &OutputArgs) -> Result<()
     };
     let set = Output::new(output, "svhn", provenance)?;
     let (train, test) = (train.source(Split::Train, output), test.source(Split::Test, output));
-    set.write(SHAPE, 256, inputs, &[&train, &test])
+    set.write(team, SHAPE, 256, inputs, &[&train, &test])
 }
 
 struct Part {

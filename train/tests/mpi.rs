@@ -48,16 +48,19 @@ fn assert_close(a: f64, b: f64, tolerance: f64) {
 }
 
 #[test]
-fn two_processes_make_the_step_of_one() {
+fn several_processes_make_the_step_of_one() {
     let workshop = Workshop::new();
     let alone = workshop.train("alone", &ONE_EXACT_STEP);
-    let together = train(&workshop, 2, "together", &ONE_EXACT_STEP);
-    let [a, b] = ["alone", "together"].map(|run| workshop.lines(&format!("{run}/metrics.jsonl"))[0].clone());
-    for key in ["gradient_norm", "bits_per_dim", "log_det", "max_lipschitz"] {
-        assert_close(number(&b, key), number(&a, key), 1e-5);
+    for processes in [2, 4] {
+        let run = format!("together{processes}");
+        let together = train(&workshop, processes, &run, &ONE_EXACT_STEP);
+        let [a, b] = ["alone", &run].map(|run| workshop.lines(&format!("{run}/metrics.jsonl"))[0].clone());
+        for key in ["gradient_norm", "bits_per_dim", "log_det", "max_lipschitz"] {
+            assert_close(number(&b, key), number(&a, key), 1e-5);
+        }
+        assert_close(number(&together, "test_bits_per_dim"), number(&alone, "test_bits_per_dim"), 1e-5);
+        assert_eq!(workshop.lines(&format!("{run}/sessions.jsonl"))[0]["processes"], processes);
     }
-    assert_close(number(&together, "test_bits_per_dim"), number(&alone, "test_bits_per_dim"), 1e-5);
-    assert_eq!(workshop.lines("together/sessions.jsonl")[0]["processes"], 2);
 }
 
 #[test]
@@ -102,18 +105,43 @@ fn errors_are_said_once_and_end_all_processes() {
 #[test]
 fn losing_a_process_ends_the_run_with_a_whole_checkpoint() {
     let workshop = Workshop::new();
+    let message = signal_second_process(&workshop, "-KILL");
+    assert!(message.contains("rank 1"), "{message}");
+}
+
+#[test]
+fn a_process_that_hangs_ends_the_run_with_a_whole_checkpoint() {
+    let workshop = Workshop::new();
+    let message = signal_second_process(&workshop, "-STOP");
+    assert!(message.contains("error: a process has not answered for 5 s: it hangs"), "{message}");
+}
+
+#[test]
+fn patience_is_a_number_of_seconds() {
+    let workshop = Workshop::new();
+    for value in ["long", "0"] {
+        let mut command = mpirun(&workshop, 2, &["--config", "tiny.toml"]);
+        let output = command.env("TEAM_PATIENCE_SECONDS", value).output().expect("mpirun can be started");
+        let message = String::from_utf8_lossy(&output.stderr);
+        assert!(!output.status.success() && message.contains(&format!("TEAM_PATIENCE_SECONDS is `{value}`")), "{message}");
+    }
+}
+
+/// Sends a signal to the second of two processes in training, which must end the run: what was said.
+fn signal_second_process(workshop: &Workshop, signal: &str) -> String {
     let endless = ["run.epochs=1000", "run.max_steps=100000", "checkpoint.every_steps=2", "run.evaluate_every_epochs=0"];
     let mut arguments = vec!["--config", "tiny.toml", "--out", "run"];
     arguments.extend(endless.iter().flat_map(|setting| ["--set", setting]));
-    let mut command = mpirun(&workshop, 2, &arguments);
+    let mut command = mpirun(workshop, 2, &arguments);
+    command.env("TEAM_PATIENCE_SECONDS", "5");
     let mpirun = command.stderr(Stdio::piped()).spawn().expect("mpirun can be started");
     wait_until(|| workshop.path("run/checkpoints/step0000004.safetensors").exists());
-    kill(&second_process(&mpirun));
+    assert!(Command::new("kill").args([signal, &second_process(&mpirun)]).status().expect("kill").success());
     let output = mpirun.wait_with_output().expect("mpirun ends");
-    let message = String::from_utf8_lossy(&output.stderr);
-    assert!(!output.status.success() && message.contains("rank 1"), "{message}");
+    assert!(!output.status.success());
     let evaluation = workshop.json(&["evaluate", "run/checkpoints/last.safetensors", "--json", "--limit", "10"]);
     assert!(number(&evaluation, "step") >= 4.0, "{evaluation}");
+    String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
 fn wait_until(done: impl Fn() -> bool) {
@@ -133,8 +161,4 @@ fn second_process(mpirun: &Child) -> String {
         environment.split(|&byte| byte == 0).any(|variable| variable == b"OMPI_COMM_WORLD_RANK=1")
     };
     children.split_whitespace().find(is_second).expect("a second process").to_string()
-}
-
-fn kill(pid: &str) {
-    assert!(Command::new("kill").args(["-KILL", pid]).status().expect("kill").success());
 }

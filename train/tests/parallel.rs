@@ -75,7 +75,7 @@ fn a_team_makes_the_step_of_one_process() {
         let train = data::open(&config, &source, datasets::Split::Train).expect("the digits");
         let (models, alone) = step(&config, &train, Team::alone());
         let expected = change(models);
-        for size in [2, 3] {
+        for size in [2, 4] {
             let steps: Vec<_> = std::thread::scope(|scope| {
                 let members = team_of_threads(size).into_iter();
                 let threads: Vec<_> = members.map(|team| scope.spawn(|| step(&config, &train, team))).collect();

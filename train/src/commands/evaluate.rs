@@ -4,7 +4,7 @@ use super::{Compute, report};
 use ::train::config::Source;
 use ::train::data_kind::Named;
 use ::train::evaluate::{Evaluation, TestClasses};
-use ::train::parallel::Team;
+use ::train::parallel::{Team, together};
 use ::train::progress::{Progress, duration};
 use ::train::{checkpoint, data, step, system};
 use anyhow::{Context, Result, ensure};
@@ -73,7 +73,7 @@ impl Evaluate {
     /// # Errors
     /// If the checkpoint or the data cannot be read or do not fit each other, or the evaluation breaks down.
     pub fn run(self) -> Result<()> {
-        Team::work(Arc::default(), |team| self.run_with(team))
+        together(Arc::default(), |team| self.run_with(team))
     }
 
     fn run_with(self, team: &Team) -> Result<()> {

@@ -2,7 +2,7 @@
 
 use super::{Compute, report};
 use ::train::data_kind::{DataKind, Named};
-use ::train::parallel::Team;
+use ::train::parallel::{Team, together};
 use ::train::progress::duration;
 use ::train::{checkpoint, noise, picture, step, system};
 use anyhow::{Context, Result, ensure};
@@ -69,7 +69,7 @@ impl Sample {
     /// # Errors
     /// If the checkpoint cannot be read, an inverse does not converge, or the picture cannot be written.
     pub fn run(self) -> Result<()> {
-        Team::work(Arc::default(), |team| self.run_with(team))
+        together(Arc::default(), |team| self.run_with(team))
     }
 
     fn run_with(self, team: &Team) -> Result<()> {

@@ -5,7 +5,7 @@ use ::train::config::{Config, Source};
 use ::train::data;
 use ::train::device::DeviceChoice;
 use ::train::fit::{self, Start};
-use ::train::parallel::Team;
+use ::train::parallel::{Team, together};
 use ::train::progress::duration;
 use ::train::resume::Resumption;
 use ::train::run_dir::RunDir;
@@ -54,7 +54,7 @@ impl Train {
     /// Those of the configuration, the data, and training.
     pub fn run(self) -> Result<ExitCode> {
         let stop = stop::on_signals()?;
-        Team::work(stop.clone(), |team| {
+        together(stop.clone(), |team| {
             let start = self.start(team)?;
             let (unit, out) = (start.data[1].kind.unit(), start.dir.root().to_path_buf());
             let summary = fit::fit(start, &stop)?;

@@ -134,7 +134,7 @@ pub fn fit(mut start: Start, interrupted: &AtomicBool) -> Result<Summary> {
             let worked = fit.work_between_epochs(&model, &mut progress, interrupted);
             fit.or_save(&model, worked)?;
         }
-        let stops = team.any(!fit.goes_on() || interrupted.load(Ordering::Relaxed));
+        let stops = team.any(!fit.goes_on() || interrupted.load(Ordering::Relaxed)).map_err(Into::into);
         if fit.or_save(&model, stops)? {
             break;
         }

@@ -1,11 +1,12 @@
 //! Sums of gradients, layer by layer while earlier layers are still being differentiated.
 
-use super::{Sum, Team};
+use super::Team;
 use anyhow::{Context, Result};
 use burn::module::{Module, ModuleVisitor, Param, ParamId};
 use burn::tensor::{Tensor, TensorData};
 use residual_flows::Gradients;
 use std::collections::{HashMap, HashSet};
+use team::Sum;
 
 /// The gradients of a step on their way to all processes.
 ///

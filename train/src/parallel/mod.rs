@@ -1,168 +1,25 @@
-//! Processes that train, evaluate and sample together, one a device: which of them this is, and what they tell each other.
+//! Processes that train, evaluate and sample together, one a device.
 //!
-//! All that they tell each other are sums: of gradients, of losses, of votes. A process alone is its own sum, so the rest of
-//! the program does not ask how many there are. They are started by `mpirun`, and talk by MPI, with the feature `mpi`; its
-//! library sums over one machine or many, whatever the network.
-//!
-//! Every process has the same weights. It works on its own part of every batch ([`datasets::Part`]), with noise of its own,
+//! Every process has the same weights. It works on its own part of every batch ([`team::Part`]), with noise of its own,
 //! and makes the same step as the others from the sum of all gradients. The first writes the files.
 
 mod gradients;
-mod link;
-#[cfg(feature = "mpi")]
-mod mpi;
 mod running_means;
-mod sum;
-mod threads;
 
 pub use gradients::GradientSums;
 pub use running_means::average_running_means;
-pub use sum::Sum;
-pub use threads::team_of_threads;
+pub use team::{Team, team_of_threads};
 
 use anyhow::Result;
-use datasets::Part;
-use link::Link;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-use sum::Summand;
+use team::Failure;
 
-/// The processes that work together, seen from one of them.
-pub struct Team {
-    /// Which one this is, in all, and among those on its machine.
-    place: Place,
-    /// To the others, if there are any.
-    link: Option<Link>,
-}
-
-/// Which of the processes this is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Place {
-    rank: usize,
-    size: usize,
-    rank_on_machine: usize,
-    size_on_machine: usize,
-}
-
-impl Team {
-    /// A process without others.
-    pub fn alone() -> Self {
-        Self { place: Place { rank: 0, size: 1, rank_on_machine: 0, size_on_machine: 1 }, link: None }
-    }
-
-    /// Does work together with the processes that were started with this one. If it fails in one of them, all end.
-    ///
-    /// Once `stop` is set, the others are not waited for any longer, for `mpirun` soon ends processes that it has told to
-    /// stop, and tells them to when one of them is lost.
-    ///
-    /// # Errors
-    /// Those of the work, if this process is alone, and if it cannot reach the others.
-    pub fn work<T>(stop: Arc<AtomicBool>, work: impl FnOnce(&Arc<Team>) -> Result<T>) -> Result<T> {
-        let team = Arc::new(connect(stop)?);
-        let result = work(&team);
-        if let Some(link) = &team.link {
-            match &result {
-                Ok(_) => link.leave(),
-                Err(error) => link.end_all(team.place, error),
-            }
-        }
-        result
-    }
-
-    /// Number of processes.
-    pub fn size(&self) -> usize {
-        self.place.size
-    }
-
-    /// Number of this process, from 0.
-    pub fn rank(&self) -> usize {
-        self.place.rank
-    }
-
-    /// Number of this process among those on its machine, from 0.
-    pub fn rank_on_machine(&self) -> usize {
-        self.place.rank_on_machine
-    }
-
-    /// Number of processes on this one's machine.
-    pub fn size_on_machine(&self) -> usize {
-        self.place.size_on_machine
-    }
-
-    /// Whether this is the one that writes files and speaks.
-    pub fn is_first(&self) -> bool {
-        self.place.rank == 0
-    }
-
-    /// This process's part of what is divided among all.
-    pub fn part(&self) -> Part {
-        Part { index: self.place.rank, of: self.place.size }
-    }
-
-    /// Begins to sum vectors of the same length over all processes, element by element. All processes begin the same sums in
-    /// the same order.
-    pub fn begin_sum<T: Summand>(&self, values: Vec<T>) -> Sum<T> {
-        match &self.link {
-            None => Sum::done(values),
-            Some(link) => link.begin_sum(values),
-        }
-    }
-
-    /// The sum over all processes.
-    ///
-    /// # Errors
-    /// If a process is lost.
-    pub fn sum<T: Summand>(&self, values: Vec<T>) -> Result<Vec<T>> {
-        self.begin_sum(values).finish()
-    }
-
-    /// Whether any process says so.
-    ///
-    /// # Errors
-    /// If a process is lost.
-    pub fn any(&self, yes: bool) -> Result<bool> {
-        Ok(self.sum(vec![f64::from(u8::from(yes))])? != [0.0])
-    }
-
-    /// What the first process says.
-    ///
-    /// # Errors
-    /// If a process is lost.
-    pub fn of_first(&self, value: f64) -> Result<f64> {
-        let sum = self.sum(vec![if self.is_first() { value } else { 0.0 }])?;
-        Ok(sum.into_iter().sum())
-    }
-
-    /// Waits until all processes are here.
-    ///
-    /// # Errors
-    /// If a process is lost.
-    pub fn meet(&self) -> Result<()> {
-        self.any(false).map(|_| ())
-    }
-}
-
-/// Finds the processes that were started with this one.
-fn connect(stop: Arc<AtomicBool>) -> Result<Team> {
-    if started_with() < 2 {
-        return Ok(Team::alone());
-    }
-    #[cfg(feature = "mpi")]
-    return mpi::connect(stop);
-    #[cfg(not(feature = "mpi"))]
-    {
-        drop(stop);
-        anyhow::bail!(
-            "several processes were started to work together, but this program was built without `mpi`: build it with `cargo \
-             build --release --features mpi`, which needs MPI and libclang (Debian and Ubuntu: libopenmpi-dev, openmpi-bin, \
-             libclang-dev, clang)"
-        )
-    }
-}
-
-/// The number of processes that a launcher says it has started; the variables are those of Open MPI, and of MPICH, Intel MPI
-/// and Slurm.
-fn started_with() -> usize {
-    let number = |name| std::env::var(name).ok()?.parse().ok();
-    ["OMPI_COMM_WORLD_SIZE", "PMI_SIZE"].into_iter().find_map(number).unwrap_or(1)
+/// Does work together with the processes that were started with this one; see [`Team::work`].
+///
+/// # Errors
+/// Those of the work, if this process is alone, and if it cannot reach the others.
+pub fn together<T>(stop: Arc<AtomicBool>, work: impl FnOnce(&Arc<Team>) -> Result<T>) -> Result<T> {
+    let tell = |error: &anyhow::Error| Failure { message: format!("{error:#}"), exit_code: 1 };
+    Team::work(stop, tell, work)
 }

@@ -1,7 +1,7 @@
 //! The way to the other processes: a thread that carries sums there and back while this process computes.
 
-use super::Place;
-use super::sum::{AnyTask, Sum, Summand};
+use crate::sum::{AnyTask, Sum, Summand};
+use crate::{Failure, Place};
 use std::sync::Mutex;
 use std::sync::mpsc::Sender;
 use std::thread::JoinHandle;
@@ -11,17 +11,18 @@ use std::time::Duration;
 const FIRST_SPEAKS: Duration = Duration::from_secs(1);
 
 /// What the thread is told.
-pub(super) enum Order {
+pub(crate) enum Order {
     /// To sum.
     Sum(AnyTask),
     /// To end: nobody will be told anything more.
     Leave,
-    /// To end all processes.
-    EndAll,
+    /// To end all processes, with this exit code.
+    #[cfg_attr(not(feature = "mpi"), expect(dead_code, reason = "threads have no exit code"))]
+    EndAll(u8),
 }
 
 /// Orders to the thread, which it follows one after the other.
-pub(super) struct Link {
+pub(crate) struct Link {
     orders: Sender<Order>,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
@@ -45,15 +46,16 @@ impl Link {
     }
 
     /// Ends all processes because of an error in this one.
-    pub fn end_all(&self, place: Place, error: &anyhow::Error) {
+    pub fn end_all(&self, place: Place, failure: Failure) {
+        let Failure { message, exit_code } = failure;
         match place.rank {
-            0 => eprintln!("error: {error:#}"),
+            0 => eprintln!("error: {message}"),
             rank => {
                 std::thread::sleep(FIRST_SPEAKS);
-                eprintln!("error in process {rank} of {}: {error:#}", place.size);
+                eprintln!("error in process {rank} of {}: {message}", place.size);
             }
         }
-        self.give(Order::EndAll);
+        self.give(Order::EndAll(exit_code));
         self.wait();
     }
 

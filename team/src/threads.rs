@@ -1,8 +1,8 @@
 //! Teams of threads in one process: sums without MPI, on which what teams do is tested.
 
-use super::link::{Link, Order};
-use super::sum::{AnyTask, Task};
-use super::{Place, Team};
+use crate::link::{Link, Order};
+use crate::sum::{AnyTask, Task};
+use crate::{Place, Team};
 use std::ops::Add;
 use std::sync::mpsc::{Receiver, channel};
 
@@ -25,7 +25,7 @@ fn serve(members: &[Receiver<Order>]) -> Option<()> {
         match member.recv().ok()? {
             Order::Sum(AnyTask::Single(task)) => singles.push(task),
             Order::Sum(AnyTask::Double(task)) => doubles.push(task),
-            Order::Leave | Order::EndAll => return None,
+            Order::Leave | Order::EndAll(_) => return None,
         }
     }
     carry_out(singles);

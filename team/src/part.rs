@@ -1,4 +1,4 @@
-//! Batches divided among processes.
+//! Work divided among processes.
 
 use std::ops::Range;
 
@@ -6,7 +6,7 @@ use std::ops::Range;
 ///
 /// # Examples
 /// ```
-/// use datasets::Part;
+/// use team::Part;
 ///
 /// let parts = [0, 1, 2].map(|index| Part { index, of: 3 }.range(10..18));
 /// assert_eq!(parts, [10..13, 13..16, 16..18]);

@@ -1,6 +1,6 @@
 //! A sum over all processes that may still be on its way.
 
-use anyhow::{Context, Result};
+use crate::TeamError;
 use std::sync::mpsc::{Receiver, Sender, channel};
 
 /// Numbers that can be summed over processes.
@@ -13,8 +13,8 @@ pub trait Summand: Sized + Send + 'static {
 /// Values to be summed, and where the sums go.
 #[doc(hidden)]
 pub struct Task<T> {
-    pub(super) values: Vec<T>,
-    pub(super) reply: Sender<Result<Vec<T>>>,
+    pub(crate) values: Vec<T>,
+    pub(crate) reply: Sender<Result<Vec<T>, TeamError>>,
 }
 
 /// A task in either precision.
@@ -44,17 +44,17 @@ pub struct Sum<T>(State<T>);
 
 enum State<T> {
     Done(Vec<T>),
-    Coming(Receiver<Result<Vec<T>>>),
+    Coming(Receiver<Result<Vec<T>, TeamError>>),
 }
 
 impl<T: Summand> Sum<T> {
     /// That is known.
-    pub(super) fn done(values: Vec<T>) -> Self {
+    pub(crate) fn done(values: Vec<T>) -> Self {
         Self(State::Done(values))
     }
 
     /// That will be known when its task has been done.
-    pub(super) fn coming(values: Vec<T>) -> (AnyTask, Self) {
+    pub(crate) fn coming(values: Vec<T>) -> (AnyTask, Self) {
         let (reply, coming) = channel();
         (T::task(Task { values, reply }), Self(State::Coming(coming)))
     }
@@ -63,10 +63,10 @@ impl<T: Summand> Sum<T> {
     ///
     /// # Errors
     /// If a process is lost.
-    pub fn finish(self) -> Result<Vec<T>> {
+    pub fn finish(self) -> Result<Vec<T>, TeamError> {
         match self.0 {
             State::Done(values) => Ok(values),
-            State::Coming(coming) => coming.recv().context("the connection to the other processes is closed")?,
+            State::Coming(coming) => coming.recv().map_err(|_| TeamError::Closed)?,
         }
     }
 }

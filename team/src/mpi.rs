@@ -1,9 +1,8 @@
 //! Sums by MPI.
 
-use super::link::{Link, Order};
-use super::sum::{AnyTask, Task};
-use super::{Place, Team};
-use anyhow::{Context, Result, anyhow};
+use crate::link::{Link, Order};
+use crate::sum::{AnyTask, Task};
+use crate::{Place, Team, TeamError, patience};
 use mpi::Threading;
 use mpi::collective::SystemOperation;
 use mpi::datatype::Equivalence;
@@ -17,23 +16,23 @@ use std::time::{Duration, Instant};
 /// How often a sum that is on its way is looked after.
 const PAUSE: Duration = Duration::from_micros(50);
 /// How long the others are waited for after the signal to stop: `mpirun` gives processes a second before it kills them.
-const PATIENCE: Duration = Duration::from_millis(300);
-const LOST: &str = "the other processes did not answer after the signal to stop: one was lost, or all are being ended";
+const AFTER_STOP: Duration = Duration::from_millis(300);
 
 /// Joins the processes that were started together.
 ///
 /// MPI belongs to a thread of its own, which alone makes calls, and sees to it that sums go on while others compute.
-pub(super) fn connect(stop: Arc<AtomicBool>) -> Result<Team> {
+pub(crate) fn connect(stop: Arc<AtomicBool>) -> Result<Team, TeamError> {
+    let limit = patience::limit()?;
     let (orders, taken) = channel();
     let (opened, place) = channel();
-    let thread = std::thread::spawn(move || serve(&opened, &taken, &stop));
-    let place = place.recv().context("MPI cannot be started")??;
+    let thread = std::thread::spawn(move || serve(&opened, &taken, Deadline { stop, limit }));
+    let place = place.recv().map_err(|_| TeamError::Start)??;
     Ok(Team { place, link: Some(Link::new(orders, Some(thread))) })
 }
 
-fn serve(opened: &Sender<Result<Place>>, orders: &Receiver<Order>, stop: &AtomicBool) {
+fn serve(opened: &Sender<Result<Place, TeamError>>, orders: &Receiver<Order>, deadline: Deadline) {
     let Some((universe, _)) = mpi::initialize_with_threading(Threading::Funneled) else {
-        let _ = opened.send(Err(anyhow!("MPI cannot be started a second time")));
+        let _ = opened.send(Err(TeamError::Start));
         return;
     };
     let world = universe.world();
@@ -42,10 +41,10 @@ fn serve(opened: &Sender<Result<Place>>, orders: &Receiver<Order>, stop: &Atomic
     }
     while let Ok(order) = orders.recv() {
         match order {
-            Order::Sum(AnyTask::Single(task)) => carry_out(&world, task, orders, stop),
-            Order::Sum(AnyTask::Double(task)) => carry_out(&world, task, orders, stop),
+            Order::Sum(AnyTask::Single(task)) => carry_out(&world, task, orders, &deadline),
+            Order::Sum(AnyTask::Double(task)) => carry_out(&world, task, orders, &deadline),
             Order::Leave => break,
-            Order::EndAll => world.abort(1),
+            Order::EndAll(code) => world.abort(code.into()),
         }
     }
 }
@@ -57,12 +56,30 @@ fn place(world: &SimpleCommunicator) -> Place {
     Place { rank, size, rank_on_machine, size_on_machine }
 }
 
-/// Sums, and replies. After the signal to stop it gives up on processes that do not answer, says so, and waits to be told to
-/// end all: until then the buffers are in use.
-fn carry_out<T: Equivalence + Clone>(world: &SimpleCommunicator, task: Task<T>, orders: &Receiver<Order>, stop: &AtomicBool) {
+/// When to give up on processes that do not answer.
+struct Deadline {
+    /// Set by the signal to stop.
+    stop: Arc<AtomicBool>,
+    limit: Duration,
+}
+
+impl Deadline {
+    /// Whether it has passed, for a sum that began some time ago; `stopping` keeps when the signal to stop was seen.
+    fn passed(&self, begin: Instant, stopping: &mut Option<Instant>) -> Option<TeamError> {
+        if self.stop.load(Ordering::Relaxed) && stopping.get_or_insert_with(Instant::now).elapsed() > AFTER_STOP {
+            return Some(TeamError::Lost);
+        }
+        let silent = TeamError::Silent { limit: self.limit, variable: patience::VARIABLE };
+        (begin.elapsed() > self.limit).then_some(silent)
+    }
+}
+
+/// Sums, and replies. If it gives up on processes that do not answer, it says so, and waits to be told to end all: until then
+/// the buffers are in use.
+fn carry_out<T: Equivalence + Clone>(world: &SimpleCommunicator, task: Task<T>, orders: &Receiver<Order>, deadline: &Deadline) {
     let Task { values, reply } = task;
     let mut sums = values.clone();
-    let mut stopping: Option<Instant> = None;
+    let (begin, mut stopping) = (Instant::now(), None);
     let mut has_given_up = false;
     mpi::request::scope(|scope| {
         let mut request = world.immediate_all_reduce_into(scope, &values[..], &mut sums[..], SystemOperation::sum());
@@ -72,12 +89,12 @@ fn carry_out<T: Equivalence + Clone>(world: &SimpleCommunicator, task: Task<T>, 
                 Err(request) => request,
             };
             if has_given_up {
-                if let Ok(Order::EndAll) = orders.try_recv() {
-                    world.abort(1);
+                if let Ok(Order::EndAll(code)) = orders.try_recv() {
+                    world.abort(code.into());
                 }
-            } else if stop.load(Ordering::Relaxed) && stopping.get_or_insert_with(Instant::now).elapsed() > PATIENCE {
+            } else if let Some(error) = deadline.passed(begin, &mut stopping) {
                 // Here and below, nobody may be waiting any longer.
-                let _ = reply.send(Err(anyhow!(LOST)));
+                let _ = reply.send(Err(error));
                 has_given_up = true;
             }
             std::thread::sleep(PAUSE);
