@@ -163,6 +163,17 @@ fn the_statistics_of_the_training_split_are_kept() {
 }
 
 #[test]
+fn tables_of_one_column_have_no_pictures() {
+    let workshop = workshop("own.toml", "file = \"own.csv\"");
+    let column: String = table().lines().filter_map(|line| line.split_once(',')).map(|(x, _)| format!("{x}\n")).collect();
+    workshop.write("own.csv", &column);
+    workshop.json(&["--config", "own.toml", "--json", "--out", "run"]);
+    let sampled = workshop.json(&["sample", "run/checkpoints/last.safetensors", "--out", "new.csv", "--json"]);
+    assert_eq!(number(&sampled, "points"), 64.0);
+    assert!(workshop.error(&["animate", "run"]).contains("no pictures"));
+}
+
+#[test]
 fn mistakes_are_named() {
     let workshop = workshop("own.toml", "file = \"own.csv\"");
     workshop.write("own.csv", "x,y\n1,2\n3,?\n");

@@ -70,14 +70,12 @@ impl Fit<'_> {
         layers::warning(&layers).map_or(Ok(()), |warning| self.warn(&warning, progress))
     }
 
-    /// Draws a picture; an inverse that does not converge is a warning only.
+    /// Draws a picture, of data that have one; an inverse that does not converge is a warning only.
     pub fn draw(&mut self, model: &ResidualFlow, name: &str, progress: &Progress) -> Result<()> {
-        if !self.team.is_first() {
-            return Ok(());
-        }
+        let Some(showcase) = self.showcase.as_ref().filter(|_| self.team.is_first()) else { return Ok(()) };
         let path = self.journal.picture_path(name);
         let averaged = self.stepper.averaged_model(model);
-        for missing in self.clock.pictures.time(|| self.showcase.draw(&averaged, &path))? {
+        for missing in self.clock.pictures.time(|| showcase.draw(&averaged, &path))? {
             self.warn(&Warning { layer: None, text: missing }, progress)?;
         }
         self.clock.logging.time(|| self.journal.picture(self.stepper.steps(), name))

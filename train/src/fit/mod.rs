@@ -44,7 +44,7 @@ struct Fit<'a> {
     total_steps: u64,
     position: Position,
     stepper: Stepper,
-    showcase: Showcase,
+    showcase: Option<Showcase>,
     checkpoints: Checkpoints,
     journal: Journal<'a>,
     log: RunLog,

@@ -22,14 +22,15 @@ pub enum Showcase {
 }
 
 impl Showcase {
-    /// With `run.n_samples` of the test data, and as many samples.
+    /// With `run.n_samples` of the test data, and as many samples; none for points of one dimension.
     ///
     /// # Errors
     /// If the test data cannot be read.
-    pub fn new(config: &Config, test: &DataSet, device: &Device) -> Result<Self> {
+    pub fn new(config: &Config, test: &DataSet, device: &Device) -> Result<Option<Self>> {
         Ok(match test.kind {
-            DataKind::Images { .. } => Self::Images(ImageShowcase::new(&config.run, test, device)?),
-            DataKind::Points { .. } => Self::Points(PointShowcase::new(config, test, device)?),
+            DataKind::Images { .. } => Some(Self::Images(ImageShowcase::new(&config.run, test, device)?)),
+            DataKind::Points { .. } if test.shape()[0] < 2 => None,
+            DataKind::Points { .. } => Some(Self::Points(PointShowcase::new(config, test, device)?)),
         })
     }
 

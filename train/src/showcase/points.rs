@@ -16,7 +16,7 @@ const DENSITY_CELLS: usize = 128;
 const COUNT_CELLS: usize = 64;
 
 /// A panel with the data, and the latents of samples. Of points with more than two dimensions the first two are shown, and
-/// no density; those with one are not shown.
+/// no density.
 pub struct PointShowcase {
     data: HeatMap,
     latents: Tensor<2>,
@@ -24,7 +24,7 @@ pub struct PointShowcase {
 }
 
 impl PointShowcase {
-    /// With all test points.
+    /// With all test points, of at least two dimensions.
     pub(super) fn new(config: &Config, test: &DataSet, device: &Device) -> Result<Self> {
         let dimensions = test.shape()[0];
         let mut data = HeatMap::new(COUNT_CELLS);
@@ -37,9 +37,6 @@ impl PointShowcase {
     }
 
     pub(super) fn draw(&self, model: &ResidualFlow, path: &Path) -> Result<Vec<String>> {
-        if model.dimensions() < 2 {
-            return Ok(vec![format!("no picture {}: points have one dimension", path.display())]);
-        }
         let mut panels = vec![self.data.clone()];
         if model.dimensions() == 2 {
             let density = Density::new(model, &self.log_det, &self.latents.device());
@@ -63,8 +60,6 @@ impl PointShowcase {
 fn count(map: &mut HeatMap, points: Tensor<4>) -> Result<()> {
     let dimensions = points.dims()[1];
     let values = points.try_into_vec_as::<f32>().context("cannot read points from the device")?;
-    if dimensions >= 2 {
-        values.chunks_exact(dimensions).for_each(|point| map.count(&Window::default(), [point[0], point[1]]));
-    }
+    values.chunks_exact(dimensions).for_each(|point| map.count(&Window::default(), [point[0], point[1]]));
     Ok(())
 }
