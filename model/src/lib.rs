@@ -55,6 +55,7 @@ mod linear_algebra;
 pub mod lipschitz;
 pub mod log_det;
 mod moving_batch_norm;
+pub mod named;
 mod net;
 mod randomness;
 mod residual_flow;

@@ -1,7 +1,8 @@
 //! A module's parameters and persistent vectors by name, for checkpoints.
 
+use crate::named::{NamedMapper, NamedVisitor, map_named, visit_named};
 use crate::tensor::{from_vec, to_vec};
-use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
+use burn::module::{Module, Param};
 use burn::tensor::Tensor;
 use std::collections::HashMap;
 use thiserror::Error;
@@ -46,7 +47,7 @@ pub enum StateError {
 /// The state of a module, in the order of its fields.
 pub fn named_tensors<M: Module>(module: &M) -> Vec<NamedTensor> {
     let mut collect = Collect::default();
-    module.visit(&mut collect);
+    visit_named(module, &mut collect);
     collect.tensors
 }
 
@@ -55,12 +56,8 @@ pub fn named_tensors<M: Module>(module: &M) -> Vec<NamedTensor> {
 /// # Errors
 /// If a tensor is missing, left over, or of another shape. The first fault is named.
 pub fn with_tensors<M: Module>(module: M, tensors: Vec<NamedTensor>) -> Result<M, StateError> {
-    let mut load = Load {
-        path: Vec::new(),
-        tensors: tensors.into_iter().map(|tensor| (tensor.name.clone(), tensor)).collect(),
-        fault: None,
-    };
-    let module = module.map(&mut load);
+    let mut load = Load { tensors: tensors.into_iter().map(|tensor| (tensor.name.clone(), tensor)).collect(), fault: None };
+    let module = map_named(module, &mut load);
     if let Some(fault) = load.fault {
         return Err(fault);
     }
@@ -72,43 +69,24 @@ pub fn with_tensors<M: Module>(module: M, tensors: Vec<NamedTensor>) -> Result<M
 
 #[derive(Default)]
 struct Collect {
-    path: Vec<String>,
     tensors: Vec<NamedTensor>,
 }
 
-impl ModuleVisitor for Collect {
-    fn enter_module(&mut self, name: &str, _container: &str) {
-        self.path.push(name.into());
-    }
-
-    fn exit_module(&mut self, _name: &str, _container: &str) {
-        self.path.pop();
-    }
-
-    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+impl NamedVisitor for Collect {
+    fn visit<const D: usize>(&mut self, name: String, param: &Param<Tensor<D>>) {
         let value = param.val();
         let shape = value.dims().to_vec();
-        self.tensors.push(NamedTensor { name: self.path.join("."), shape, values: to_vec(value) });
+        self.tensors.push(NamedTensor { name, shape, values: to_vec(value) });
     }
 }
 
 struct Load {
-    path: Vec<String>,
     tensors: HashMap<String, NamedTensor>,
     fault: Option<StateError>,
 }
 
-impl ModuleMapper for Load {
-    fn enter_module(&mut self, name: &str, _container: &str) {
-        self.path.push(name.into());
-    }
-
-    fn exit_module(&mut self, _name: &str, _container: &str) {
-        self.path.pop();
-    }
-
-    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
-        let name = self.path.join(".");
+impl NamedMapper for Load {
+    fn map<const D: usize>(&mut self, name: String, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
         let expected = param.val().dims();
         let fault = match self.tensors.remove(&name) {
             Some(tensor) if tensor.shape == expected => {

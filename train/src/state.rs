@@ -10,10 +10,11 @@ use crate::noise;
 use crate::optimizer::OptimizerKind;
 use crate::watch::Watch;
 use anyhow::{Context, Result, ensure};
-use burn::module::{Module, ModuleVisitor, Param};
+use burn::module::{Module, Param};
 use burn::optim::GradientsParams;
 use burn::tensor::{Device, Tensor, TensorData};
 use residual_flows::ResidualFlow;
+use residual_flows::named::{NamedVisitor, visit_named};
 use residual_flows::state::NamedTensor;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashMap};
@@ -125,8 +126,8 @@ impl TrainingState {
 impl OptimizerState {
     /// Stores what an optimiser keeps for each parameter of the module.
     pub fn store<M: Module>(&mut self, slot: &str, values: &GradientsParams, module: &M) {
-        let mut collect = Collect { values, path: Vec::new(), tensors: Vec::new() };
-        module.visit(&mut collect);
+        let mut collect = Collect { values, tensors: Vec::new() };
+        visit_named(module, &mut collect);
         if !collect.tensors.is_empty() {
             self.slots.insert(slot.into(), collect.tensors);
         }
@@ -140,11 +141,10 @@ impl OptimizerState {
         let tensors = self.slots.get(slot).map_or(&[][..], Vec::as_slice);
         let mut restore = Restore {
             tensors: tensors.iter().map(|tensor| (tensor.name.as_str(), tensor)).collect(),
-            path: Vec::new(),
             values: GradientsParams::new(),
             fault: None,
         };
-        module.visit(&mut restore);
+        visit_named(module, &mut restore);
         if let Some(fault) = restore.fault {
             return Err(fault);
         }
@@ -156,21 +156,11 @@ impl OptimizerState {
 
 struct Collect<'a> {
     values: &'a GradientsParams,
-    path: Vec<String>,
     tensors: Vec<NamedTensor>,
 }
 
-impl ModuleVisitor for Collect<'_> {
-    fn enter_module(&mut self, name: &str, _container: &str) {
-        self.path.push(name.into());
-    }
-
-    fn exit_module(&mut self, _name: &str, _container: &str) {
-        self.path.pop();
-    }
-
-    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        let name = self.path.join(".");
+impl NamedVisitor for Collect<'_> {
+    fn visit<const D: usize>(&mut self, name: String, param: &Param<Tensor<D>>) {
         if let Some(value) = self.values.get::<D>(param.id) {
             let shape = value.dims().to_vec();
             let values = value.try_into_vec_as::<f32>().expect("a float tensor can be read as f32");
@@ -181,22 +171,12 @@ impl ModuleVisitor for Collect<'_> {
 
 struct Restore<'a> {
     tensors: HashMap<&'a str, &'a NamedTensor>,
-    path: Vec<String>,
     values: GradientsParams,
     fault: Option<anyhow::Error>,
 }
 
-impl ModuleVisitor for Restore<'_> {
-    fn enter_module(&mut self, name: &str, _container: &str) {
-        self.path.push(name.into());
-    }
-
-    fn exit_module(&mut self, _name: &str, _container: &str) {
-        self.path.pop();
-    }
-
-    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        let name = self.path.join(".");
+impl NamedVisitor for Restore<'_> {
+    fn visit<const D: usize>(&mut self, name: String, param: &Param<Tensor<D>>) {
         let Some(tensor) = self.tensors.remove(name.as_str()) else { return };
         let (dims, device) = (param.val().dims(), param.val().device());
         if tensor.shape != dims {
