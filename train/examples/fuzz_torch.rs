@@ -8,6 +8,9 @@
 //! of the whole file are. All tensors of an accepted file are read; of a small checkpoint of the research code, the arguments
 //! and the optimiser's memory too, and its model is built in some executions.
 
+#[path = "../../preprocess/examples/fuzz/bounded.rs"]
+mod bounded;
+
 use anyhow::{Context, Result, ensure};
 use burn::tensor::Device;
 use datasets::pickle::{Item, Pickle};
@@ -23,33 +26,8 @@ use train::research::torch::TorchFile;
 
 /// A reader that takes longer for a small file hangs.
 const MAX_TIME: Duration = Duration::from_secs(5);
-/// More than a reader of small files needs at once.
-const MAX_ALLOCATION: usize = 1 << 28;
 /// One in so many accepted checkpoints becomes a model.
 const BUILT: u64 = 256;
-
-/// Allocations of too many bytes are findings.
-struct Bounded;
-
-// SAFETY: everything is passed on to the system's allocator.
-unsafe impl std::alloc::GlobalAlloc for Bounded {
-    unsafe fn alloc(&self, layout: std::alloc::Layout) -> *mut u8 {
-        if layout.size() > MAX_ALLOCATION {
-            // Null makes the caller abort, which names the size.
-            return std::ptr::null_mut();
-        }
-        // SAFETY: as promised by our caller.
-        unsafe { std::alloc::System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: std::alloc::Layout) {
-        // SAFETY: as promised by our caller.
-        unsafe { std::alloc::System.dealloc(pointer, layout) }
-    }
-}
-
-#[global_allocator]
-static ALLOCATOR: Bounded = Bounded;
 
 /// A file of `torch.save` in its parts.
 #[derive(Clone)]

@@ -8,6 +8,7 @@
 //! that faults behind other faults are reached. In one half of the executions checksums and lengths are made right again after the change. A run is a function of
 //! target and seed; an input that makes a reader panic is kept in `fuzz-TARGET.bin`.
 
+mod bounded;
 mod changes;
 mod fresh;
 mod targets;
@@ -23,29 +24,6 @@ const MAX_INPUTS: usize = 4096;
 const MAX_LEN: usize = 1 << 16;
 /// A reader that takes longer for a small file hangs.
 const MAX_TIME: Duration = Duration::from_secs(5);
-
-/// Allocations of more than a reader of small files needs are findings.
-struct Bounded;
-
-// SAFETY: everything is passed on to the system's allocator.
-unsafe impl std::alloc::GlobalAlloc for Bounded {
-    unsafe fn alloc(&self, layout: std::alloc::Layout) -> *mut u8 {
-        if layout.size() > 1 << 28 {
-            // Null makes the caller abort, which names the size.
-            return std::ptr::null_mut();
-        }
-        // SAFETY: as promised by our caller.
-        unsafe { std::alloc::System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: std::alloc::Layout) {
-        // SAFETY: as promised by our caller.
-        unsafe { std::alloc::System.dealloc(pointer, layout) }
-    }
-}
-
-#[global_allocator]
-static ALLOCATOR: Bounded = Bounded;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut args = std::env::args().skip(1);
