@@ -368,3 +368,15 @@ fn the_digits_are_split_by_the_stated_rule() {
     std::fs::write(dir.path().join("digits_8x8_0to16.npy"), npy("(20, 8, 8)", &bad)).unwrap();
     assert_failure(&convert("digits", dir.path(), &out, &[]), &out, &["digits_8x8_0to16.npy", "image 7", "17"]);
 }
+
+#[cfg(not(feature = "mpi"))]
+#[test]
+fn a_program_without_mpi_refuses_to_be_one_of_several() {
+    let temp = tempfile::tempdir().unwrap();
+    let mut program = Command::new(env!("CARGO_BIN_EXE_preprocess"));
+    // As `mpirun` starts it.
+    program.args(["digits", "."]).current_dir(temp.path()).env("OMPI_COMM_WORLD_SIZE", "2");
+    let message = String::from_utf8(program.output().unwrap().stderr).unwrap();
+    assert!(message.starts_with("error: several processes were started") && message.contains("--features mpi"), "{message}");
+    assert_eq!(std::fs::read_dir(temp.path()).unwrap().count(), 0);
+}
