@@ -101,6 +101,17 @@ mod x86 {
     lanes!(__m512, 16, _mm512_loadu_ps, _mm512_storeu_ps, _mm512_set1_ps, _mm512_fmadd_ps);
 }
 
+/// Asks for what will be read soon; any address will do.
+#[inline(always)]
+fn prefetch(_address: *const f32) {
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: a hint reads nothing; every x86-64 processor has it.
+    unsafe {
+        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+        _mm_prefetch::<_MM_HINT_T0>(_address.cast());
+    }
+}
+
 /// `out[r][x] = Σ_k weight[r][k] input[k][x]` for `STRIPS · STRIP` rows and `VECTORS` vectors of a panel's pixels.
 ///
 /// # Safety
@@ -117,6 +128,8 @@ unsafe fn rows<L: Lanes, const STRIPS: usize, const VECTORS: usize>(
     // SAFETY: the caller's promise.
     unsafe {
         for k in 0..depth {
+            // The next tile's weights.
+            (STRIPS..2 * STRIPS).for_each(|s| prefetch(weight.wrapping_add((s * depth + k) * STRIP)));
             let input = input.add(k * PANEL);
             let mut x = [L::splat(0.0); VECTORS];
             for (v, x) in x.iter_mut().enumerate() {
@@ -149,8 +162,8 @@ fn panel_body<L: Lanes, const STRIPS: usize>(weight: &[f32], depth: usize, input
     assert!(pixels <= PANEL);
     // Where there are no pixels everything is zero, whatever was there before.
     let done = pixels.next_multiple_of(L::WIDTH);
-    for row in out.chunks_exact_mut(PANEL).take(STRIPS * STRIP) {
-        row[done..].fill(0.0);
+    if done < PANEL {
+        out.chunks_exact_mut(PANEL).take(STRIPS * STRIP).for_each(|row| row[done..].fill(0.0));
     }
     let (weight, input, out) = (weight.as_ptr(), input.as_ptr(), out.as_mut_ptr());
     let mut pixel = 0;
@@ -183,6 +196,9 @@ unsafe fn outer_rows<L: Lanes, const STRIPS: usize, const VECTORS: usize>(
     gradient: *mut f32,
 ) {
     let mut sums = [[[L::splat(0.0); VECTORS]; STRIP]; STRIPS];
+    for r in 0..STRIPS * STRIP {
+        (0..VECTORS).for_each(|v| prefetch(gradient.wrapping_add(r * PANEL + v * L::WIDTH)));
+    }
     // SAFETY: the caller's promise.
     unsafe {
         for (panel, start) in (0..pixels).step_by(PANEL).enumerate() {
