@@ -3,6 +3,7 @@
 use crate::kernels::inner_product;
 use crate::tensor::{from_vec, to_vec};
 use burn::tensor::Tensor;
+use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
 
@@ -10,7 +11,12 @@ use std::collections::VecDeque;
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct FixedPoint {
-    /// A sample is done when `|y - g(x) - x|` is at most this, times `1 + max|y|` of the sample, in every element.
+    /// A sample is done when `min(1, θ/(1-θ)) max|f(x) - x|`, with `f(x) = y - g(x)`, is at most this times `1 + max|y|`;
+    /// `f(x)` is the solution.
+    ///
+    /// `θ = max|Δf| / max|Δx|` is the contraction between two iterates, of the last two such factors the larger; 1 at the
+    /// beginning. Where it is small, the expression estimates the solution's error (Hairer and Wanner, Solving Ordinary
+    /// Differential Equations II, section IV.8), and an evaluation that would only confirm it is saved.
     pub tol: f32,
     /// Iterations at the most; a sample that is not done by then is an error.
     pub max_iters: usize,
@@ -61,18 +67,24 @@ impl FixedPoint {
             if open.is_empty() {
                 break;
             }
-            let x: Vec<f32> = open.iter().flat_map(|sample| sample.x.iter().copied()).collect();
+            let x = stacked(open.iter().map(|sample| &sample.x));
             let g = to_vec(g(from_vec(x, [open.len(), dims[1], dims[2], dims[3]], &device)));
             evaluations += open.len();
             iterations += 1;
-            open.iter_mut().zip(g.chunks_exact(size)).for_each(|(sample, g)| sample.advance(g, self.anderson_window));
+            open.par_iter_mut().zip(g.par_chunks_exact(size)).for_each(|(sample, g)| sample.advance(g, self.anderson_window));
         }
         let failed: Vec<&Sample> = samples.iter().filter(|sample| !sample.done).collect();
         let residual = failed.iter().map(|sample| sample.moved).fold(0.0, larger);
         let failed = failed.len();
-        let x = from_vec(samples.into_iter().flat_map(|sample| sample.x).collect(), dims, &device);
+        let x = from_vec(stacked(samples.iter().map(|sample| &sample.x)), dims, &device);
         Solution { x, iterations, evaluations, failed, residual }
     }
+}
+
+/// All samples' elements, one after the other.
+fn stacked<'a>(samples: impl ExactSizeIterator<Item = &'a Vec<f32>>) -> Vec<f32> {
+    let samples: Vec<&[f32]> = samples.map(Vec::as_slice).collect();
+    samples.concat()
 }
 
 /// One sample's iteration.
@@ -84,6 +96,8 @@ struct Sample<'a> {
     done: bool,
     /// `max|f(x) - x|` at the last evaluation, `f(x) = y - g(x)`.
     moved: f32,
+    /// `θ` of the last evaluation.
+    contraction: f32,
     /// The smallest `‖f(x) - x‖²` since the last fall-back, and the `f(x)` it came with.
     best: Option<(f64, Vec<f32>)>,
     /// `f(x)` and `f(x) - x` of the last evaluations.
@@ -92,13 +106,13 @@ struct Sample<'a> {
 
 impl<'a> Sample<'a> {
     fn new(y: &'a [f32], settings: &FixedPoint) -> Self {
-        let largest = y.iter().map(|value| value.abs()).fold(0.0, larger);
         Self {
             y,
             x: y.to_vec(),
-            limit: settings.tol * (1.0 + largest),
+            limit: settings.tol * (1.0 + largest(y.iter().copied())),
             done: false,
             moved: f32::INFINITY,
+            contraction: 0.0,
             best: None,
             history: VecDeque::new(),
         }
@@ -108,8 +122,8 @@ impl<'a> Sample<'a> {
     fn advance(&mut self, g: &[f32], window: usize) {
         let f: Vec<f32> = self.y.iter().zip(g).map(|(y, g)| y - g).collect();
         let r: Vec<f32> = f.iter().zip(&self.x).map(|(f, x)| f - x).collect();
-        self.moved = r.iter().map(|value| value.abs()).fold(0.0, larger);
-        if self.moved <= self.limit {
+        self.moved = largest(r.iter().copied());
+        if self.estimated_error(&f) <= self.limit {
             self.x = f;
             self.done = true;
             return;
@@ -130,6 +144,17 @@ impl<'a> Sample<'a> {
                 self.x = self.extrapolate();
             }
         }
+    }
+
+    /// What the tolerance is for.
+    fn estimated_error(&mut self, f: &[f32]) -> f32 {
+        let Some((last, last_r)) = self.history.back() else { return self.moved };
+        let outputs = largest(f.iter().zip(last).map(|(f, last)| f - last));
+        let last_x = last.iter().zip(last_r).map(|(f, r)| f - r);
+        let inputs = largest(self.x.iter().zip(last_x).map(|(x, last)| x - last));
+        let before = std::mem::replace(&mut self.contraction, outputs / inputs);
+        let theta = larger(before, self.contraction);
+        if theta < 0.5 { theta / (1.0 - theta) * self.moved } else { self.moved }
     }
 
     /// `f_k - Σ γ_i (f_{i+1} - f_i)`, where `γ` minimises `‖r_k - Σ γ_i (r_{i+1} - r_i)‖`.
@@ -179,6 +204,11 @@ fn solve_regularized(mut a: Vec<Vec<f64>>, mut b: Vec<f64>) -> Option<Vec<f64>> 
 
 fn difference(a: &[f32], b: &[f32]) -> Vec<f32> {
     a.iter().zip(b).map(|(a, b)| a - b).collect()
+}
+
+/// The largest magnitude, NaN if there is one.
+fn largest(values: impl Iterator<Item = f32>) -> f32 {
+    values.map(f32::abs).fold(0.0, larger)
 }
 
 /// The larger of two numbers, NaN if either is.
