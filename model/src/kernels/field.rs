@@ -221,8 +221,11 @@ fn fold_body<const FMA: bool>(field: &Field, window: &Window, taps: Taps, source
         Taps::Mirrored => Taps::Forward,
     };
     let rows = padded(window.n_taps() * source.channels);
-    for (panel, m) in source.m.as_chunks::<PANEL>().0.chunks_exact(rows).enumerate() {
-        for (tap, m) in m.iter().skip(source.channel).step_by(source.channels).take(window.n_taps()).enumerate() {
+    let m = source.m.as_chunks::<PANEL>().0;
+    // Taps outside: what two of them write to overlaps, and reading what was just written elsewhere is slow.
+    for tap in 0..window.n_taps() {
+        let row = tap * source.channels + source.channel;
+        for (panel, m) in m[row..].iter().step_by(rows).enumerate() {
             let (shift, mask) = window.at(tap, opposite, panel);
             let place = (field.margin + panel * PANEL).strict_add_signed(shift);
             for ((out, m), mask) in plane[place..place + PANEL].iter_mut().zip(m).zip(mask) {
@@ -236,10 +239,12 @@ fn fold_body<const FMA: bool>(field: &Field, window: &Window, taps: Taps, source
 pub(crate) fn inner_product(a: &[f32], b: &[f32]) -> f64 {
     const LANES: usize = 16;
     let run = |(a, b): (&[f32], &[f32])| {
+        let ((a, a_rest), (b, b_rest)) = (a.as_chunks::<LANES>(), b.as_chunks::<LANES>());
         let mut lanes = [0f32; LANES];
-        for (a, b) in a.chunks(LANES).zip(b.chunks(LANES)) {
+        for (a, b) in a.iter().zip(b) {
             lanes.iter_mut().zip(a.iter().zip(b)).for_each(|(lane, (a, b))| *lane += a * b);
         }
+        lanes.iter_mut().zip(a_rest.iter().zip(b_rest)).for_each(|(lane, (a, b))| *lane += a * b);
         f64::from(lanes.iter().sum::<f32>())
     };
     a.chunks(64 * LANES).zip(b.chunks(64 * LANES)).map(run).sum()

@@ -6,9 +6,10 @@
 use super::InstructionSet;
 use super::field::{Field, Taps, Window, inner_product};
 use super::matmul::{View, matmul};
-use super::matrix::{OuterSum, Packed, multiples, padded, transpose, transposed_len};
+use super::matrix::{OuterSum, Packed, multiples, padded};
 use super::pool::Buffer;
 use super::tile::PANEL;
+use super::transpose::{transpose, transposed_len};
 use std::sync::OnceLock;
 
 /// A convolution, or its transpose, seen from the side where its taps are unfolded.
@@ -153,7 +154,7 @@ impl NarrowMap {
         let (n, m) = (self.n_columns(), self.hidden.len());
         let u = self.unfolded(x);
         let mut exchanged = Buffer::stale(transposed_len(n, self.field.panels()));
-        transpose(n, &u, &mut exchanged, self.field.pixels());
+        transpose(InstructionSet::best(), n, &u, &mut exchanged, self.field.pixels());
         let mut squares = OuterSum::new(n, n);
         squares.add(InstructionSet::best(), &u, &exchanged, self.field.pixels());
         // `Uᵀ U W`

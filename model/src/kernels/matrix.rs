@@ -80,27 +80,6 @@ pub(super) struct Tile {
     pub row: usize,
 }
 
-/// The features of panels with pixels and features exchanged: `[block of PANEL features, panel, pixel, PANEL]`.
-pub(super) fn transpose(features: usize, input: &[f32], out: &mut [f32], pixels: usize) {
-    let panels = pixels.div_ceil(PANEL);
-    for (block, out) in out.chunks_mut(panels * PANEL * PANEL).take(features.div_ceil(PANEL)).enumerate() {
-        let rows = PANEL.min(padded(features) - block * PANEL);
-        for (panel, out) in out.chunks_exact_mut(PANEL * PANEL).enumerate() {
-            let input = &input[(panel * padded(features) + block * PANEL) * PANEL..];
-            for (row, values) in input.chunks_exact(PANEL).take(rows).enumerate() {
-                for (x, value) in values.iter().enumerate() {
-                    out[x * PANEL + row] = *value;
-                }
-            }
-        }
-    }
-}
-
-/// Room that [`transpose`] needs.
-pub(super) fn transposed_len(features: usize, panels: usize) -> usize {
-    features.div_ceil(PANEL) * panels * PANEL * PANEL
-}
-
 /// A sum `Σ_x left[i][x] right[j][x]` over pixels, `[rows, columns]`.
 #[derive(Debug)]
 pub(super) struct OuterSum {
@@ -115,7 +94,7 @@ impl OuterSum {
         Self { rows, columns, values: Buffer::zeros(padded(rows) * columns.next_multiple_of(PANEL)) }
     }
 
-    /// Adds panels of `left` and of `right`, the latter [transposed](transpose).
+    /// Adds panels of `left` and of `right`, the latter [transposed](super::transpose::transpose).
     pub fn add(&mut self, set: InstructionSet, left: &[f32], right: &[f32], pixels: usize) {
         let (panels, left_stride) = (pixels.div_ceil(PANEL), padded(self.rows) * PANEL);
         let blocks = self.values.chunks_exact_mut(left_stride).zip(right.chunks(panels * PANEL * PANEL));
@@ -153,6 +132,7 @@ impl OuterSum {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::kernels::transpose::{transpose, transposed_len};
 
     fn wave(n: usize, step: f32) -> Vec<f32> {
         (0..n).map(|i| (i as f32 * step).sin()).collect()
@@ -193,7 +173,7 @@ mod tests {
                 }
                 let left = panels_of(rows, pixels, |r, x| ((r * 13 + x * 5) as f32 * 0.07).sin());
                 let mut right = vec![f32::NAN; transposed_len(depth, pixels.div_ceil(PANEL))];
-                transpose(depth, &input, &mut right, pixels);
+                transpose(set, depth, &input, &mut right, pixels);
                 let mut sum = OuterSum::new(rows, depth);
                 sum.add(set, &left, &right, pixels);
                 sum.add(set, &left, &right, pixels);

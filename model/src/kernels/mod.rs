@@ -9,6 +9,7 @@
 //! | `instruction_set` | what the processor has |
 //! | `tile` | products that fit the registers |
 //! | `matrix` | packed matrices times panels of pixels, and sums of outer products |
+//! | `transpose` | panels with pixels and features exchanged |
 //! | `pointwise` | activations with their derivatives |
 //! | `field` | images, neighbourhoods of pixels |
 //! | `fused` | the branch and its derivatives |
@@ -23,6 +24,7 @@ mod matrix;
 mod pointwise;
 mod pool;
 mod tile;
+mod transpose;
 
 pub(crate) use field::inner_product;
 pub(crate) use fused::{FusedGradients, FusedLayer, FusedNet, Grid, Linearized, TapSide, Terms};

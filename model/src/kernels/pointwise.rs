@@ -171,6 +171,18 @@ fn add_scaled_body<const FMA: bool>(sum: &mut [f32], factor: f32, a: &[f32]) {
     }
 }
 
+#[inline(always)]
+fn add_row_sums_body<const FMA: bool>(sums: &mut [f32], rows: &[f32]) {
+    const LANES: usize = 16;
+    for (sum, row) in sums.iter_mut().zip(rows.as_chunks::<PANEL>().0) {
+        let mut lanes = [0f32; LANES];
+        for values in row.as_chunks::<LANES>().0 {
+            lanes.iter_mut().zip(values).for_each(|(lane, value)| *lane += value);
+        }
+        *sum += lanes.iter().sum::<f32>();
+    }
+}
+
 fn value_of<P: Pointwise>(set: InstructionSet, phi: P, bias: &[f32], a: &mut [f32]) {
     dispatch!(set, value_body::<P: Pointwise>, (phi: P, bias: &[f32], a: &mut [f32]))
 }
@@ -193,6 +205,11 @@ fn pull_of<P: Pointwise>(set: InstructionSet, phi: P, before: &[f32], da: &[f32]
 /// `a *= b`, elementwise.
 pub(super) fn multiply(set: InstructionSet, a: &mut [f32], b: &[f32]) {
     dispatch!(set, multiply_body, (a: &mut [f32], b: &[f32]))
+}
+
+/// Adds each row's sum to the number that it has in `sums`.
+pub(super) fn add_row_sums(set: InstructionSet, sums: &mut [f32], rows: &[f32]) {
+    dispatch!(set, add_row_sums_body, (sums: &mut [f32], rows: &[f32]))
 }
 
 /// `sum += factor · a`, elementwise.

@@ -4,10 +4,11 @@ use super::cut::{runs, split};
 use super::sums::Sums;
 use super::{FusedNet, Terms};
 use crate::kernels::field::{Field, Taps, Window};
-use crate::kernels::matrix::{padded, transpose, transposed_len};
-use crate::kernels::pointwise::{At, add_scaled, multiply};
+use crate::kernels::matrix::padded;
+use crate::kernels::pointwise::{At, add_row_sums, add_scaled, multiply};
 use crate::kernels::pool::Buffer;
 use crate::kernels::tile::PANEL;
+use crate::kernels::transpose::{transpose, transposed_len};
 use rayon::prelude::*;
 use std::ops::Range;
 
@@ -264,7 +265,7 @@ impl Unit<'_> {
                 let (left, right, features) =
                     if is_last { (input, cotangent, layer.n_outputs()) } else { (cotangent, input, layer.n_inputs()) };
                 let exchanged = &mut exchanged[..transposed_len(features, panels.len())];
-                transpose(features, right, exchanged, pixels);
+                transpose(net.set, features, right, exchanged, pixels);
                 sums.weights[l].add(net.set, left, exchanged, pixels);
             }
             let [h_bar, tau] = &cotangents;
@@ -282,9 +283,7 @@ impl Unit<'_> {
             layer.backward().product(net.set, h_bar, &mut a_bar, pixels, |tile, z_bar| {
                 let range = tile.at..tile.at + z_bar.len();
                 *beta += phi.pull(net.set, &before[range.clone()], &da[range.clone()], z_bar, &mut next_tau[range]);
-                for (sum, row) in bias[tile.row..].iter_mut().zip(z_bar.chunks_exact(PANEL)) {
-                    *sum += row.iter().sum::<f32>();
-                }
+                add_row_sums(net.set, &mut bias[tile.row..], z_bar);
             });
             cotangents = [a_bar, next_tau];
         }
