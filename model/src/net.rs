@@ -305,8 +305,20 @@ impl ContractiveNet {
     /// Updates the constraint of every layer; returns the [estimate](Self::lipschitz_estimate).
     pub fn update_lipschitz(&mut self, settings: &PowerIteration) -> f32 {
         let pairs = self.norm_pairs();
-        let layers = self.convolutions.iter_mut().zip(pairs);
-        let product: f32 = layers.map(|(layer, pair)| layer.update(pair, settings).sigma.min(layer.bound() as f32)).product();
+        let sigmas: Vec<f32> =
+            self.convolutions.iter_mut().zip(pairs).map(|(layer, pair)| layer.update(pair, settings).sigma).collect();
+        self.estimate_from(&sigmas)
+    }
+
+    /// Makes iterations for the constraint of every layer; of each, `σ` and its relative change in the last one, `[2]`.
+    pub(crate) fn advance_lipschitz(&mut self, iterations: usize, settings: &PowerIteration) -> Vec<Tensor<1>> {
+        let pairs = self.norm_pairs();
+        self.convolutions.iter_mut().zip(pairs).map(|(layer, pair)| layer.advance(pair, iterations, settings)).collect()
+    }
+
+    /// The [estimate](Self::lipschitz_estimate) where the layers' norms are known.
+    pub(crate) fn estimate_from(&self, sigmas: &[f32]) -> f32 {
+        let product: f32 = self.convolutions.iter().zip(sigmas).map(|(layer, sigma)| sigma.min(layer.bound() as f32)).product();
         product * self.growth_beside_layers() as f32
     }
 

@@ -2,7 +2,7 @@
 
 use burn::tensor::{Device, Tensor};
 use residual_flows::flows::ResidualBlock;
-use residual_flows::log_det::{GradientForm, Method, Probe, TermCount, Trace};
+use residual_flows::log_det::{GradientForm, Method, Probe, SeriesPrecision, TermCount, Trace};
 use residual_flows::{
     ActivationKind, ContractiveNetConfig, FlowLayer, Gradients, LayerId, LogDetConfig, LogDetContext, LogDetDraw, NoiseKey,
     gaussian,
@@ -190,4 +190,49 @@ fn settings_out_of_range_are_named() {
         let message = config.validate().unwrap_err().to_string();
         assert!(message.contains(key), "{message}");
     }
+}
+
+#[test]
+fn values_in_reduced_precision_are_unbiased() {
+    let (layer, x) = block();
+    let exact = LogDetConfig::exact();
+    let (_, log_det) = layer.forward_log_det(x.clone(), &context(&exact, 0), &id()).unwrap();
+    let expected = f64::from(values(log_det)[0]);
+    let config = LogDetConfig { series_precision: SeriesPrecision::Bf16, ..LogDetConfig::training() };
+    let draw = |seed| layer.forward_log_det(x.clone(), &context(&config, seed), &id()).unwrap().1;
+    let draws: Vec<f64> = (0..400).map(|seed| f64::from(values(draw(seed).mean())[0])).collect();
+    assert_unbiased("bf16", &draws, expected);
+}
+
+/// The same noise in single and in reduced precision: values and gradients differ by rounding, far less than they vary.
+#[test]
+fn reduced_precision_changes_little() {
+    let (layer, x) = block();
+    for gradient_form in [GradientForm::Neumann, GradientForm::Basic] {
+        let single = LogDetConfig { gradient: gradient_form, n_exact_terms: 6, ..LogDetConfig::training() };
+        // 11 and 8 significant bits.
+        for (series_precision, bound) in [(SeriesPrecision::F16, 2e-3), (SeriesPrecision::Bf16, 1.6e-2)] {
+            let reduced = LogDetConfig { series_precision, ..single.clone() };
+            for seed in 0..8 {
+                let value = |config| values(layer.forward_log_det(x.clone(), &context(config, seed), &id()).unwrap().1);
+                let by_parameters = |config: &LogDetConfig| {
+                    let mut rng = NoiseKey::new(seed, [2, 0]).stream(0);
+                    gradient(&layer, &x, &mut |shape| config.draw(shape, &mut rng, &Device::flex()))
+                };
+                let values = [&reduced, &single].map(|config| value(config).into_iter().map(f64::from).collect::<Vec<_>>());
+                for [ours, theirs] in [values, [&reduced, &single].map(by_parameters)] {
+                    let scale = theirs.iter().fold(1.0f64, |max, value| max.max(value.abs()));
+                    let error = ours.iter().zip(&theirs).fold(0.0, |max: f64, (a, b)| max.max((a - b).abs())) / scale;
+                    assert!(error > 0.0 && error < bound, "{series_precision}: {error}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn reduced_precision_is_refused_where_it_means_nothing() {
+    let config = LogDetConfig { series_precision: SeriesPrecision::Bf16, ..LogDetConfig::exact() };
+    let error = config.validate().unwrap_err().to_string();
+    assert!(error.contains("`series_precision` is \"bf16\": expected \"f32\""), "{error}");
 }

@@ -5,7 +5,7 @@
 mod support;
 
 use burn::tensor::Tensor;
-use residual_flows::log_det::GradientForm;
+use residual_flows::log_det::{GradientForm, SeriesPrecision};
 use residual_flows::{Gradients, LayerId, LogDetConfig, LogDetContext, LogDetDraw, NoiseKey, Objective, bits_per_dim};
 use support::{Golden, assert_close, compare, cross_entropy_gradient, device, values};
 
@@ -63,7 +63,7 @@ fn unit_estimators_and_gradients_agree() {
         let coefficients: Vec<f64> = case.values("unit.coefficients").into_iter().map(f64::from).collect();
         let hutchinson = |gradient| {
             let (probe, coefficients) = (case.tensor("unit.vareps"), coefficients.clone());
-            LogDetDraw::Hutchinson { probe, coefficients, gradient }
+            LogDetDraw::Hutchinson { probe, coefficients, gradient, precision: SeriesPrecision::F32 }
         };
         let draws = [
             ("neumann", "basic", hutchinson(GradientForm::Neumann)),
@@ -107,7 +107,7 @@ fn training_gradient_agrees(case: &Golden, gradient: GradientForm, expected: &st
         let block = case.reference_layer(&id.path);
         let coefficients = case.values(&format!("step.{block}.coefficients")).into_iter().map(f64::from).collect();
         let probe = case.tensor::<4>(&format!("step.{block}.vareps")).reshape(shape);
-        LogDetDraw::Hutchinson { probe, coefficients, gradient }
+        LogDetDraw::Hutchinson { probe, coefficients, gradient, precision: SeriesPrecision::F32 }
     };
     let mut by_logits = |logits: &Tensor<2>| cross_entropy_gradient(case, logits) / std::f64::consts::LN_2;
     let mut objective = Objective::log_prob(weight);

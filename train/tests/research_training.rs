@@ -5,7 +5,7 @@ mod common;
 use burn::tensor::{Device, Tensor, TensorData};
 use common::{Workshop, number};
 use datasets::{CodecKind, ImageShape, Split, synthetic};
-use residual_flows::log_det::GradientForm;
+use residual_flows::log_det::{GradientForm, SeriesPrecision};
 use residual_flows::state::{NamedTensor, named_tensors};
 use residual_flows::{Gradients, LayerId, LogDetDraw, Objective, ResidualFlow};
 use safetensors::SafeTensors;
@@ -46,6 +46,7 @@ fn gradients(model: &ResidualFlow, naming: &Naming) -> Gradients {
             probe: Tensor::from_data(TensorData::new(values("vareps"), shape), &device),
             coefficients: values("coefficients").into_iter().map(f64::from).collect(),
             gradient: GradientForm::Neumann,
+            precision: SeriesPrecision::F32,
         }
     };
     let mut gradients = Gradients::new();

@@ -4,7 +4,7 @@ mod elementwise;
 mod permuting;
 
 use burn::module::{Module, Param};
-use burn::tensor::{Device, Tensor};
+use burn::tensor::{Device, FloatDType, Tensor};
 use elementwise::Elementwise;
 use permuting::Permutation;
 use serde::{Deserialize, Serialize};
@@ -81,6 +81,14 @@ pub(crate) struct Jet {
 }
 
 impl Slope {
+    /// Rounded to another type.
+    pub fn rounded(&self, dtype: FloatDType) -> Self {
+        match self {
+            Slope::Elementwise(slope) => Slope::Elementwise(slope.clone().cast(dtype)),
+            Slope::Permutation(permutation) => Slope::Permutation(permutation.clone()),
+        }
+    }
+
     /// `φ'(a) ȧ`, for a tangent.
     pub fn push(&self, tangent: Tensor<4>) -> Tensor<4> {
         match self {

@@ -3,6 +3,7 @@
 use burn::tensor::{Int, Tensor};
 
 /// A permutation of the channels of each pixel, channels last.
+#[derive(Clone)]
 pub(crate) struct Permutation {
     /// Which channel comes to each place.
     from: Tensor<4, Int>,

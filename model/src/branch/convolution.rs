@@ -1,6 +1,6 @@
 //! A convolution (stride 1, zero padding, same size) as one matrix product.
 
-use burn::tensor::Tensor;
+use burn::tensor::{FloatDType, Tensor};
 use std::sync::OnceLock;
 
 /// On which side the `k²` taps stand: the narrow one costs least.
@@ -34,6 +34,11 @@ impl Convolution {
     /// With its weight divided by a number, `[1]`.
     pub fn divided(self, divisor: Tensor<1>) -> Self {
         Self { divisor: Some(divisor), matrix: OnceLock::new(), ..self }
+    }
+
+    /// Its divided weight rounded to another type.
+    pub fn rounded(&self, dtype: FloatDType) -> Self {
+        Self::new(self.form, self.divided_weight().cast(dtype))
     }
 
     pub fn kernel(&self) -> usize {

@@ -2,7 +2,7 @@
 
 use super::{BranchGradients, BranchParts, Convolution};
 use crate::activation::{Activation, Slope};
-use burn::tensor::Tensor;
+use burn::tensor::{FloatDType, Tensor};
 
 /// See the [module](super) for what it computes. Inside, images are channels-last.
 pub(crate) struct GeneralBranch<'a> {
@@ -20,6 +20,13 @@ struct Layer<'a> {
 
 /// The derivative of the activation before each convolution, where there is one.
 pub(crate) struct Slopes(Vec<Option<Slope>>);
+
+impl Slopes {
+    /// Rounded to another type.
+    pub fn rounded(&self, dtype: FloatDType) -> Self {
+        Self(self.0.iter().map(|slope| slope.as_ref().map(|slope| slope.rounded(dtype))).collect())
+    }
+}
 
 /// One layer's primal and tangent: before (`a`, `ȧ`) and after (`z`, `ż`) the activation.
 struct Passed {
@@ -48,6 +55,17 @@ impl<'a> GeneralBranch<'a> {
             last.mask = parts.last_mask;
         }
         Self { layers }
+    }
+
+    /// With its weights rounded to another type, for products with its Jacobian.
+    pub fn rounded(&self, dtype: FloatDType) -> GeneralBranch<'a> {
+        let layer = |layer: &Layer<'a>| Layer {
+            activation: layer.activation,
+            mask: layer.mask.clone().map(|mask| mask.cast(dtype)),
+            convolution: layer.convolution.rounded(dtype),
+            bias: layer.bias.clone().cast(dtype),
+        };
+        Self { layers: self.layers.iter().map(layer).collect() }
     }
 
     pub fn forward(&self, x: Tensor<4>) -> Tensor<4> {

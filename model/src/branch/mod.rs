@@ -13,7 +13,7 @@ pub(crate) use general::{GeneralBranch, channel_means};
 
 use crate::activation::Activation;
 use crate::kernels::Terms;
-use burn::tensor::Tensor;
+use burn::tensor::{FloatDType, Tensor};
 use fused::FusedBranch;
 
 /// What a branch is made of.
@@ -148,6 +148,18 @@ impl<'a> Branch<'a> {
             (Path::General(branch), Linearization::General(slopes)) => branch.jvp(slopes, v),
             _ => panic!("the fused path has no products J v"),
         }
+    }
+
+    /// The same branch and linearization rounded to another type, for products alone; they must be [general](Self::general).
+    ///
+    /// # Panics
+    /// If the linearization or the branch is fused.
+    pub fn rounded(&self, at: &Linearization, dtype: FloatDType) -> (Branch<'_>, Linearization) {
+        let (Path::General(branch), Linearization::General(slopes)) = (&self.path, at) else {
+            panic!("the fused path computes in single precision only")
+        };
+        let path = Path::General(branch.rounded(dtype));
+        (Branch { input_shift: None, path }, Linearization::General(slopes.rounded(dtype)))
     }
 
     /// `g(x)` and the value `Σ_k value_k ⟨u_k, v⟩`, `[batch]`, along the chain `u_0 = v`, `u_k = Jᵀ u_{k-1}`, where the path

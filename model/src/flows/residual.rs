@@ -1,16 +1,16 @@
 //! The residual layer.
 
 use super::{LayerId, LogDetContext};
-use crate::branch::Branch;
+use crate::branch::{Branch, Linearization};
 use crate::error::{ModelError, Result};
 use crate::fixed_point::{FixedPoint, InversionReport};
 use crate::gradients::Gradients;
 use crate::kernels::Terms;
-use crate::log_det::{Estimate, LogDetConfig, LogDetDraw, MAX_DIMENSIONS, Method, Products};
+use crate::log_det::{Estimate, LogDetConfig, LogDetDraw, MAX_DIMENSIONS, Method, Products, SeriesPrecision};
 use crate::net::ContractiveNet;
 use crate::tensor::to_vec;
 use burn::module::Module;
-use burn::tensor::Tensor;
+use burn::tensor::{Device, FloatDType, Tensor};
 
 /// `z = x + g(x)` with a contractive network `g`.
 ///
@@ -51,7 +51,7 @@ impl ResidualBlock {
         let draw = config.draw(dims, &mut context.noise.stream(id.index as u64), &device);
         let draw = draw.map_probe(|probe| self.net.import(probe));
 
-        let branch = self.net.branch();
+        let branch = self.series_branch(&draw);
         let input = self.net.import(x.clone());
         // In fewer dimensions than there are terms, the whole Jacobian takes fewer products.
         if let Some((probe, value, _)) = draw.chain()
@@ -62,8 +62,7 @@ impl ResidualBlock {
         }
         let shape = input.dims();
         let (g, at) = branch.linearize(input);
-        let (vjp, jvp) = (|u| branch.vjp(&at, u), |v| branch.jvp(&at, v));
-        let log_det = draw.log_det(&Products { shape, device: &device, vjp: &vjp, jvp: &jvp });
+        let log_det = with_products(&branch, &at, (shape, &device), draw.precision(), |products| draw.log_det(products));
         if config.method == Method::Exact
             && let Some(sample) = to_vec(log_det.clone()).iter().position(|value| !value.is_finite())
         {
@@ -71,6 +70,12 @@ impl ResidualBlock {
             return Err(ModelError::ExactLogDet { layer: id.path.clone(), reason });
         }
         Ok((x + self.net.export(g, dims), log_det))
+    }
+
+    /// The branch on a path that has the products of this draw.
+    fn series_branch(&self, draw: &LogDetDraw) -> Branch<'_> {
+        let is_general = draw.needs_jvp() || draw.precision() != SeriesPrecision::F32;
+        if is_general { self.net.general_branch() } else { self.net.branch() }
     }
 
     /// A whole Jacobian must be of a size that can be built.
@@ -140,10 +145,7 @@ impl ResidualBlock {
                 return (z_bar + self.net.export(bar, dims), log_det);
             }
         }
-        let Estimate { log_det, pairs } = match draw.needs_jvp() {
-            true => estimate(&self.net.general_branch(), &input, &draw),
-            false => estimate(&branch, &input, &draw),
-        };
+        let Estimate { log_det, pairs } = estimate(&self.series_branch(&draw), &input, &draw);
         let weight = log_det_bar.reshape([-1, 1, 1, 1]);
         let mut y_bar = self.net.import(z_bar.clone());
         let pullbacks = pairs.into_iter().map(|(w, v)| {
@@ -171,6 +173,23 @@ impl ResidualBlock {
 /// The log-determinant of `I + ∂g/∂x` at `x`, with its gradient's vectors.
 fn estimate(branch: &Branch, x: &Tensor<4>, draw: &LogDetDraw) -> Estimate {
     let (_, at) = branch.linearize(x.clone());
-    let (vjp, jvp) = (|u| branch.vjp(&at, u), |v| branch.jvp(&at, v));
-    draw.estimate(&Products { shape: x.dims(), device: &x.device(), vjp: &vjp, jvp: &jvp })
+    with_products(branch, &at, (x.dims(), &x.device()), draw.precision(), |products| draw.estimate(products))
+}
+
+/// Computes with the products of a linearized branch in this precision, on vectors in single precision.
+fn with_products<T>(
+    branch: &Branch,
+    at: &Linearization,
+    (shape, device): ([usize; 4], &Device),
+    precision: SeriesPrecision,
+    compute: impl FnOnce(&Products) -> T,
+) -> T {
+    let Some(dtype) = precision.reduced() else {
+        let (vjp, jvp) = (|u| branch.vjp(at, u), |v| branch.jvp(at, v));
+        return compute(&Products { shape, device, vjp: &vjp, jvp: &jvp });
+    };
+    let (branch, at) = branch.rounded(at, dtype);
+    let vjp = |u: Tensor<4>| branch.vjp(&at, u.cast(dtype)).cast(FloatDType::F32);
+    let jvp = |v: Tensor<4>| branch.jvp(&at, v.cast(dtype)).cast(FloatDType::F32);
+    compute(&Products { shape, device, vjp: &vjp, jvp: &jvp })
 }

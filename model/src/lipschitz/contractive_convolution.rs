@@ -125,6 +125,25 @@ impl ContractiveConvolution {
         estimate
     }
 
+    /// Improves the kept vector by so many iterations and returns `σ` with its relative change in the last of them, `[2]`. The
+    /// host reads nothing but for norms that it computes itself, other than spectral ones without a closed form; those are
+    /// improved with these settings, until they have settled.
+    pub(crate) fn advance(&mut self, pair: NormPair, iterations: usize, settings: &PowerIteration) -> Tensor<1> {
+        let settled = |sigma: Tensor<1>| Tensor::cat(vec![sigma.clone(), sigma.zeros_like()], 0);
+        match self.norm(pair) {
+            Norm::Closed(norm) => settled(norm.norms(self.weight.val()).max()),
+            Norm::Iterated(norm) if norm.is_spectral() => {
+                let (vector, sigma_and_change) = norm.advanced(iterations);
+                self.keep(vector);
+                sigma_and_change
+            }
+            Norm::Iterated(_) => {
+                let sigma = self.update(pair, settings).sigma;
+                settled(from_vec(vec![sigma], [1], &self.weight.device()))
+            }
+        }
+    }
+
     /// Replaces the kept vector by the one that double precision finds.
     ///
     /// # Errors

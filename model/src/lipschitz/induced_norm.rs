@@ -36,7 +36,7 @@ impl InducedNorm {
         Self { map, pair, vector }
     }
 
-    fn is_spectral(&self) -> bool {
+    pub fn is_spectral(&self) -> bool {
         self.pair == NormPair::SPECTRAL
     }
 
@@ -57,6 +57,21 @@ impl InducedNorm {
             best.1.iterations = iterations;
         }
         best
+    }
+
+    /// The vector after so many iterations, with the norm's estimate and its relative change in the last of them, `[2]`. For
+    /// spectral norms the host waits for nothing.
+    pub fn advanced(&self, iterations: usize) -> (Tensor<4>, Tensor<1>) {
+        let mut vector = self.scaled(self.vector.clone());
+        let (mut next, mut sigma) = self.step(vector.clone());
+        let mut before = sigma.clone();
+        for _ in 0..iterations {
+            vector = self.aligned(next);
+            before = sigma;
+            (next, sigma) = self.step(vector.clone());
+        }
+        let change = (sigma.clone() - before).abs() / sigma.clone().clamp_min(f32::MIN_POSITIVE);
+        (vector, Tensor::cat(vec![sigma, change], 0))
     }
 
     /// The best vector in double precision, where single precision cannot tell.
@@ -84,12 +99,12 @@ impl InducedNorm {
     }
 
     /// One iteration but for [`aligned`](Self::aligned): `Aᵀ y` with the `y` aligned with `A x`, and `‖A x‖_s`.
-    fn step(&self, x: Tensor<4>) -> (Tensor<4>, f32) {
+    fn step(&self, x: Tensor<4>) -> (Tensor<4>, Tensor<1>) {
         if self.is_spectral() {
             return self.map.gram(x);
         }
         let (image, length) = self.image_and_length(x);
-        (self.map.apply_transposed(self.opposite_of_image(image)), to_vec(length)[0])
+        (self.map.apply_transposed(self.opposite_of_image(image)), length)
     }
 
     /// The vector on the other side: the `y` aligned with `A x`.

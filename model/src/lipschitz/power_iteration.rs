@@ -1,5 +1,6 @@
 //! When iterations for an induced norm stop.
 
+use crate::tensor::to_vec;
 use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 
@@ -42,8 +43,12 @@ impl PowerIteration {
         &self,
         start: Tensor<4>,
         aligned: impl Fn(Tensor<4>) -> Tensor<4>,
-        step: impl Fn(Tensor<4>) -> (Tensor<4>, f32),
+        step: impl Fn(Tensor<4>) -> (Tensor<4>, Tensor<1>),
     ) -> (Tensor<4>, NormEstimate) {
+        let step = |x| {
+            let (next, sigma) = step(x);
+            (next, to_vec(sigma)[0])
+        };
         let (mut next, mut sigma) = step(start);
         let mut iterations = 0;
         loop {

@@ -1,6 +1,6 @@
 //! The estimator's settings.
 
-use super::{LogDetDraw, MAX_DIMENSIONS, Probe, TermCount};
+use super::{LogDetDraw, MAX_DIMENSIONS, Probe, SeriesPrecision, TermCount};
 use crate::error::{ModelError, Result};
 use burn::tensor::Device;
 use rand::Rng;
@@ -64,6 +64,8 @@ pub struct LogDetConfig {
     pub probe: Probe,
     /// The estimate of the gradient.
     pub gradient: GradientForm,
+    /// The precision of the series' products.
+    pub series_precision: SeriesPrecision,
 }
 
 impl Default for LogDetConfig {
@@ -86,6 +88,7 @@ impl LogDetConfig {
             trace: Trace::Hutchinson,
             probe: Probe::Gaussian,
             gradient: GradientForm::Neumann,
+            series_precision: SeriesPrecision::F32,
         }
     }
 
@@ -120,6 +123,10 @@ impl LogDetConfig {
         if self.method == Method::Truncated && self.n_exact_terms == 0 {
             return error("n_exact_terms", "at least 1: the truncated series has no other terms", "0".into());
         }
+        if self.needs_jacobian() && self.series_precision != SeriesPrecision::F32 {
+            let got = format!("\"{}\"", self.series_precision);
+            return error("series_precision", "\"f32\" where whole Jacobians are built", got);
+        }
         Ok(())
     }
 
@@ -136,6 +143,19 @@ impl LogDetConfig {
             "the series with Hutchinson's traces for {dimensions} dimensions: whole Jacobians have {MAX_DIMENSIONS} at most"
         );
         Err(ModelError::Config { key, expected, got: "\"exact\"".into() })
+    }
+
+    /// Checks that a device computes in the precision that is asked for.
+    ///
+    /// # Errors
+    /// Names the setting if it does not.
+    pub fn validate_device(&self, device: &Device) -> Result<()> {
+        let precision = self.series_precision;
+        if precision.reduced().is_none_or(|dtype| device.supports_dtype(dtype)) {
+            return Ok(());
+        }
+        let expected = "a precision in which the device computes, such as \"f32\"".into();
+        Err(ModelError::Config { key: "series_precision", expected, got: format!("\"{precision}\"") })
     }
 
     /// Whether whole Jacobians are built, which takes one product a dimension.
@@ -182,10 +202,13 @@ impl LogDetConfig {
         }
         let n_draws = if self.method == Method::Series { self.n_draws } else { 0 };
         let counts: Vec<usize> = (0..n_draws).map(|_| self.distribution.sample(self, rng)).collect();
-        let (coefficients, gradient) = (self.coefficients(&counts), self.gradient);
+        let (coefficients, gradient, precision) = (self.coefficients(&counts), self.gradient, self.series_precision);
         match self.trace {
             Trace::Exact => LogDetDraw::ExactTrace { coefficients, gradient },
-            Trace::Hutchinson => LogDetDraw::Hutchinson { probe: self.probe.sample(shape, rng, device), coefficients, gradient },
+            Trace::Hutchinson => {
+                let probe = self.probe.sample(shape, rng, device);
+                LogDetDraw::Hutchinson { probe, coefficients, gradient, precision }
+            }
         }
     }
 

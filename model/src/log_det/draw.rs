@@ -1,7 +1,7 @@
 //! An estimate with its randomness drawn: a pure function of the branch's products.
 
 use super::jacobian::Jacobians;
-use super::{GradientForm, series};
+use super::{GradientForm, SeriesPrecision, series};
 use burn::tensor::{Device, Tensor};
 
 /// How one layer's log-determinant is computed, and the randomness of it.
@@ -16,6 +16,8 @@ pub enum LogDetDraw {
         coefficients: Vec<f64>,
         /// The estimate of the gradient.
         gradient: GradientForm,
+        /// The precision of the products.
+        precision: SeriesPrecision,
     },
     /// The power series with exact traces.
     ExactTrace {
@@ -50,13 +52,15 @@ pub(crate) struct Estimate {
 impl LogDetDraw {
     /// The estimate of the paper's training: Hutchinson's traces, the Neumann gradient.
     pub fn neumann(probe: Tensor<4>, coefficients: Vec<f64>) -> Self {
-        LogDetDraw::Hutchinson { probe, coefficients, gradient: GradientForm::Neumann }
+        let (gradient, precision) = (GradientForm::Neumann, SeriesPrecision::F32);
+        LogDetDraw::Hutchinson { probe, coefficients, gradient, precision }
     }
 
-    /// Where it is one chain of products from one probe: the probe, and the terms' weights in the value and the gradient.
+    /// Where it is one chain of products from one probe in single precision: the probe, and the terms' weights in the value and
+    /// the gradient.
     pub(crate) fn chain(&self) -> Option<(Tensor<4>, Vec<f64>, Vec<f64>)> {
         match self {
-            LogDetDraw::Hutchinson { probe, coefficients, gradient: GradientForm::Neumann } => {
+            LogDetDraw::Hutchinson { probe, coefficients, gradient: GradientForm::Neumann, precision: SeriesPrecision::F32 } => {
                 let (value, gradient) = series::weights(coefficients);
                 Some((probe.clone(), value, gradient))
             }
@@ -67,10 +71,18 @@ impl LogDetDraw {
     /// The same with its probe in another layout.
     pub(crate) fn map_probe(self, layout: impl FnOnce(Tensor<4>) -> Tensor<4>) -> Self {
         match self {
-            LogDetDraw::Hutchinson { probe, coefficients, gradient } => {
-                LogDetDraw::Hutchinson { probe: layout(probe), coefficients, gradient }
+            LogDetDraw::Hutchinson { probe, coefficients, gradient, precision } => {
+                LogDetDraw::Hutchinson { probe: layout(probe), coefficients, gradient, precision }
             }
             other => other,
+        }
+    }
+
+    /// The precision of the products.
+    pub(crate) fn precision(&self) -> SeriesPrecision {
+        match self {
+            LogDetDraw::Hutchinson { precision, .. } => *precision,
+            _ => SeriesPrecision::F32,
         }
     }
 
@@ -93,7 +105,7 @@ impl LogDetDraw {
     /// The log-determinant with its gradient's vectors.
     pub(crate) fn estimate(&self, products: &Products) -> Estimate {
         match self {
-            LogDetDraw::Hutchinson { probe, coefficients, gradient } => {
+            LogDetDraw::Hutchinson { probe, coefficients, gradient, .. } => {
                 let form = match gradient {
                     GradientForm::Neumann => series::neumann,
                     GradientForm::Basic => series::basic,
@@ -171,7 +183,9 @@ mod tests {
                         GradientForm::Basic => series::basic(&probe, &coefficients, products),
                     })
                 });
-                let draw = LogDetDraw::Hutchinson { probe: probe.clone(), coefficients: coefficients.clone(), gradient };
+                let precision = SeriesPrecision::F32;
+                let (probe, weights) = (probe.clone(), coefficients.clone());
+                let draw = LogDetDraw::Hutchinson { probe, coefficients: weights, gradient, precision };
                 let (got, _) = counted(|products| numbers(draw.estimate(products)));
                 let (value, passes) = counted(|products| to_vec(draw.log_det(products)));
                 assert_eq!(passes, coefficients.len().min(2));

@@ -16,6 +16,7 @@ mod config;
 mod draw;
 mod hutchinson;
 mod jacobian;
+mod precision;
 mod russian_roulette;
 mod series;
 
@@ -24,4 +25,5 @@ pub use draw::LogDetDraw;
 pub(crate) use draw::{Estimate, Products};
 pub use hutchinson::Probe;
 pub(crate) use jacobian::MAX_DIMENSIONS;
+pub use precision::SeriesPrecision;
 pub use russian_roulette::TermCount;

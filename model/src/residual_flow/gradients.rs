@@ -52,7 +52,8 @@ impl ResidualFlow {
     /// Forward, only each layer's input is kept; backward, each layer recomputes what it needs.
     ///
     /// # Errors
-    /// If the images have another shape, or there are no logits where the objective needs them.
+    /// If the images have another shape, there are no logits where the objective needs them, or the device does not compute
+    /// in the estimator's precision.
     pub fn gradients(
         &self,
         images: Tensor<4>,
@@ -61,6 +62,7 @@ impl ResidualFlow {
         gradients: &mut Gradients,
     ) -> Result<Outputs> {
         let device = images.device();
+        context.config.validate_device(&device)?;
         let padded = self.pad(images, &mut context.padding_stream())?;
         let draws = Self::seeded_draws(context.config, context.noise, &device);
         let mut outputs = self.gradients_with_draws(padded.input, objective, draws, gradients)?;
@@ -73,7 +75,7 @@ impl ResidualFlow {
     /// [`Self::gradients`] of padded images, with the randomness of every residual layer from `draw(layer, shape)`.
     ///
     /// # Errors
-    /// As [`Self::gradients`].
+    /// If the images have another shape, or there are no logits where the objective needs them.
     pub fn gradients_with_draws(
         &self,
         x: Tensor<4>,

@@ -112,7 +112,8 @@ impl ResidualFlow {
     /// `ln p(x)` of images in `[0, 1]`, `[batch, channels, height, width]`.
     ///
     /// # Errors
-    /// If the images have another shape, or an exact log-determinant cannot be computed.
+    /// If the images have another shape, an exact log-determinant cannot be computed, or the device does not compute in the
+    /// estimator's precision.
     pub fn log_prob(&self, x: Tensor<4>, context: &LogDetContext) -> Result<LogProb> {
         let padded = self.pad(x, &mut context.padding_stream())?;
         let (passed, log_det) = self.forward_log_det(padded.input, context)?;
@@ -237,6 +238,7 @@ impl ResidualFlow {
 
     fn forward_log_det(&self, x: Tensor<4>, context: &LogDetContext) -> Result<(Passed, Tensor<1>)> {
         self.check_input(&x)?;
+        context.config.validate_device(&x.device())?;
         let mut total = Tensor::zeros([x.dims()[0]], &x.device());
         let passed = self.forward_scales(x, |layer, x, id| {
             let (z, log_det) = layer.forward_log_det(x, context, &id)?;

@@ -108,7 +108,9 @@ impl Train {
     fn open_device(&self, config: &mut Config, source: &Source, team: &Team) -> Result<Device> {
         config.device = self.device.unwrap_or(config.device);
         let place = || if self.device.is_some() { "--device".into() } else { source.place("device") };
-        config.device.open(team).with_context(place)
+        let device = config.device.open(team).with_context(place)?;
+        config.validate_device(&device, source)?;
+        Ok(device)
     }
 }
 

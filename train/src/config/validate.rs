@@ -2,6 +2,7 @@
 
 use super::{Config, DataConfig, Source, TaskKind};
 use anyhow::{Context, Result, anyhow};
+use burn::tensor::Device;
 use residual_flows::{LogDetConfig, ModelError};
 use std::fmt::Display;
 
@@ -72,6 +73,18 @@ impl Config {
             |section, config: &LogDetConfig| config.validate_size(dimensions).map_err(|error| check.of_model(section, error));
         of_size("log_det.train", &self.log_det.train)?;
         of_size("log_det.eval", &self.log_det.eval)
+    }
+
+    /// Checks that a device computes in the precisions that are asked for.
+    ///
+    /// # Errors
+    /// Names the setting at fault and its place.
+    pub fn validate_device(&self, device: &Device, source: &Source) -> Result<()> {
+        let check = Check { source };
+        let on_device =
+            |section, config: &LogDetConfig| config.validate_device(device).map_err(|error| check.of_model(section, error));
+        on_device("log_det.train", &self.log_det.train)?;
+        on_device("log_det.eval", &self.log_det.eval)
     }
 }
 

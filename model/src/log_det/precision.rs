@@ -1,0 +1,43 @@
+//! The precision of the series' products.
+
+use burn::tensor::FloatDType;
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// In what precision the series' products with the Jacobian are computed: activations' slopes, weights and vectors are
+/// rounded to it. Sums over them, and all else of the value and the gradient, stay in single precision.
+///
+/// What rounding changes is far below what the estimate varies by, while cards compute such products several times as fast.
+/// The CPU has no kernels of its own for them and becomes slower.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SeriesPrecision {
+    /// Single precision.
+    #[default]
+    F32,
+    /// IEEE half precision: 11 significant bits.
+    F16,
+    /// Brain floating point: 8 significant bits, the range of single precision.
+    Bf16,
+}
+
+impl SeriesPrecision {
+    /// The type that vectors are rounded to, if it is another than theirs.
+    pub(crate) fn reduced(self) -> Option<FloatDType> {
+        match self {
+            Self::F32 => None,
+            Self::F16 => Some(FloatDType::F16),
+            Self::Bf16 => Some(FloatDType::BF16),
+        }
+    }
+}
+
+impl fmt::Display for SeriesPrecision {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.write_str(match self {
+            Self::F32 => "f32",
+            Self::F16 => "f16",
+            Self::Bf16 => "bf16",
+        })
+    }
+}
