@@ -56,6 +56,10 @@ impl<'a> Cut<'a> {
     pub fn new(net: &'a FusedNet, grid: Grid) -> Self {
         let pixels = grid.height * grid.width;
         let n_units = grid.batch.div_ceil(UNIT_PIXELS.div_ceil(pixels)).max(1);
+        let n_sums = (grid.batch * pixels / PART_PIXELS).clamp(2, MAX_PARTS);
+        // All parts have as many units.
+        let n_parts = n_sums.min(n_units);
+        let n_units = n_units / n_parts * n_parts;
         let units: Vec<Range<usize>> = runs(grid.batch, n_units).collect();
         let shape = |images: usize| {
             let field = Field::new(images, [grid.height, grid.width], net.first_kernel.max(net.last_kernel));
@@ -63,8 +67,7 @@ impl<'a> Cut<'a> {
             Shape { field, first, last }
         };
         let largest = units[0].len();
-        let n_sums = (grid.batch * pixels / PART_PIXELS).clamp(2, MAX_PARTS);
-        let (n_parts, bands) = (n_sums.min(n_units), (n_sums / n_units).max(1));
+        let bands = (n_sums / n_units).max(1);
         Self { net, grid, units, shapes: [shape(largest), shape((largest - 1).max(1))], n_parts, bands }
     }
 
