@@ -139,8 +139,9 @@ impl Staging {
     /// Everything but the journal and the shards it lists.
     fn remove_strangers(&self) -> Result<(), DatasetError> {
         let known: HashSet<_> = self.whole.values().map(|entry| entry.file.as_str()).chain([journal::FIRST]).collect();
-        let strangers = self.names()?.into_iter().filter(|name| !known.contains(name.as_str()));
-        strangers.into_iter().try_for_each(|name| atomic::remove_if_there(&self.unfinished.join(name)))
+        let names = self.names()?;
+        let mut strangers = names.iter().filter(|name| !known.contains(name.as_str()));
+        strangers.try_for_each(|name| atomic::remove_if_there(&self.unfinished.join(name)))
     }
 
     /// Where new shards go.

@@ -14,9 +14,10 @@ pub struct FixedPoint {
     /// A sample is done when `min(1, θ/(1-θ)) max|f(x) - x|`, with `f(x) = y - g(x)`, is at most this times `1 + max|y|`;
     /// `f(x)` is the solution.
     ///
-    /// `θ = max|Δf| / max|Δx|` is the contraction between two iterates, of the last two such factors the larger; 1 at the
-    /// beginning. Where it is small, the expression estimates the solution's error (Hairer and Wanner, Solving Ordinary
-    /// Differential Equations II, section IV.8), and an evaluation that would only confirm it is saved.
+    /// `θ = max|Δf| / max|Δx|` is the contraction between two iterates, of the last two such factors the larger; after only one
+    /// iterate the factor before `max|f(x) - x|` is 1. Where `θ` is small, the expression estimates the solution's error
+    /// (Hairer and Wanner, Solving Ordinary Differential Equations II, section IV.8), and an evaluation that would only confirm
+    /// it is saved.
     pub tol: f32,
     /// Iterations at the most; a sample that is not done by then is an error.
     pub max_iters: usize,
@@ -67,7 +68,7 @@ impl FixedPoint {
             if open.is_empty() {
                 break;
             }
-            let x = stacked(open.iter().map(|sample| &sample.x));
+            let x = stacked(open.iter().map(|sample| &**sample));
             let g = to_vec(g(from_vec(x, [open.len(), dims[1], dims[2], dims[3]], &device)));
             evaluations += open.len();
             iterations += 1;
@@ -76,15 +77,15 @@ impl FixedPoint {
         let failed: Vec<&Sample> = samples.iter().filter(|sample| !sample.done).collect();
         let residual = failed.iter().map(|sample| sample.moved).fold(0.0, larger);
         let failed = failed.len();
-        let x = from_vec(stacked(samples.iter().map(|sample| &sample.x)), dims, &device);
+        let x = from_vec(stacked(samples.iter()), dims, &device);
         Solution { x, iterations, evaluations, failed, residual }
     }
 }
 
-/// All samples' elements, one after the other.
-fn stacked<'a>(samples: impl ExactSizeIterator<Item = &'a Vec<f32>>) -> Vec<f32> {
-    let samples: Vec<&[f32]> = samples.map(Vec::as_slice).collect();
-    samples.concat()
+/// All samples' iterates, one after the other.
+fn stacked<'a>(samples: impl Iterator<Item = &'a Sample<'a>>) -> Vec<f32> {
+    let iterates: Vec<&[f32]> = samples.map(|sample| sample.x.as_slice()).collect();
+    iterates.concat()
 }
 
 /// One sample's iteration.
@@ -146,7 +147,7 @@ impl<'a> Sample<'a> {
         }
     }
 
-    /// What the tolerance is for.
+    /// What [`FixedPoint::tol`] bounds.
     fn estimated_error(&mut self, f: &[f32]) -> f32 {
         let Some((last, last_r)) = self.history.back() else { return self.moved };
         let outputs = largest(f.iter().zip(last).map(|(f, last)| f - last));

@@ -70,21 +70,25 @@ fn context(config: &LogDetConfig, seed: u64) -> LogDetContext<'_> {
     LogDetContext { config, noise: NoiseKey::new(seed, [1, 0]) }
 }
 
+/// The mean log-determinant of the batch with the noise of a seed.
+fn mean_log_det(layer: &FlowLayer, x: &Tensor<4>, config: &LogDetConfig, seed: u64) -> f64 {
+    let (_, log_det) = layer.forward_log_det(x.clone(), &context(config, seed), &id()).unwrap();
+    f64::from(values(log_det.mean())[0])
+}
+
+/// Draws with so many seeds have the exact value as their mean.
+fn assert_values_unbiased(config: &LogDetConfig, draws: u64) {
+    let (layer, x) = block();
+    let expected = mean_log_det(&layer, &x, &LogDetConfig::exact(), 0);
+    assert!(expected.abs() > 0.3, "the block is too tame: {expected}");
+    let draws: Vec<f64> = (0..draws).map(|seed| mean_log_det(&layer, &x, config, seed)).collect();
+    assert_unbiased(&format!("{config:?}"), &draws, expected);
+}
+
 #[test]
 fn values_are_unbiased() {
-    let (layer, x) = block();
-    let exact = LogDetConfig::exact();
-    let (_, log_det) = layer.forward_log_det(x.clone(), &context(&exact, 0), &id()).unwrap();
-    let expected = f64::from(values(log_det)[0]);
-    assert!(expected.abs() > 0.3, "the block is too tame: {expected}");
     for config in estimators() {
-        let draws: Vec<f64> = (0..3000)
-            .map(|seed| {
-                let (_, estimate) = layer.forward_log_det(x.clone(), &context(&config, seed), &id()).unwrap();
-                f64::from(values(estimate.mean())[0])
-            })
-            .collect();
-        assert_unbiased(&format!("{config:?}"), &draws, expected);
+        assert_values_unbiased(&config, 3000);
     }
 }
 
@@ -194,14 +198,7 @@ fn settings_out_of_range_are_named() {
 
 #[test]
 fn values_in_reduced_precision_are_unbiased() {
-    let (layer, x) = block();
-    let exact = LogDetConfig::exact();
-    let (_, log_det) = layer.forward_log_det(x.clone(), &context(&exact, 0), &id()).unwrap();
-    let expected = f64::from(values(log_det)[0]);
-    let config = LogDetConfig { series_precision: SeriesPrecision::Bf16, ..LogDetConfig::training() };
-    let draw = |seed| layer.forward_log_det(x.clone(), &context(&config, seed), &id()).unwrap().1;
-    let draws: Vec<f64> = (0..400).map(|seed| f64::from(values(draw(seed).mean())[0])).collect();
-    assert_unbiased("bf16", &draws, expected);
+    assert_values_unbiased(&LogDetConfig { series_precision: SeriesPrecision::Bf16, ..LogDetConfig::training() }, 400);
 }
 
 /// The same noise in single and in reduced precision: values and gradients differ by rounding, far less than they vary.

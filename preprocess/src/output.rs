@@ -102,7 +102,8 @@ impl Output {
         Ok(Output { made_dir: !dir.exists(), dir, name, provenance, args: args.clone() })
     }
 
-    /// Writes all splits, each process of a team its part. An interrupted run is continued by the next one that has the same inputs and options.
+    /// Writes all splits, each process of a team its part. An interrupted run is continued by the next one that has the same
+    /// inputs and options.
     ///
     /// # Errors
     /// If the input is faulty: nothing is left then. If the machine fails: finished shards are kept.

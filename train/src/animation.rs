@@ -26,7 +26,10 @@ pub fn frames_of(run: &Path) -> Result<Vec<PathBuf>> {
         .collect();
     frames.sort();
     if frames.is_empty() {
-        bail!("{} holds no pictures of training; there are none of points of one dimension", dir.display());
+        bail!(
+            "{} holds no pictures of training; run.sample_every_epochs decides when they are drawn, points of one dimension have none",
+            dir.display()
+        );
     }
     Ok(frames.into_iter().map(|(_, path)| path).collect())
 }

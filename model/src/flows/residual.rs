@@ -51,7 +51,10 @@ impl ResidualBlock {
         let draw = config.draw(dims, &mut context.noise.stream(id.index as u64), &device);
         let draw = draw.map_probe(|probe| self.net.import(probe));
 
-        let branch = self.series_branch(&draw);
+        let branch = match draw.precision() {
+            SeriesPrecision::F32 => self.net.branch(),
+            _ => self.net.general_branch(),
+        };
         let input = self.net.import(x.clone());
         // In fewer dimensions than there are terms, the whole Jacobian takes fewer products.
         if let Some((probe, value, _)) = draw.chain()
@@ -70,12 +73,6 @@ impl ResidualBlock {
             return Err(ModelError::ExactLogDet { layer: id.path.clone(), reason });
         }
         Ok((x + self.net.export(g, dims), log_det))
-    }
-
-    /// The branch on a path that has the products of this draw.
-    fn series_branch(&self, draw: &LogDetDraw) -> Branch<'_> {
-        let is_general = draw.needs_jvp() || draw.precision() != SeriesPrecision::F32;
-        if is_general { self.net.general_branch() } else { self.net.branch() }
     }
 
     /// A whole Jacobian must be of a size that can be built.
@@ -145,7 +142,9 @@ impl ResidualBlock {
                 return (z_bar + self.net.export(bar, dims), log_det);
             }
         }
-        let Estimate { log_det, pairs } = estimate(&self.series_branch(&draw), &input, &draw);
+        let needs_general = draw.needs_jvp() || draw.precision() != SeriesPrecision::F32;
+        let general = needs_general.then(|| self.net.general_branch());
+        let Estimate { log_det, pairs } = estimate(general.as_ref().unwrap_or(&branch), &input, &draw);
         let weight = log_det_bar.reshape([-1, 1, 1, 1]);
         let mut y_bar = self.net.import(z_bar.clone());
         let pullbacks = pairs.into_iter().map(|(w, v)| {

@@ -103,12 +103,12 @@ mod x86 {
 
 /// Asks for what will be read soon; any address will do.
 #[inline(always)]
-fn prefetch(_address: *const f32) {
+#[cfg_attr(not(target_arch = "x86_64"), expect(unused_variables, reason = "left to the processor"))]
+fn prefetch(address: *const f32) {
     #[cfg(target_arch = "x86_64")]
     // SAFETY: a hint reads nothing; every x86-64 processor has it.
     unsafe {
-        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-        _mm_prefetch::<_MM_HINT_T0>(_address.cast());
+        std::arch::x86_64::_mm_prefetch::<{ std::arch::x86_64::_MM_HINT_T0 }>(address.cast());
     }
 }
 
