@@ -1,12 +1,14 @@
 //! Activations with their derivatives in one vectorised pass.
 //!
 //! The loops are plain Rust over slices, compiled three times: for AVX-512, for AVX2 with FMA, and for the build's own
-//! target. The exponential is the Cephes polynomial (relative error about 1e-7).
+//! target. The exponential is a polynomial of degree five over half an octave to either side, with the least largest relative
+//! error, 1.5e-7 in single precision.
 
 use super::InstructionSet;
 use super::instruction_set::dispatch;
 use super::tile::PANEL;
 use crate::activation::LIP_SWISH_DIVISOR;
+use std::f32::consts::LOG2_E;
 
 /// An activation with its parameter as a number.
 #[derive(Clone, Copy, Debug)]
@@ -27,14 +29,14 @@ impl Phi {
     }
 }
 
-/// `φ`, `φ'`, `φ''`, `∂φ/∂β`, `∂φ'/∂β` at one point; what a loop does not use is not computed.
+/// `φ`, `φ'`, `φ''`, `∂φ/∂k`, `∂φ'/∂k` at one point; what a loop does not use is not computed.
 #[derive(Clone, Copy)]
 struct Jet {
     value: f32,
     slope: f32,
     curvature: f32,
-    value_by_beta: f32,
-    slope_by_beta: f32,
+    value_by_k: f32,
+    slope_by_k: f32,
 }
 
 trait Pointwise: Copy {
@@ -44,22 +46,24 @@ trait Pointwise: Copy {
 #[derive(Clone, Copy)]
 struct LipSwish {
     k: f32,
-    dk: f32,
 }
 
 impl Pointwise for LipSwish {
     #[inline(always)]
     fn jet<const FMA: bool>(self, a: f32) -> Jet {
-        const SCALE: f32 = 1.0 / LIP_SWISH_DIVISOR;
-        let s = 1.0 / (1.0 + exp::<FMA>(-self.k * a));
-        let a_bell = a * s * (1.0 - s);
-        let bend = fma::<FMA>(a_bell * self.k, 1.0 - 2.0 * s, 2.0 * s * (1.0 - s));
+        const D: f32 = LIP_SWISH_DIVISOR;
+        // `q = σ(ka) / D`, and what is left: `1 - σ(ka)`.
+        let e = exp2::<FMA>(a * (-self.k * LOG2_E));
+        let q = 1.0 / fma::<FMA>(e, D, D);
+        let left = D * e * q;
+        let (ka, bell) = (self.k * a, q * left);
+        let bend = bell * fma::<FMA>(ka, fma::<FMA>(2.0, left, -1.0), 2.0);
         Jet {
-            value: a * s * SCALE,
-            slope: fma::<FMA>(self.k, a_bell, s) * SCALE,
-            curvature: self.k * bend * SCALE,
-            value_by_beta: a * a_bell * self.dk * SCALE,
-            slope_by_beta: a * bend * self.dk * SCALE,
+            value: a * q,
+            slope: fma::<FMA>(ka, bell, q),
+            curvature: self.k * bend,
+            value_by_k: a * a * bell,
+            slope_by_k: a * bend,
         }
     }
 }
@@ -70,13 +74,13 @@ struct Elu;
 impl Pointwise for Elu {
     #[inline(always)]
     fn jet<const FMA: bool>(self, a: f32) -> Jet {
-        let e = exp::<FMA>(a.min(0.0));
+        let e = exp2::<FMA>(a.min(0.0) * LOG2_E);
         Jet {
             value: if a > 0.0 { a } else { e - 1.0 },
             slope: e,
             curvature: if a > 0.0 { 0.0 } else { e },
-            value_by_beta: 0.0,
-            slope_by_beta: 0.0,
+            value_by_k: 0.0,
+            slope_by_k: 0.0,
         }
     }
 }
@@ -86,23 +90,20 @@ fn fma<const FMA: bool>(a: f32, b: f32, c: f32) -> f32 {
     if FMA { a.mul_add(b, c) } else { a * b + c }
 }
 
-/// `exp(x)` without branches or calls.
+/// `2^x` for `|x| ≤ 126`, beyond that the nearest such, without branches or calls.
 #[inline(always)]
-fn exp<const FMA: bool>(x: f32) -> f32 {
-    let x = x.clamp(-87.3, 88.3);
-    // Adding 1.5·2²³ rounds to the nearest integer and leaves it in the low bits.
-    const ROUND: f32 = 12_582_912.0;
-    let shifted = fma::<FMA>(x, std::f32::consts::LOG2_E, ROUND);
-    let n = shifted - ROUND;
-    let r = fma::<FMA>(n, -0.693_359_4, x);
-    let r = fma::<FMA>(n, 2.121_944_4e-4, r);
-    let p = fma::<FMA>(1.987_569_1e-4, r, 1.398_199_9e-3);
-    let p = fma::<FMA>(p, r, 8.333_452e-3);
-    let p = fma::<FMA>(p, r, 4.166_579_6e-2);
-    let p = fma::<FMA>(p, r, 1.666_666_5e-1);
-    let p = fma::<FMA>(p, r, 0.5);
-    let mantissa = fma::<FMA>(p, r * r, r + 1.0);
-    mantissa * f32::from_bits((shifted.to_bits() << 23).wrapping_add(0x3f80_0000))
+fn exp2<const FMA: bool>(x: f32) -> f32 {
+    let x = x.clamp(-126.0, 126.0);
+    // Adding 1.5·2²³ rounds to the nearest integer `n` and leaves it in the low bits; with 127 more they are `2^n`'s exponent.
+    const ROUND: f32 = 12_582_912.0 + 127.0;
+    let shifted = x + ROUND;
+    let r = x - (shifted - ROUND);
+    let p = fma::<FMA>(1.326_472_7e-3, r, 9.671_513e-3);
+    let p = fma::<FMA>(p, r, 5.550_724e-2);
+    let p = fma::<FMA>(p, r, 2.402_224_1e-1);
+    let p = fma::<FMA>(p, r, 6.931_47e-1);
+    let p = fma::<FMA>(p, r, 1.0);
+    p * f32::from_bits(shifted.to_bits() << 23)
 }
 
 /// Rows of panels with a bias for each.
@@ -149,7 +150,7 @@ fn pull_body<P: Pointwise, const FMA: bool>(phi: P, before: &[f32], da: &[f32], 
         for i in 0..PANEL {
             let jet = phi.jet::<FMA>(before[i]);
             let tangent = zeta[i] * da[i];
-            sums[i] = fma::<FMA>(z_bar[i], jet.value_by_beta, fma::<FMA>(tangent, jet.slope_by_beta, sums[i]));
+            sums[i] = fma::<FMA>(z_bar[i], jet.value_by_k, fma::<FMA>(tangent, jet.slope_by_k, sums[i]));
             z_bar[i] = fma::<FMA>(jet.slope, z_bar[i], jet.curvature * tangent);
             zeta[i] *= jet.slope;
         }
@@ -229,7 +230,7 @@ impl Phi {
     /// `a ← φ(a + bias)`, with a bias for each row.
     pub(super) fn value(self, set: InstructionSet, bias: &[f32], a: &mut [f32]) {
         match self {
-            Phi::LipSwish { k, dk } => value_of(set, LipSwish { k, dk }, bias, a),
+            Phi::LipSwish { k, .. } => value_of(set, LipSwish { k }, bias, a),
             Phi::Elu => value_of(set, Elu, bias, a),
         }
     }
@@ -237,7 +238,7 @@ impl Phi {
     /// `before ← a + bias`, `slope ← φ'(before)`, `a ← φ(before)`.
     pub(super) fn record(self, set: InstructionSet, bias: &[f32], a: &mut [f32], before: &mut [f32], slope: &mut [f32]) {
         match self {
-            Phi::LipSwish { k, dk } => record_of(set, LipSwish { k, dk }, bias, a, before, slope),
+            Phi::LipSwish { k, .. } => record_of(set, LipSwish { k }, bias, a, before, slope),
             Phi::Elu => record_of(set, Elu, bias, a, before, slope),
         }
     }
@@ -245,7 +246,7 @@ impl Phi {
     /// `z ← φ(before)`, `dz ← φ'(before) da`.
     pub(super) fn tangent(self, set: InstructionSet, at: At, da: &[f32], z: &mut [f32], dz: &mut [f32]) {
         match self {
-            Phi::LipSwish { k, dk } => tangent_of(set, LipSwish { k, dk }, at, da, z, dz),
+            Phi::LipSwish { k, .. } => tangent_of(set, LipSwish { k }, at, da, z, dz),
             Phi::Elu => tangent_of(set, Elu, at, da, z, dz),
         }
     }
@@ -254,7 +255,7 @@ impl Phi {
     /// `⟨z̄, ∂φ/∂β⟩ + ⟨ζ ȧ, ∂φ'/∂β⟩` of the values before.
     pub(super) fn pull(self, set: InstructionSet, a: &[f32], da: &[f32], z_bar: &mut [f32], zeta: &mut [f32]) -> f64 {
         match self {
-            Phi::LipSwish { k, dk } => pull_of(set, LipSwish { k, dk }, a, da, z_bar, zeta),
+            Phi::LipSwish { k, dk } => pull_of(set, LipSwish { k }, a, da, z_bar, zeta) * f64::from(dk),
             Phi::Elu => pull_of(set, Elu, a, da, z_bar, zeta),
         }
     }
