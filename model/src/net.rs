@@ -302,6 +302,13 @@ impl ContractiveNet {
         product * self.growth_beside_layers()
     }
 
+    /// The [estimate](Self::lipschitz_estimate) where it bounds the Jacobian's spectral norm: where all layers are constrained
+    /// in that.
+    pub(crate) fn spectral_bound(&self) -> Option<f64> {
+        let spectral = self.norm_pairs().iter().all(|pair| *pair == NormPair::SPECTRAL);
+        spectral.then(|| self.lipschitz_estimate())
+    }
+
     /// Updates the constraint of every layer; returns the [estimate](Self::lipschitz_estimate).
     pub fn update_lipschitz(&mut self, settings: &PowerIteration) -> f32 {
         let pairs = self.norm_pairs();
@@ -352,7 +359,7 @@ impl ContractiveNet {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kernels::{InstructionSet, Terms};
+    use crate::kernels::{InstructionSet, Terms, ValueTerms};
     use crate::randomness::{NoiseKey, gaussian};
     use crate::tensor::to_vec;
 
@@ -410,7 +417,7 @@ mod tests {
         let ours = fused.pullback(x.clone(), v.clone(), y_bar.clone(), u.clone());
         gradients_agree(ours, general.pullback(x.clone(), v.clone(), y_bar.clone(), u));
 
-        let terms = Terms { value: &[0.7, -0.4, 0.3], gradient: &[-0.9, 1.1, -2.0] };
+        let terms = Terms { value: &[1.0, -1.0, 0.5], gradient: &[-0.9, 1.1, -2.0] };
         let lambda = from_vec((0..x.dims()[0]).map(|i| 1.0 + i as f32).collect(), [x.dims()[0]], &x.device());
         let (mut value, mut w, mut u) = (lambda.zeros_like(), v.clone(), v.clone());
         for (a, b) in terms.value.iter().zip(terms.gradient) {
@@ -418,7 +425,8 @@ mod tests {
             value = value + (u.clone() * v.clone()).sum_dims_squeeze(&[1, 2, 3]) * *a;
             w = w + u.clone() * *b;
         }
-        let (g, ours) = fused.series(x.clone(), v.clone(), terms.value).expect("the fused path has the series");
+        let value_terms = ValueTerms { n_exact: 1, roulette: &[2.0, 1.5], early_end: None };
+        let (g, ours) = fused.series(x.clone(), v.clone(), value_terms).expect("the fused path has the series");
         assert_close("g of the series", g, g_too);
         assert_close("series", ours, value.clone());
         let inputs = [x.clone(), v.clone(), y_bar.clone()];

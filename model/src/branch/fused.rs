@@ -2,7 +2,7 @@
 
 use super::{BranchGradients, BranchParts, Convolution, Form};
 use crate::activation::{Activation, ActivationKind};
-use crate::kernels::{FusedGradients, FusedLayer, FusedNet, Grid, InstructionSet, Linearized, Phi, TapSide, Terms};
+use crate::kernels::{FusedGradients, FusedLayer, FusedNet, Grid, InstructionSet, Linearized, Phi, TapSide, Terms, ValueTerms};
 use crate::tensor::{from_vec, to_vec};
 use burn::tensor::{Device, Tensor};
 
@@ -80,9 +80,9 @@ impl FusedBranch {
         from_vec(self.net.vjp(grid(dims), at, &to_vec(u)), dims, &self.device)
     }
 
-    pub fn series(&self, x: Tensor<4>, v: Tensor<4>, value: &[f64]) -> (Tensor<4>, Tensor<1>) {
+    pub fn series(&self, x: Tensor<4>, v: Tensor<4>, terms: ValueTerms) -> (Tensor<4>, Tensor<1>) {
         let dims = x.dims();
-        let (g, values) = self.net.series(grid(dims), &to_vec(x), &to_vec(v), value);
+        let (g, values) = self.net.series(grid(dims), &to_vec(x), &to_vec(v), terms);
         (from_vec(g, dims, &self.device), from_vec(values, [dims[0]], &self.device))
     }
 

@@ -12,7 +12,7 @@ pub(crate) use convolution::{Convolution, Form};
 pub(crate) use general::{GeneralBranch, channel_means};
 
 use crate::activation::Activation;
-use crate::kernels::Terms;
+use crate::kernels::{Terms, ValueTerms};
 use burn::tensor::{FloatDType, Tensor};
 use fused::FusedBranch;
 
@@ -162,11 +162,10 @@ impl<'a> Branch<'a> {
         (Branch { input_shift: None, path }, Linearization::General(slopes.rounded(dtype)))
     }
 
-    /// `g(x)` and the value `Σ_k value_k ⟨u_k, v⟩`, `[batch]`, along the chain `u_0 = v`, `u_k = Jᵀ u_{k-1}`, where the path
-    /// computes it at once.
-    pub fn series(&self, x: Tensor<4>, v: Tensor<4>, value: &[f64]) -> Option<(Tensor<4>, Tensor<1>)> {
+    /// `g(x)` and the value of the series from probes `v`, `[batch]`, where the path computes them at once.
+    pub fn series(&self, x: Tensor<4>, v: Tensor<4>, terms: ValueTerms) -> Option<(Tensor<4>, Tensor<1>)> {
         match &self.path {
-            Path::Fused(branch) => Some(branch.series(self.shifted(x), v, value)),
+            Path::Fused(branch) => Some(branch.series(self.shifted(x), v, terms)),
             Path::General(_) => None,
         }
     }

@@ -46,10 +46,12 @@ impl ResidualBlock {
     pub(crate) fn forward_log_det(&self, x: Tensor<4>, context: &LogDetContext, id: &LayerId) -> Result<(Tensor<4>, Tensor<1>)> {
         let (dims, device) = (x.dims(), x.device());
         self.check_size(context.config, dims, id)?;
-        let n_exact_terms = context.config.exact_terms_for(self.net.lipschitz_estimate());
-        let config = LogDetConfig { n_exact_terms, ..context.config.clone() };
+        let config = context.config;
         let draw = config.draw(dims, &mut context.noise.stream(id.index as u64), &device);
         let draw = draw.map_probe(|probe| self.net.import(probe));
+        let dimensions: usize = dims[1..].iter().product();
+        let early_end = self.net.spectral_bound().and_then(|bound| config.early_end(bound, dimensions));
+        let terms = draw.value_terms(config.n_exact_terms, early_end);
 
         let branch = match draw.precision() {
             SeriesPrecision::F32 => self.net.branch(),
@@ -57,15 +59,15 @@ impl ResidualBlock {
         };
         let input = self.net.import(x.clone());
         // In fewer dimensions than there are terms, the whole Jacobian takes fewer products.
-        if let Some((probe, value, _)) = draw.chain()
-            && value.len() <= input.dims()[1..].iter().product()
-            && let Some((g, log_det)) = branch.series(input.clone(), probe, &value)
+        if let Some(probe) = draw.probe()
+            && terms.n_exact + terms.roulette.len() <= dimensions
+            && let Some((g, log_det)) = branch.series(input.clone(), probe.clone(), terms)
         {
             return Ok((x + self.net.export(g, dims), log_det));
         }
         let shape = input.dims();
         let (g, at) = branch.linearize(input);
-        let log_det = with_products(&branch, &at, (shape, &device), draw.precision(), |products| draw.log_det(products));
+        let log_det = with_products(&branch, &at, (shape, &device), draw.precision(), |products| draw.log_det(terms, products));
         if config.method == Method::Exact
             && let Some(sample) = to_vec(log_det.clone()).iter().position(|value| !value.is_finite())
         {

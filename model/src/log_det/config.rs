@@ -53,8 +53,9 @@ pub struct LogDetConfig {
     pub geometric_success_prob: f64,
     /// Terms that are always computed and have weight 1; of the truncated series, all terms.
     pub n_exact_terms: usize,
-    /// Fewer exact terms do where the rest of the series is at most this many nats per dimension, by
-    /// [`LogDetConfig::exact_terms_for`]; the roulette keeps the estimate unbiased all the same. 0 turns it off.
+    /// When values are computed, a sample's exact terms end where all that follow are together at most this many nats per
+    /// dimension, `‖u_n‖ ‖v‖ L / ((n+1)(1-L)) ≤ tol · D` after the `n`-th with `u_n = (Jᵀ)ⁿ v` and `L` the branch's spectral
+    /// bound; the roulette begins there, and keeps the estimate unbiased all the same. 0 turns it off.
     pub truncation_tol: f64,
     /// Draws of the number of terms that are averaged.
     pub n_draws: usize,
@@ -163,14 +164,11 @@ impl LogDetConfig {
         self.method == Method::Exact || self.trace == Trace::Exact
     }
 
-    /// The exact terms to compute where the branch has Lipschitz constant `L`: the fewest `n ≤ n_exact_terms` with
-    /// `Σ_{k>n} Lᵏ/k ≤ L^{n+1} / ((n+1)(1-L)) ≤ truncation_tol`, as `|tr(Jᵏ)| ≤ D Lᵏ`. The truncated series always has
-    /// all of them.
-    pub fn exact_terms_for(&self, lipschitz: f64) -> usize {
-        let rest = |n: usize| lipschitz.powi(n as i32 + 1) / ((n + 1) as f64 * (1.0 - lipschitz));
-        let enough = |&n: &usize| self.truncation_tol > 0.0 && lipschitz < 1.0 && rest(n) <= self.truncation_tol;
-        let fewer = if self.method == Method::Series { (0..self.n_exact_terms).find(enough) } else { None };
-        fewer.unwrap_or(self.n_exact_terms)
+    /// `L / ((1-L) tol D)`, by which values end their exact terms early in so many dimensions, where the Jacobian's spectral norm
+    /// is at most `L`. The truncated series always has all of them.
+    pub(crate) fn early_end(&self, spectral_bound: f64, dimensions: usize) -> Option<f64> {
+        let applies = self.method == Method::Series && self.truncation_tol > 0.0 && spectral_bound < 1.0;
+        applies.then(|| spectral_bound / ((1.0 - spectral_bound) * self.truncation_tol * dimensions as f64))
     }
 
     /// The mean number of terms: the exact ones, and the expected largest of the draws.
@@ -253,17 +251,12 @@ mod tests {
     }
 
     #[test]
-    fn fewer_exact_terms_for_smaller_lipschitz_constants() {
+    fn only_series_with_a_contraction_end_early() {
         let config = LogDetConfig::evaluation();
-        let rest = |n: usize, l: f64| (n + 1..10_000).map(|k| l.powi(k as i32) / k as f64).sum::<f64>();
-        for lipschitz in [0.05, 0.3, 0.6] {
-            let n = config.exact_terms_for(lipschitz);
-            assert!(n < 20 && rest(n, lipschitz) <= 1e-4 && rest(n - 1, lipschitz) > 0.5e-4, "{lipschitz}: {n}");
-        }
-        assert_eq!((config.exact_terms_for(0.95), config.exact_terms_for(1.5), config.exact_terms_for(0.0)), (20, 20, 0));
-        let truncated = LogDetConfig { method: Method::Truncated, ..config.clone() };
-        assert_eq!((truncated.exact_terms_for(0.1), truncated.expected_terms()), (20, 20.0));
-        assert_eq!(LogDetConfig { truncation_tol: 0.0, ..config }.exact_terms_for(0.1), 20);
+        assert!((config.early_end(0.5, 10).expect("a contraction") - 1e3).abs() < 1e-9);
+        assert_eq!(config.early_end(1.0, 10), None);
+        assert_eq!(LogDetConfig { method: Method::Truncated, ..config.clone() }.early_end(0.5, 10), None);
+        assert_eq!(LogDetConfig { truncation_tol: 0.0, ..config }.early_end(0.5, 10), None);
     }
 
     #[test]

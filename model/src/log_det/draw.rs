@@ -2,6 +2,7 @@
 
 use super::jacobian::Jacobians;
 use super::{GradientForm, SeriesPrecision, series};
+use crate::kernels::ValueTerms;
 use burn::tensor::{Device, Tensor};
 
 /// How one layer's log-determinant is computed, and the randomness of it.
@@ -56,6 +57,23 @@ impl LogDetDraw {
         LogDetDraw::Hutchinson { probe, coefficients, gradient, precision }
     }
 
+    /// The terms of the value, of which the first `n_exact` are exact.
+    pub(crate) fn value_terms(&self, n_exact: usize, early_end: Option<f64>) -> ValueTerms<'_> {
+        let roulette = match self {
+            LogDetDraw::Hutchinson { coefficients, .. } => &coefficients[n_exact..],
+            _ => &[],
+        };
+        ValueTerms { n_exact, roulette, early_end }
+    }
+
+    /// The probe of a series in single precision.
+    pub(crate) fn probe(&self) -> Option<&Tensor<4>> {
+        match self {
+            LogDetDraw::Hutchinson { probe, precision: SeriesPrecision::F32, .. } => Some(probe),
+            _ => None,
+        }
+    }
+
     /// Where it is one chain of products from one probe in single precision: the probe, and the terms' weights in the value and
     /// the gradient.
     pub(crate) fn chain(&self) -> Option<(Tensor<4>, Vec<f64>, Vec<f64>)> {
@@ -91,11 +109,12 @@ impl LogDetDraw {
         matches!(self, LogDetDraw::Hutchinson { gradient: GradientForm::Basic, .. })
     }
 
-    /// The log-determinant alone, nats, `[batch]`. Not finite where an exact one's matrix is singular.
-    pub(crate) fn log_det(&self, products: &Products) -> Tensor<1> {
+    /// The log-determinant alone, nats, `[batch]`; of Hutchinson's series with these terms. Not finite where an exact one's
+    /// matrix is singular.
+    pub(crate) fn log_det(&self, terms: ValueTerms, products: &Products) -> Tensor<1> {
         match self {
             LogDetDraw::Hutchinson { probe, coefficients, .. } => {
-                with_fewest_passes(products, coefficients.len(), |products| series::value(probe, coefficients, products))
+                with_fewest_passes(products, coefficients.len(), |products| series::value(probe, terms, products))
             }
             LogDetDraw::ExactTrace { coefficients, .. } => Jacobians::new(products).series(coefficients),
             LogDetDraw::Exact => Jacobians::new(products).log_det(),
@@ -187,9 +206,10 @@ mod tests {
                 let (probe, weights) = (probe.clone(), coefficients.clone());
                 let draw = LogDetDraw::Hutchinson { probe, coefficients: weights, gradient, precision };
                 let (got, _) = counted(|products| numbers(draw.estimate(products)));
-                let (value, passes) = counted(|products| to_vec(draw.log_det(products)));
+                let terms = ValueTerms { n_exact: 0, roulette: &coefficients, early_end: None };
+                let (value, passes) = counted(|products| to_vec(draw.log_det(terms, products)));
                 assert_eq!(passes, coefficients.len().min(2));
-                assert_eq!(value, got[..2]);
+                assert!(value.iter().zip(&got).all(|(a, b)| (a - b).abs() < 1e-5 * (1.0 + b.abs())));
                 assert_eq!(got.len(), expected.len());
                 let close = |(a, b): (&f32, &f32)| (a - b).abs() < 1e-5 * (1.0 + b.abs());
                 assert!(got.iter().zip(&expected).all(close), "{n_terms} {gradient:?}: {got:?} {expected:?}");

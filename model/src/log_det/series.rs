@@ -1,6 +1,8 @@
 //! The power series with Hutchinson's trace estimate: its value and its gradient's vectors from chains of products.
 
 use super::draw::{Estimate, Products};
+use crate::kernels::ValueTerms;
+use crate::tensor::{from_vec, to_vec};
 use burn::tensor::Tensor;
 
 /// `(-1)^{k+1}/k · c_k`: the weight of `tr(Jᵏ)` in the value.
@@ -28,9 +30,22 @@ fn chain(probe: &Tensor<4>, coefficients: &[f64], products: &Products, mut each:
     log_det
 }
 
-/// The value alone.
-pub(super) fn value(probe: &Tensor<4>, coefficients: &[f64], products: &Products) -> Tensor<1> {
-    chain(probe, coefficients, products, |_, _| ())
+/// The value alone, with as many terms as the samples need.
+pub(super) fn value(probe: &Tensor<4>, terms: ValueTerms, products: &Products) -> Tensor<1> {
+    let dot = |a: &Tensor<4>, b: &Tensor<4>| -> Tensor<1> { (a.clone() * b.clone()).sum_dims_squeeze(&[1, 2, 3]) };
+    let doubles = |values: Tensor<1>| to_vec(values).into_iter().map(f64::from).collect::<Vec<f64>>();
+    let mut samples = terms.samples(&doubles(dot(probe, probe)));
+    let mut u = probe.clone();
+    while !samples.iter().all(|sample| sample.is_done()) {
+        u = (products.vjp)(u);
+        // Read together.
+        let numbers = doubles(Tensor::cat(vec![dot(&u, probe), dot(&u, &u)], 0));
+        let (dots, squares) = numbers.split_at(samples.len());
+        let terms = dots.iter().zip(squares);
+        samples.iter_mut().zip(terms).for_each(|(sample, (&dot, &square))| sample.take(dot, square));
+    }
+    let values: Vec<f32> = samples.iter().map(|sample| sample.value as f32).collect();
+    from_vec(values, [samples.len()], products.device)
 }
 
 /// The weights of the chain's terms for kernels that run it themselves: in the value, and in the Neumann gradient.

@@ -7,10 +7,12 @@
 mod cut;
 mod layer;
 mod sums;
+mod terms;
 mod unit;
 
 pub(crate) use cut::Grid;
 pub(crate) use layer::{FusedLayer, TapSide};
+pub(crate) use terms::{Terms, ValueTerms};
 
 use super::InstructionSet;
 use super::pointwise::Phi;
@@ -38,14 +40,6 @@ pub(crate) struct FusedNet {
 
 /// The derivatives along one batch: what vector-Jacobian products need.
 pub(crate) struct Linearized(Vec<Record>);
-
-/// The terms of a log-determinant's power series along the chain `u_0 = v`, `u_k = Jᵀ u_{k-1}`.
-pub(crate) struct Terms<'a> {
-    /// `ℓ̂ = Σ_k value_k ⟨u_k, v⟩`, `k ≥ 1`
-    pub value: &'a [f64],
-    /// `w = v + Σ_k gradient_k u_k`, `k ≥ 1`
-    pub gradient: &'a [f64],
-}
 
 /// Gradients by weights (`[out, in, k, k]`), biases and activation parameters, and the cotangent of the input.
 pub(crate) struct FusedGradients {
@@ -92,13 +86,13 @@ impl FusedNet {
     }
 
     /// `g(x)` and the series' value `[batch]` from probes `v`.
-    pub fn series(&self, grid: Grid, x: &[f32], v: &[f32], value: &[f64]) -> (Vec<f32>, Vec<f32>) {
+    pub fn series(&self, grid: Grid, x: &[f32], v: &[f32], terms: ValueTerms) -> (Vec<f32>, Vec<f32>) {
         let cut = Cut::new(self, grid);
         let mut g = vec![0.0; x.len()];
         let values = cut.units(x).zip(cut.units(v)).zip(cut.units_mut(&mut g)).map(|(((unit, x), (_, v)), (_, g))| {
             let (record, product) = unit.record(x, true);
             unit.leave(&product, g);
-            unit.chain(&record, &unit.field.import(v, self.channels), &Terms { value, gradient: &[] }).0
+            unit.values(&record, &unit.field.import(v, self.channels), terms)
         });
         let values: Vec<Vec<f64>> = values.collect();
         (g, values.concat().into_iter().map(|value| value as f32).collect())

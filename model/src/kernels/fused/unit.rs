@@ -2,7 +2,7 @@
 
 use super::cut::{runs, split};
 use super::sums::Sums;
-use super::{FusedNet, Terms};
+use super::{FusedNet, Terms, ValueTerms};
 use crate::kernels::field::{Field, Taps, Window};
 use crate::kernels::matrix::padded;
 use crate::kernels::pointwise::{At, add_row_sums, add_scaled, multiply};
@@ -168,20 +168,26 @@ impl Unit<'_> {
         out
     }
 
-    /// The series' value of every image, and `w` if it is wanted.
+    /// The series' value of every image.
+    pub fn values(&self, at: &Record, v: &[f32], terms: ValueTerms) -> Vec<f64> {
+        let mut samples = terms.samples(&self.field.dots(v, v));
+        let mut u = copy(v);
+        while !samples.iter().all(|sample| sample.is_done()) {
+            u = self.vjp(at, &u);
+            let terms = self.field.dots(&u, v).into_iter().zip(self.field.dots(&u, &u));
+            samples.iter_mut().zip(terms).for_each(|(sample, (dot, square))| sample.take(dot, square));
+        }
+        samples.iter().map(|sample| sample.value).collect()
+    }
+
+    /// The series' value of every image, and `w`.
     pub fn chain(&self, at: &Record, v: &[f32], terms: &Terms) -> (Vec<f64>, Buffer) {
-        let mut w = Buffer::stale(if terms.gradient.is_empty() { 0 } else { v.len() });
-        let n = w.len();
-        w.copy_from_slice(&v[..n]);
+        let (mut u, mut w) = (copy(v), copy(v));
         let mut values = vec![0.0; self.field.images()];
-        let mut u = Buffer::stale(v.len());
-        u.copy_from_slice(v);
-        for (k, weight) in terms.value.iter().enumerate() {
+        for (weight, &factor) in terms.value.iter().zip(terms.gradient) {
             u = self.vjp(at, &u);
             values.iter_mut().zip(self.field.dots(&u, v)).for_each(|(value, dot)| *value += weight * dot);
-            if let Some(&factor) = terms.gradient.get(k) {
-                add_scaled(self.net.set, &mut w, factor as f32, &u);
-            }
+            add_scaled(self.net.set, &mut w, factor as f32, &u);
         }
         (values, w)
     }
@@ -192,8 +198,7 @@ impl Unit<'_> {
         let row = padded(net.layers[0].n_inputs()) * PANEL;
         let dz = match &at.slope {
             Some(slope) => {
-                let mut dz = Buffer::stale(slope.len());
-                dz.copy_from_slice(ends.v);
+                let mut dz = copy(ends.v);
                 multiply(net.set, &mut dz, slope);
                 Some(dz)
             }
@@ -295,4 +300,10 @@ impl Unit<'_> {
         self.field.unfold(net.set, window, taps, planes, panels, &mut out);
         out
     }
+}
+
+fn copy(planes: &[f32]) -> Buffer {
+    let mut copy = Buffer::stale(planes.len());
+    copy.copy_from_slice(planes);
+    copy
 }
