@@ -7,15 +7,15 @@ use ::train::objective::Samples;
 use ::train::parallel::Team;
 use ::train::schedule::Timeline;
 use ::train::step::{Stepper, ready};
-use ::train::{noise, system};
-use anyhow::{Context, Result};
+use ::train::{checkpoint, noise, system};
+use anyhow::{Context, Result, ensure};
 use burn::tensor::{Device, Tensor};
 use clap::{Parser, ValueEnum};
 use datasets::points::Standardization;
 use rand::Rng;
 use residual_flows::{LogDetContext, ResidualFlow, gaussian};
 use serde::Serialize;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Instant;
 
@@ -35,6 +35,9 @@ struct Arguments {
     /// auto, cpu, cuda, cuda:N, wgpu or wgpu:N [default: `device` of the file]
     #[arg(long, value_name = "NAME")]
     device: Option<DeviceChoice>,
+    /// Evaluates, encodes and samples with the averaged weights of a checkpoint of this configuration instead of initial ones
+    #[arg(long, value_name = "FILE")]
+    checkpoint: Option<PathBuf>,
     /// Images of a batch
     #[arg(long, value_name = "N")]
     batch: std::num::NonZeroUsize,
@@ -164,7 +167,10 @@ fn measure(arguments: &Arguments) -> Result<Outcome> {
         outcome.peak_memory_bytes = system::peak_memory_bytes();
     }
     if [Part::Evaluate, Part::Encode, Part::Sample].into_iter().any(measures) {
-        model = ready(model);
+        model = ready(match &arguments.checkpoint {
+            Some(path) => trained(path, shape, &device)?,
+            None => model,
+        });
     }
     if measures(Part::Evaluate) {
         let context = LogDetContext { config: &config.log_det.eval, noise };
@@ -182,6 +188,14 @@ fn measure(arguments: &Arguments) -> Result<Outcome> {
     // Last, for its matrices not to count in the peak of memory.
     outcome.gemm_gflops = gemm_gflops(&device)?;
     Ok(outcome)
+}
+
+/// The averaged weights of a checkpoint of images of this shape.
+fn trained(path: &Path, shape: [usize; 3], device: &Device) -> Result<ResidualFlow> {
+    let model = checkpoint::load(path, device)?.average;
+    let found = model.image_shape();
+    ensure!(found == shape, "{}: is of images {found:?}, the configuration's are {shape:?}", path.display());
+    Ok(model)
 }
 
 /// The model after some steps, the median seconds of all but the first, and the parts of those.
