@@ -1,7 +1,8 @@
 //! `‖A x‖`, its gradient and `Aᵀ A x` for a convolution `A` on one image, from the side where it is narrow.
 //!
-//! With neighbourhoods `U` of the narrow image, `A x = U W`. A few columns of `U` and many of `W`: then the small matrices
-//! `W Wᵀ` and `Uᵀ U` give all that is asked for, and the wide image `A x` is never computed.
+//! With neighbourhoods `U` of the narrow image, `A x = U W`. Where `U` has fewer columns than rows, and `W` more of them, the
+//! small matrices `W Wᵀ` and `Uᵀ U` give all that is asked for, and the wide image `A x` is never computed. Elsewhere it is: of
+//! few pixels with many channels, it is what is small.
 
 use super::InstructionSet;
 use super::field::{Field, Taps, Window, inner_product};
@@ -24,6 +25,9 @@ pub(crate) struct NarrowMap {
     columns: Vec<usize>,
     hidden: Vec<usize>,
     gram: OnceLock<Packed>,
+    /// `Wᵀ` and `W`, from a pixel's neighbourhood to its features and back.
+    there: OnceLock<Packed>,
+    back: OnceLock<Packed>,
 }
 
 /// Which map `A` is.
@@ -57,7 +61,8 @@ impl NarrowMap {
             Side::Output => (outputs, inputs),
         };
         let columns = (0..taps).flat_map(|tap| narrow.iter().map(move |c| tap + c)).collect();
-        Self { field, window, side, channels: narrow.len(), weight, columns, hidden, gram: OnceLock::new() }
+        let [gram, there, back] = [(); 3].map(|()| OnceLock::new());
+        Self { field, window, side, channels: narrow.len(), weight, columns, hidden, gram, there, back }
     }
 
     fn n_columns(&self) -> usize {
@@ -76,6 +81,22 @@ impl NarrowMap {
     /// `W`, `[k² channels, hidden]`.
     fn matrix(&self) -> Vec<f32> {
         self.columns.iter().flat_map(|column| self.hidden.iter().map(move |hidden| self.weight[column + hidden])).collect()
+    }
+
+    /// Whether the matrices `W Wᵀ` and `Uᵀ U` are smaller than `A x`.
+    fn has_small_gram(&self) -> bool {
+        self.n_columns() <= self.field.pixels().min(self.hidden.len())
+    }
+
+    /// `A x` in panels, from `U`; and `‖A x‖²`.
+    fn image(&self, unfolded: &[f32]) -> (Buffer, f64) {
+        let there = self.there.get_or_init(|| Packed::gather(&self.weight, &self.hidden, &self.columns, 1.0));
+        let mut image = Buffer::stale(self.field.panels() * padded(self.hidden.len()) * PANEL);
+        let mut squares = 0.0;
+        there.product(InstructionSet::best(), unfolded, &mut image, self.field.pixels(), |_, rows| {
+            squares += inner_product(rows, rows);
+        });
+        (image, squares)
     }
 
     /// `W Wᵀ`, `[k² channels, k² channels]`.
@@ -111,16 +132,10 @@ impl NarrowMap {
             let image = self.pixel_image(x);
             return inner_product(&image, &image);
         }
-        if self.n_columns() <= self.field.pixels() {
-            return self.gram(x).1;
+        match self.has_small_gram() {
+            true => self.gram(x).1,
+            false => self.image(&self.unfolded(x)).1,
         }
-        let w = Packed::gather(&self.weight, &self.hidden, &self.columns, 1.0);
-        let mut image = Buffer::stale(self.field.panels() * padded(self.hidden.len()) * PANEL);
-        let mut squares = 0.0;
-        w.product(InstructionSet::best(), &self.unfolded(x), &mut image, self.field.pixels(), |_, rows| {
-            squares += inner_product(rows, rows);
-        });
-        squares
     }
 
     /// `Aᵀ A x` and `‖A x‖²`.
@@ -132,7 +147,13 @@ impl NarrowMap {
         }
         let (set, panels, n) = (InstructionSet::best(), self.field.panels(), self.n_columns());
         let mut product = Buffer::stale(panels * padded(n) * PANEL);
-        self.gram_matrix().product(set, &self.unfolded(x), &mut product, self.field.pixels(), |_, _| ());
+        let unfolded = self.unfolded(x);
+        if self.has_small_gram() {
+            self.gram_matrix().product(set, &unfolded, &mut product, self.field.pixels(), |_, _| ());
+        } else {
+            let back = self.back.get_or_init(|| Packed::gather(&self.weight, &self.columns, &self.hidden, 1.0));
+            back.product(set, &self.image(&unfolded).0, &mut product, self.field.pixels(), |_, _| ());
+        }
         let planes = self.field.fold(set, &self.window, self.side.taps()[1], &product, self.channels);
         let mut out = vec![0.0; x.len()];
         self.field.export(&planes, self.channels, &mut out);
@@ -155,14 +176,22 @@ impl NarrowMap {
         let u = self.unfolded(x);
         let mut exchanged = Buffer::stale(transposed_len(n, self.field.panels()));
         transpose(InstructionSet::best(), n, &u, &mut exchanged, self.field.pixels());
+        let mut gradient = vec![0.0; self.weight.len()];
+        if !self.has_small_gram() {
+            // `Uᵀ (U W)`
+            let (image, squares) = self.image(&u);
+            let mut sum = OuterSum::new(m, n);
+            sum.add(InstructionSet::best(), &image, &exchanged, self.field.pixels());
+            sum.scatter(&mut gradient, &self.hidden, &self.columns);
+            return (gradient, squares);
+        }
         let mut squares = OuterSum::new(n, n);
         squares.add(InstructionSet::best(), &u, &exchanged, self.field.pixels());
-        // `Uᵀ U W`
+        // `(Uᵀ U) W`
         let (squares, matrix) = (squares.matrix(), self.matrix());
         let product = matmul(View::new(&squares, [n, n]), View::new(&matrix, [n, m]));
         // `½‖A x‖²` is homogeneous in the weight, of degree two.
         let length = inner_product(&product, &matrix);
-        let mut gradient = vec![0.0; self.weight.len()];
         for (row, column) in product.chunks_exact(m).zip(&self.columns) {
             row.iter().zip(&self.hidden).for_each(|(value, hidden)| gradient[column + hidden] = *value);
         }

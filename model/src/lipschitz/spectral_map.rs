@@ -125,6 +125,8 @@ mod tests {
             (Form::Unfold, [7, 3, 3, 3], [5, 4]),
             (Form::Fold, [3, 9, 5, 5], [6, 7]),
             (Form::Fold, [2, 8, 3, 3], [40, 33]),
+            (Form::Fold, [2, 24, 3, 3], [40, 33]),
+            (Form::Unfold, [30, 2, 3, 3], [5, 4]),
             (Form::Unfold, [6, 5, 1, 1], [1, 1]),
         ];
         for (form, weight, image) in cases {
