@@ -85,6 +85,31 @@ fn roulettes_are_unbiased_and_truncation_is_not() {
     }
 }
 
+/// Rounding is seen apart from the estimator's noise, which is the same in all precisions.
+#[test]
+fn rounding_is_far_below_the_noise() {
+    let workshop = workshop();
+    workshop.json(&["--config", "board.toml", "--json", "--out", "run"]);
+    let arguments = ["estimator", CHECKPOINT, "--rounding", "--n", "20", "--draws", "200", "--out", "study"];
+    let printed = workshop.run(&arguments);
+    assert!(printed.status.success(), "{}", String::from_utf8_lossy(&printed.stderr));
+    let table = workshop.read("study/rounding.md");
+    assert_eq!(String::from_utf8_lossy(&printed.stdout), table);
+    let study: Value = workshop.read("study/rounding.json").parse().expect("JSON");
+    let measurements = study["measurements"].as_array().expect("a list");
+    assert_eq!(measurements.iter().map(|m| &m["precision"]).collect::<Vec<_>>(), ["f32", "bf16", "f16"]);
+    for (found, line) in measurements.iter().zip(table.lines().skip(2)) {
+        assert!(!is_biased(found) && line.starts_with(&format!("| {} |", found["precision"].as_str().unwrap_or(""))), "{line}");
+    }
+    let deviations: Vec<f64> = measurements.iter().map(|m| number(&m["rounding"], "deviation")).collect();
+    let noise = number(&measurements[0], "deviation");
+    // 24, 8 and 11 significant bits.
+    assert!(deviations[0] == 0.0 && deviations[2] > 0.0, "{deviations:?}");
+    assert!(deviations[1] > 3.0 * deviations[2] && deviations[1] < 0.02 * noise, "{deviations:?} {noise}");
+    let message = workshop.error(&["estimator", CHECKPOINT, "--rounding", "--terms", "2"]);
+    assert!(message.contains("--rounding"), "{message}");
+}
+
 #[test]
 fn initial_weights_are_studied_and_mistakes_are_named() {
     let workshop = workshop();

@@ -7,8 +7,9 @@ use std::fmt;
 /// In what precision the series' products with the Jacobian are computed: activations' slopes, weights and vectors are
 /// rounded to it. Sums over them, and all else of the value and the gradient, stay in single precision.
 ///
-/// What rounding changes is far below what the estimate varies by, while cards compute such products several times as fast.
-/// The CPU has no kernels of its own for them and becomes slower.
+/// What rounding changes in one estimate is far below what estimates vary by, but it has a mean that no number of draws takes
+/// away (measured in `experiments/estimator.md`). Cards compute such products several times as fast. The CPU has no kernels
+/// of its own for them and becomes slower.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum SeriesPrecision {
@@ -22,6 +23,9 @@ pub enum SeriesPrecision {
 }
 
 impl SeriesPrecision {
+    /// All but single precision.
+    pub const REDUCED: [Self; 2] = [Self::Bf16, Self::F16];
+
     /// The type that vectors are rounded to, if it is another than theirs.
     pub(crate) fn reduced(self) -> Option<FloatDType> {
         match self {

@@ -3,17 +3,19 @@
 use super::{Compute, report};
 use ::train::config::{Config, Source};
 use ::train::data::{self, DataSet, tensor};
-use ::train::estimators::{self, BEYOND, Estimator, Measurement, Study};
+use ::train::estimators::{self, BEYOND, Estimator, Measurement, Rounding, Study};
+use ::train::plot::Plot;
 use ::train::progress::Progress;
 use ::train::{atomic, checkpoint, fit, step};
 use anyhow::{Context, Result, ensure};
 use burn::tensor::Device;
 use clap::Args;
 use datasets::Split;
+use residual_flows::log_det::SeriesPrecision;
 use residual_flows::{LogDetConfig, ResidualFlow};
 use serde::Serialize;
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// Measures estimators of log-determinants against the exact value: bias, variance and cost
 #[derive(Args)]
@@ -36,10 +38,14 @@ pub struct EstimatorStudy {
     /// Expected numbers of terms, rising
     #[arg(long, value_name = "N,...", value_delimiter = ',', default_values_t = [2, 4, 6, 10, 20])]
     terms: Vec<usize>,
+    /// Instead measures the estimator of [log_det.train] in every precision of its products that the device computes in
+    #[arg(long, conflicts_with = "terms")]
+    rounding: bool,
     /// Decides the draws
     #[arg(long, default_value_t = 0)]
     seed: u64,
-    /// Also writes estimator.md (the table), estimator.json, bias.svg and deviation.svg to a directory
+    /// Also writes estimator.md (the table), estimator.json, bias.svg and deviation.svg to a directory; of rounding,
+    /// rounding.md and rounding.json
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
     #[command(flatten)]
@@ -50,8 +56,8 @@ pub struct EstimatorStudy {
 }
 
 #[derive(Serialize)]
-struct Outcome {
-    measurements: Vec<Measurement>,
+struct Outcome<M> {
+    measurements: Vec<M>,
     /// Mean log-determinant of the samples, nats.
     exact_mean: f64,
     exact_seconds: f64,
@@ -74,37 +80,52 @@ impl EstimatorStudy {
             self.terms
         );
         let device = self.compute.device()?;
-        let (model, test) = self.open(&device)?;
+        let (model, test, training) = self.open(&device)?;
         LogDetConfig::exact().validate_size(model.latent_dimensions())?;
         let samples = tensor(test.batches.eval_batch(0)?, &device);
         let n = self.n.min(samples.dims()[0]);
         let study = Study::new(&model, samples.narrow(0, 0, n), self.seed, self.draws)?;
-
-        let all = Estimator::with_terms(&self.terms);
-        let mut progress = Progress::new("estimators", all.len() as u64);
-        let mut measurements = Vec::with_capacity(all.len());
-        for estimator in all {
-            measurements.push(study.measure(estimator)?);
-            progress.set(measurements.len() as u64, &format!("{estimator:?}"));
+        if self.rounding {
+            let outcome = self.outcome(&study, n, measure_rounding(&study, &training, &device)?);
+            let text = lines(&outcome, &estimators::rounding_table(&outcome.measurements));
+            return self.hand_out(&outcome, "rounding", &text, &[]);
         }
-        drop(progress);
-        let (exact_mean, exact_seconds) = (study.exact_mean(), study.exact_seconds);
-        let &Self { draws, seed, .. } = &self;
-        let outcome = Outcome { measurements, exact_mean, exact_seconds, samples: n, draws, seed, model: self.model };
-        if let Some(dir) = &self.out {
-            write(&outcome, dir)?;
-        }
-        report(self.json, &outcome, || lines(&outcome))
+        let outcome = self.outcome(&study, n, measure_all(&study, &self.terms)?);
+        let measurements = &outcome.measurements;
+        let plots =
+            [("bias.svg", estimators::bias_plot(measurements)), ("deviation.svg", estimators::deviation_plot(measurements))];
+        self.hand_out(&outcome, "estimator", &lines(&outcome, &estimators::table(measurements)), &plots)
     }
 
-    /// The model ready for use, and its test data in batches of the size that is asked for.
-    fn open(&self, device: &Device) -> Result<(ResidualFlow, DataSet)> {
+    fn outcome<M>(&self, study: &Study, samples: usize, measurements: Vec<M>) -> Outcome<M> {
+        let (exact_mean, exact_seconds) = (study.exact_mean(), study.exact_seconds);
+        let &Self { draws, seed, .. } = self;
+        Outcome { measurements, exact_mean, exact_seconds, samples, draws, seed, model: self.model.clone() }
+    }
+
+    /// Prints the outcome, and writes it if a directory was named.
+    fn hand_out<M: Serialize>(&self, outcome: &Outcome<M>, name: &str, text: &str, plots: &[(&str, Plot)]) -> Result<()> {
+        if let Some(dir) = &self.out {
+            std::fs::create_dir_all(dir).with_context(|| format!("cannot make the directory {}", dir.display()))?;
+            let write = |name: &str, text: &str| atomic::write(&dir.join(name), |out| Ok(out.write_all(text.as_bytes())?));
+            write(&format!("{name}.md"), &format!("{text}\n"))?;
+            write(&format!("{name}.json"), &serde_json::to_string_pretty(outcome)?)?;
+            for (name, plot) in plots {
+                write(name, &plot.svg((800, 500))?)?;
+            }
+        }
+        report(self.json, outcome, || text.into())
+    }
+
+    /// The model ready for use, its test data in batches of the size that is asked for, and the estimator of its training.
+    fn open(&self, device: &Device) -> Result<(ResidualFlow, DataSet, LogDetConfig)> {
         if self.model.extension().is_some_and(|extension| extension == "toml") {
             let (mut config, source) = Config::load(&self.model, &self.set)?;
             config.data.relocate(self.data.clone());
             config.run.eval_batch_size = self.n;
             let [train, test] = data::open_both(&config, &source)?;
-            return Ok((step::ready(fit::initial_model(&config, &source, &train, device)?), test));
+            let model = fit::initial_model(&config, &source, &train, device)?;
+            return Ok((step::ready(model), test, config.log_det.train));
         }
         ensure!(self.set.is_empty(), "--set goes with a configuration; {} has its settings", self.model.display());
         let checkpoint = checkpoint::load(&self.model, device)?;
@@ -113,31 +134,35 @@ impl EstimatorStudy {
         config.run.eval_batch_size = self.n;
         let source = Source::new(self.model.display().to_string(), String::new(), Vec::new());
         let test = data::open(&config, &source, Split::Test).context("the data set (--data says where it is)")?;
-        Ok((step::ready(checkpoint.average), test))
+        Ok((step::ready(checkpoint.average), test, config.log_det.train))
     }
 }
 
-fn write(outcome: &Outcome, dir: &Path) -> Result<()> {
-    std::fs::create_dir_all(dir).with_context(|| format!("cannot make the directory {}", dir.display()))?;
-    let measurements = &outcome.measurements;
-    for (name, text) in [
-        ("estimator.md", format!("{}\n", lines(outcome))),
-        ("estimator.json", serde_json::to_string_pretty(outcome)?),
-        ("bias.svg", estimators::bias_plot(measurements).svg((800, 500))?),
-        ("deviation.svg", estimators::deviation_plot(measurements).svg((800, 500))?),
-    ] {
-        atomic::write(&dir.join(name), |out| Ok(out.write_all(text.as_bytes())?))?;
-    }
-    Ok(())
+/// All estimators with these expected numbers of terms.
+fn measure_all(study: &Study, terms: &[usize]) -> Result<Vec<Measurement>> {
+    let all = Estimator::with_terms(terms);
+    let mut progress = Progress::new("estimators", all.len() as u64);
+    let measure = |(index, estimator): (usize, Estimator)| {
+        let measured = study.measure(estimator);
+        progress.set(index as u64 + 1, &format!("{estimator:?}"));
+        measured
+    };
+    all.into_iter().enumerate().map(measure).collect()
 }
 
-fn lines(outcome: &Outcome) -> String {
+/// One estimator in the precisions of a device.
+fn measure_rounding(study: &Study, config: &LogDetConfig, device: &Device) -> Result<Vec<Rounding>> {
+    let in_precision = |&series_precision: &_| LogDetConfig { series_precision, ..config.clone() };
+    let of_device = |precision: &_| in_precision(precision).validate_device(device).is_ok();
+    study.measure_rounding(config, &SeriesPrecision::REDUCED.into_iter().filter(of_device).collect::<Vec<_>>())
+}
+
+fn lines<M>(outcome: &Outcome<M>, table: &str) -> String {
     let Outcome { exact_mean, exact_seconds, samples, draws, seed, .. } = outcome;
     format!(
-        "{}\n{samples} samples with a mean log-determinant of {exact_mean:.4} nats, exactly, in {:.1} milliseconds; {draws} draws \
-         of each estimator, seed {seed}. Bias with its standard error; standard deviation of one sample's estimate; time of one \
-         estimate of all samples.",
-        estimators::table(&outcome.measurements),
+        "{table}\n{samples} samples with a mean log-determinant of {exact_mean:.4} nats, exactly, in {:.1} milliseconds; {draws} \
+         draws of each estimator, seed {seed}. Bias with its standard error; standard deviation of one sample's estimate; time of \
+         one estimate of all samples.",
         1e3 * exact_seconds
     )
 }

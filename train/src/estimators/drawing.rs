@@ -11,8 +11,8 @@ pub fn bias_plot(measurements: &[Measurement]) -> Plot {
     let series = Sum::ALL.into_iter().enumerate().map(|(colour, sum)| {
         let of_sum = select(measurements, sum, Traces::Rademacher);
         Series {
-            bars: of_sum.iter().map(|m| 4.0 * m.standard_error).collect(),
-            ..Series::line(sum.name(), colour, points(&of_sum, |m| m.bias))
+            bars: of_sum.iter().map(|m| 4.0 * m.errors.standard_error).collect(),
+            ..Series::line(sum.name(), colour, points(&of_sum, |m| m.errors.bias))
         }
     });
     Plot { x_label: X_LABEL, y_label: "bias of the log-determinant, nats".into(), series: series.collect() }
@@ -23,7 +23,7 @@ pub fn deviation_plot(measurements: &[Measurement]) -> Plot {
     let all = Traces::ALL.into_iter().flat_map(|traces| Sum::ALL.map(|sum| (sum, traces)));
     let series = all.enumerate().map(|(colour, (sum, traces))| {
         let label = format!("{}, {}", sum.name(), traces.name());
-        Series::line(label, colour, points(&select(measurements, sum, traces), |m| m.deviation))
+        Series::line(label, colour, points(&select(measurements, sum, traces), |m| m.errors.deviation))
     });
     Plot { x_label: X_LABEL, y_label: "standard deviation, nats".into(), series: series.collect() }
 }

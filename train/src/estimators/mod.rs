@@ -8,8 +8,8 @@ mod study;
 mod table;
 
 pub use drawing::{bias_plot, deviation_plot};
-pub use study::{Measurement, Study};
-pub use table::table;
+pub use study::{Errors, Measurement, Rounding, Study};
+pub use table::{rounding_table, table};
 
 use residual_flows::LogDetConfig;
 use residual_flows::log_det::{Method, Probe, TermCount, Trace};
