@@ -139,9 +139,8 @@ impl Loss {
         let mut measured =
             Measured { classes, log_prob: classes.map_or(0.0, |stats| -stats.cross_entropy), ..Default::default() };
         if let Some(log_prob) = outputs.log_prob {
-            measured.log_prob = mean(log_prob.total())?;
-            measured.log_pz = mean(log_prob.log_pz)?;
-            measured.log_det = mean(log_prob.log_det)?;
+            let vectors = [log_prob.total(), log_prob.log_pz, log_prob.log_det];
+            [measured.log_prob, measured.log_pz, measured.log_det] = means(vectors)?;
         }
         Ok(measured)
     }
@@ -173,10 +172,15 @@ impl Measured {
     }
 }
 
-/// The mean of a vector, computed in double precision.
-fn mean(values: Tensor<1>) -> Result<f64> {
-    let values = values.try_into_vec_as::<f32>().context("cannot read a result from the device")?;
-    Ok(values.iter().map(|&value| f64::from(value)).sum::<f64>() / values.len() as f64)
+/// The means of vectors of one length, computed in double precision from one reading of the device.
+fn means<const N: usize>(vectors: [Tensor<1>; N]) -> Result<[f64; N]> {
+    let rows: Tensor<2> = Tensor::stack(vectors.into(), 0);
+    let length = rows.dims()[1];
+    let values = rows.try_into_vec_as::<f32>().context("cannot read a result from the device")?;
+    Ok(std::array::from_fn(|row| {
+        let row = &values[row * length..][..length];
+        row.iter().map(|&value| f64::from(value)).sum::<f64>() / length as f64
+    }))
 }
 
 #[cfg(test)]
