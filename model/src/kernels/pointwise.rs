@@ -91,6 +91,7 @@ fn fma<const FMA: bool>(a: f32, b: f32, c: f32) -> f32 {
 }
 
 /// `2^x` for `|x| ≤ 126`, beyond that the nearest such, without branches or calls.
+#[expect(clippy::approx_constant, reason = "a coefficient of a fitted polynomial, near ln 2 but not that")]
 #[inline(always)]
 fn exp2<const FMA: bool>(x: f32) -> f32 {
     let x = x.clamp(-126.0, 126.0);
