@@ -237,17 +237,25 @@ fn fold_body<const FMA: bool>(field: &Field, window: &Window, taps: Taps, source
 
 /// `⟨a, b⟩`, in single precision over short runs.
 pub(crate) fn inner_product(a: &[f32], b: &[f32]) -> f64 {
+    dispatch!(InstructionSet::best(), inner_product_body, (a: &[f32], b: &[f32]) -> f64)
+}
+
+#[inline(always)]
+fn inner_product_body<const FMA: bool>(a: &[f32], b: &[f32]) -> f64 {
     const LANES: usize = 16;
-    let run = |(a, b): (&[f32], &[f32])| {
+    let mut sum = 0.0;
+    for (a, b) in a.chunks(64 * LANES).zip(b.chunks(64 * LANES)) {
         let ((a, a_rest), (b, b_rest)) = (a.as_chunks::<LANES>(), b.as_chunks::<LANES>());
         let mut lanes = [0f32; LANES];
         for (a, b) in a.iter().zip(b) {
-            lanes.iter_mut().zip(a.iter().zip(b)).for_each(|(lane, (a, b))| *lane += a * b);
+            for (lane, (a, b)) in lanes.iter_mut().zip(a.iter().zip(b)) {
+                *lane = if FMA { a.mul_add(*b, *lane) } else { a * b + *lane };
+            }
         }
-        lanes.iter_mut().zip(a_rest.iter().zip(b_rest)).for_each(|(lane, (a, b))| *lane += a * b);
-        f64::from(lanes.iter().sum::<f32>())
-    };
-    a.chunks(64 * LANES).zip(b.chunks(64 * LANES)).map(run).sum()
+        let rest: f32 = a_rest.iter().zip(b_rest).map(|(a, b)| a * b).sum();
+        sum += f64::from(lanes.iter().sum::<f32>() + rest);
+    }
+    sum
 }
 
 #[cfg(test)]
