@@ -108,7 +108,9 @@ impl OuterSum {
 
     /// Adds another sum of the same shape.
     pub fn merge(&mut self, other: &Self) {
-        self.values.iter_mut().zip(other.values.iter()).for_each(|(sum, value)| *sum += value);
+        const PIECE: usize = 1 << 14;
+        let pieces = self.values.par_chunks_mut(PIECE).zip(other.values.par_chunks(PIECE));
+        pieces.for_each(|(sums, values)| sums.iter_mut().zip(values).for_each(|(sum, value)| *sum += value));
     }
 
     /// Writes the element in row `i` and column `j` to `out[rows[i] + columns[j]]`.

@@ -67,13 +67,14 @@ impl<'a> Cut<'a> {
             Shape { field, first, last }
         };
         let largest = units[0].len();
-        let bands = (n_sums / n_units).max(1);
-        Self { net, grid, units, shapes: [shape(largest), shape((largest - 1).max(1))], n_parts, bands }
+        let shapes = [shape(largest), shape((largest - 1).max(1))];
+        let n_blocks = shapes[0].field.panels().div_ceil(block_panels(net));
+        let bands = (n_sums / n_units).clamp(1, n_blocks.max(1));
+        Self { net, grid, units, shapes, n_parts, bands }
     }
 
     pub fn unit(&self, images: Range<usize>) -> Unit<'_> {
         let Shape { field, first, last } = &self.shapes[self.shapes[0].field.images() - images.len()];
-        let [least, most] = BLOCK_PANELS;
         Unit {
             net: self.net,
             field,
@@ -81,7 +82,7 @@ impl<'a> Cut<'a> {
             last,
             // With enough units for every thread their blocks need not be spread.
             at_a_time: if self.units.len() >= 4 * rayon::current_num_threads() { usize::MAX } else { 1 },
-            block_panels: (BLOCK_VALUES / PANEL / self.net.widest()).clamp(least, most),
+            block_panels: block_panels(self.net),
             bands: self.bands,
         }
     }
@@ -107,6 +108,11 @@ impl<'a> Cut<'a> {
         let slices = split(values, lengths);
         parts.into_iter().zip(slices).collect()
     }
+}
+
+fn block_panels(net: &FusedNet) -> usize {
+    let [least, most] = BLOCK_PANELS;
+    (BLOCK_VALUES / PANEL / net.widest()).clamp(least, most)
 }
 
 /// Consecutive pieces of these lengths.

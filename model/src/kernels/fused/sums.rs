@@ -2,7 +2,6 @@
 
 use super::{FusedLayer, FusedNet};
 use crate::kernels::matrix::{OuterSum, padded};
-use rayon::prelude::*;
 
 /// See the [module](self).
 pub(super) struct Sums {
@@ -31,7 +30,7 @@ impl Sums {
         let mut parts = parts.into_iter();
         let mut total = parts.next().expect("a batch has at least one part");
         for part in parts {
-            total.weights.par_iter_mut().zip(&part.weights).for_each(|(sum, other)| sum.merge(other));
+            total.weights.iter_mut().zip(&part.weights).for_each(|(sum, other)| sum.merge(other));
             for (sum, other) in total.biases.iter_mut().flatten().zip(part.biases.iter().flatten()) {
                 *sum += other;
             }
