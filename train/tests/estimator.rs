@@ -48,16 +48,26 @@ fn is_biased(measurement: &Value) -> bool {
     number(measurement, "bias").abs() > 4.0 * number(measurement, "standard_error") + 1e-5
 }
 
-#[test]
-fn roulettes_are_unbiased_and_truncation_is_not() {
+/// With a trained model.
+fn trained() -> Workshop {
     let workshop = workshop();
     workshop.json(&["--config", "board.toml", "--json", "--out", "run"]);
-    let arguments = ["estimator", CHECKPOINT, "--n", "20", "--draws", "300", "--terms", "2,6", "--out", "study"];
-    let printed = workshop.run(&arguments);
+    workshop
+}
+
+/// The table and the numbers that the command leaves in files of this name; it prints the table.
+fn studied(workshop: &Workshop, settings: &[&str], name: &str) -> (String, Value) {
+    let printed = workshop.run(&[&["estimator", CHECKPOINT, "--out", "study"], settings].concat());
     assert!(printed.status.success(), "{}", String::from_utf8_lossy(&printed.stderr));
-    let table = workshop.read("study/estimator.md");
+    let table = workshop.read(&format!("study/{name}.md"));
     assert_eq!(String::from_utf8_lossy(&printed.stdout), table);
-    let study: Value = workshop.read("study/estimator.json").parse().expect("JSON");
+    (table, workshop.read(&format!("study/{name}.json")).parse().expect("JSON"))
+}
+
+#[test]
+fn roulettes_are_unbiased_and_truncation_is_not() {
+    let workshop = trained();
+    let (table, study) = studied(&workshop, &["--n", "20", "--draws", "300", "--terms", "2,6"], "estimator");
     let measurements = study["measurements"].as_array().expect("a list");
     assert_eq!((measurements.len(), number(&study, "samples"), number(&study, "draws")), (18, 20.0, 300.0));
     assert_eq!(table.lines().filter(|line| line.starts_with("| ")).count(), 2 + 18, "{table}");
@@ -88,14 +98,8 @@ fn roulettes_are_unbiased_and_truncation_is_not() {
 /// Rounding is seen apart from the estimator's noise, which is the same in all precisions.
 #[test]
 fn rounding_is_far_below_the_noise() {
-    let workshop = workshop();
-    workshop.json(&["--config", "board.toml", "--json", "--out", "run"]);
-    let arguments = ["estimator", CHECKPOINT, "--rounding", "--n", "20", "--draws", "200", "--out", "study"];
-    let printed = workshop.run(&arguments);
-    assert!(printed.status.success(), "{}", String::from_utf8_lossy(&printed.stderr));
-    let table = workshop.read("study/rounding.md");
-    assert_eq!(String::from_utf8_lossy(&printed.stdout), table);
-    let study: Value = workshop.read("study/rounding.json").parse().expect("JSON");
+    let workshop = trained();
+    let (table, study) = studied(&workshop, &["--rounding", "--n", "20", "--draws", "200"], "rounding");
     let measurements = study["measurements"].as_array().expect("a list");
     assert_eq!(measurements.iter().map(|m| &m["precision"]).collect::<Vec<_>>(), ["f32", "bf16", "f16"]);
     for (found, line) in measurements.iter().zip(table.lines().skip(2)) {

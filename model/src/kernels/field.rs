@@ -10,6 +10,7 @@
 use super::InstructionSet;
 use super::instruction_set::dispatch;
 use super::matrix::padded;
+use super::pointwise::fma;
 use super::pool::Buffer;
 use super::tile::PANEL;
 use rayon::prelude::*;
@@ -249,7 +250,7 @@ fn inner_product_body<const FMA: bool>(a: &[f32], b: &[f32]) -> f64 {
         let mut lanes = [0f32; LANES];
         for (a, b) in a.iter().zip(b) {
             for (lane, (a, b)) in lanes.iter_mut().zip(a.iter().zip(b)) {
-                *lane = if FMA { a.mul_add(*b, *lane) } else { a * b + *lane };
+                *lane = fma::<FMA>(*a, *b, *lane);
             }
         }
         let rest: f32 = a_rest.iter().zip(b_rest).map(|(a, b)| a * b).sum();

@@ -27,7 +27,7 @@ mod tile;
 mod transpose;
 
 pub(crate) use field::inner_product;
-pub(crate) use fused::{FusedGradients, FusedLayer, FusedNet, Grid, Linearized, TapSide, Terms, ValueTerms};
+pub(crate) use fused::{FusedGradients, FusedLayer, FusedNet, Grid, Linearized, TapSide, Terms, ValueTerms, term_weight};
 pub(crate) use gram::{NarrowMap, Side};
 pub(crate) use instruction_set::InstructionSet;
 pub(crate) use pointwise::Phi;

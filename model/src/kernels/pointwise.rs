@@ -85,8 +85,9 @@ impl Pointwise for Elu {
     }
 }
 
+/// `a b + c`, fused where the instruction set does that.
 #[inline(always)]
-fn fma<const FMA: bool>(a: f32, b: f32, c: f32) -> f32 {
+pub(super) fn fma<const FMA: bool>(a: f32, b: f32, c: f32) -> f32 {
     if FMA { a.mul_add(b, c) } else { a * b + c }
 }
 

@@ -2,7 +2,8 @@
 
 use super::GradientForm;
 use super::draw::{Estimate, Products};
-use super::series::{sign, weight};
+use super::series::sign;
+use crate::kernels::term_weight;
 use crate::linear_algebra::Lu;
 use crate::tensor::{from_vec, to_vec};
 use burn::tensor::{Device, Tensor};
@@ -146,7 +147,7 @@ fn sample_series(jacobian: &[f64], n: usize, coefficients: &[f64], gradient: Opt
             add(&mut sample.adjoint, &power, sign(index) * coefficient);
         }
         power = multiply(&power, jacobian, n);
-        sample.log_det += weight(k, coefficient) * power.iter().step_by(n + 1).sum::<f64>();
+        sample.log_det += term_weight(k, coefficient) * power.iter().step_by(n + 1).sum::<f64>();
         if gradient == Some(GradientForm::Neumann) {
             add(&mut sample.adjoint, &power, sign(k) * coefficient);
         }

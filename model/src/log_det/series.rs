@@ -1,14 +1,9 @@
 //! The power series with Hutchinson's trace estimate: its value and its gradient's vectors from chains of products.
 
 use super::draw::{Estimate, Products};
-use crate::kernels::ValueTerms;
+use crate::kernels::{ValueTerms, term_weight};
 use crate::tensor::{from_vec, to_vec};
 use burn::tensor::Tensor;
-
-/// `(-1)^{k+1}/k · c_k`: the weight of `tr(Jᵏ)` in the value.
-pub(super) fn weight(k: usize, coefficient: f64) -> f64 {
-    sign(k + 1) * coefficient / k as f64
-}
 
 /// `(-1)ᵏ`
 pub(super) fn sign(k: usize) -> f64 {
@@ -25,7 +20,7 @@ fn chain(probe: &Tensor<4>, coefficients: &[f64], products: &Products, mut each:
         u = (products.vjp)(u);
         each(k, &u);
         let trace: Tensor<1> = (u.clone() * probe.clone()).sum_dims_squeeze(&[1, 2, 3]);
-        log_det = log_det + trace * weight(k, coefficient);
+        log_det = log_det + trace * term_weight(k, coefficient);
     }
     log_det
 }
@@ -51,7 +46,7 @@ pub(super) fn value(probe: &Tensor<4>, terms: ValueTerms, products: &Products) -
 /// The weights of the chain's terms for kernels that run it themselves: in the value, and in the Neumann gradient.
 pub(super) fn weights(coefficients: &[f64]) -> (Vec<f64>, Vec<f64>) {
     let terms = || coefficients.iter().enumerate().map(|(index, &coefficient)| (index + 1, coefficient));
-    (terms().map(|(k, c)| weight(k, c)).collect(), terms().map(|(k, c)| sign(k) * c).collect())
+    (terms().map(|(k, c)| term_weight(k, c)).collect(), terms().map(|(k, c)| sign(k) * c).collect())
 }
 
 /// With the Neumann gradient: one pair `(w, v)`, `w = Σ_{k≥0} (-1)ᵏ c_k u_k` with `c_0 = 1`.
@@ -68,7 +63,7 @@ pub(super) fn neumann(probe: &Tensor<4>, coefficients: &[f64], products: &Produc
 pub(super) fn basic(probe: &Tensor<4>, coefficients: &[f64], products: &Products) -> Estimate {
     let mut u = vec![probe.clone()];
     let log_det = chain(probe, coefficients, products, |_, next| u.push(next.clone()));
-    let a = |k: usize| weight(k, coefficients[k - 1]);
+    let a = |k: usize| term_weight(k, coefficients[k - 1]);
     let n = coefficients.len();
     if n == 0 {
         return Estimate { log_det, pairs: vec![(probe.zeros_like(), probe.clone())] };

@@ -12,7 +12,7 @@ mod unit;
 
 pub(crate) use cut::Grid;
 pub(crate) use layer::{FusedLayer, TapSide};
-pub(crate) use terms::{Terms, ValueTerms};
+pub(crate) use terms::{Terms, ValueTerms, term_weight};
 
 use super::InstructionSet;
 use super::pointwise::Phi;

@@ -8,6 +8,12 @@ pub(crate) struct Terms<'a> {
     pub gradient: &'a [f64],
 }
 
+/// `(-1)^{k+1}/k · c_k`: the weight of `tr(Jᵏ)`, or of its estimate `⟨u_k, v⟩`, in the value.
+pub(crate) fn term_weight(k: usize, coefficient: f64) -> f64 {
+    let sign = if k.is_multiple_of(2) { -1.0 } else { 1.0 };
+    sign * coefficient / k as f64
+}
+
 /// The terms of a value alone, `Σ_k (-1)^{k+1}/k · c_k ⟨u_k, v⟩`: exact ones with `c_k = 1`, then those of the roulette.
 ///
 /// Each sample has as many exact terms as it needs: where the Jacobian's spectral norm is at most `L`, the terms after the
@@ -58,9 +64,8 @@ impl SampleValue<'_> {
             return;
         }
         let c = self.exact.map_or(1.0, |exact| self.terms.roulette[self.taken - exact]);
-        let sign = if self.taken.is_multiple_of(2) { 1.0 } else { -1.0 };
         self.taken += 1;
-        self.value += sign * c / self.taken as f64 * dot;
+        self.value += term_weight(self.taken, c) * dot;
         if self.exact.is_none() {
             self.end_exact_terms(square);
         }
