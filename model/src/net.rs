@@ -377,7 +377,7 @@ mod tests {
     fn both_paths_agree() {
         let device = Device::flex();
         let mut rng = NoiseKey::new(21, [0, 0]).stream(0);
-        let cases: [(&[usize], _, _, usize, [usize; 4]); 8] = [
+        let cases: [(&[usize], _, _, usize, [usize; 4]); 12] = [
             (&[3, 1, 3], ActivationKind::LipSwish, true, 20, [3, 4, 6, 5]),
             (&[3, 1, 3], ActivationKind::Elu, false, 33, [2, 1, 17, 9]),
             (&[5, 1, 1, 3], ActivationKind::LipSwish, false, 7, [2, 3, 4, 4]),
@@ -388,6 +388,11 @@ mod tests {
             // More pixels than one block, and a last block that is not full; several units of images.
             (&[3, 1, 3], ActivationKind::LipSwish, true, 20, [5, 2, 31, 29]),
             (&[3, 1, 5], ActivationKind::Elu, true, 9, [41, 3, 5, 7]),
+            // By quads: one group of them, several to a unit, several units and blocks; a last group that is not full.
+            (&[3, 1, 3], ActivationKind::LipSwish, true, 20, [1, 8, 16, 8]),
+            (&[3, 1, 3], ActivationKind::LipSwish, false, 36, [6, 12, 8, 8]),
+            (&[3, 3], ActivationKind::Elu, true, 12, [5, 8, 32, 24]),
+            (&[3, 1, 1, 3], ActivationKind::LipSwish, true, 8, [3, 16, 30, 8]),
         ];
         for (kernels, activation, preactivation, hidden, dims) in cases {
             let [_, c, h, w] = dims;
@@ -453,9 +458,16 @@ mod tests {
     #[test]
     fn results_do_not_depend_on_the_number_of_threads() {
         let device = Device::flex();
-        let config = ContractiveNetConfig::new([2, 24, 24], 32);
-        let net = config.init(&mut NoiseKey::new(1, [0, 0]).stream(0), &device);
-        let x = net.import(gaussian([4, 2, 24, 24], &mut NoiseKey::new(2, [0, 0]).stream(0), &device));
+        // By pixels and by quads.
+        for channels in [2, 12] {
+            let config = ContractiveNetConfig::new([channels, 24, 16], 32);
+            let net = config.init(&mut NoiseKey::new(1, [0, 0]).stream(0), &device);
+            let x = net.import(gaussian([4, channels, 24, 16], &mut NoiseKey::new(2, [0, 0]).stream(0), &device));
+            do_not_depend_on_the_number_of_threads(&net, &x);
+        }
+    }
+
+    fn do_not_depend_on_the_number_of_threads(net: &ContractiveNet, x: &Tensor<4>) {
         let run = |threads: usize| {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("a pool of threads");
             pool.install(|| {

@@ -1,11 +1,11 @@
 //! A few images together, channel by channel, and their pixels' neighbourhoods.
 //!
-//! Images lie in planes, `[channel, plane]`: the pixels of all images one after the other between margins of zeros. A tap
-//! of a `k×k` kernel is then a shift of a plane, and a mask that keeps what stays inside its image.
+//! Images lie in planes, `[plane, cell]`: the cells of all images one after the other between margins of zeros. A cell is a
+//! pixel and a channel one plane, or a cell is a quad of 2×2 pixels and a channel four planes, one for each place in the quad.
+//! What stands beside a cell is then a shift of a plane, and a mask that keeps what is inside the cell's image.
 //!
-//! With taps `t ∈ {-r..r}²` (`r = k/2`), features `(t, c)`, and `s` either +1 or -1:
-//! `unfold(x)[p, (t, c)] = x[p + s t, c]` and `fold(m)[p, c] = Σ_t m[p + s t, (t, c)]`, zero outside of the image.
-//! `fold` with one sign is the transpose of `unfold` with the other.
+//! A window has taps: those of a `k×k` kernel around a pixel, `t ∈ {-r..r}²` with `r = k/2`, or the 4×4 pixels around a quad.
+//! `unfold(x)[cell, (t, c)]` is channel `c` of the pixel at tap `t`, zero outside of the image; `fold` is its transpose.
 
 use super::InstructionSet;
 use super::instruction_set::dispatch;
@@ -16,29 +16,54 @@ use super::tile::PANEL;
 use rayon::prelude::*;
 use std::ops::Range;
 
-/// The sign `s` of the taps.
-#[derive(Clone, Copy, PartialEq, Eq)]
+/// The sign of a kernel's taps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Taps {
     Forward,
     Mirrored,
 }
 
+/// What a field is made of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Cell {
+    Pixel,
+    /// 2×2 pixels, of images with even sides.
+    Quad,
+}
+
+impl Cell {
+    /// Pixels along each side.
+    fn side(self) -> usize {
+        match self {
+            Cell::Pixel => 1,
+            Cell::Quad => 2,
+        }
+    }
+
+    /// Its pixels, and planes of a channel.
+    pub fn pixels(self) -> usize {
+        self.side() * self.side()
+    }
+}
+
 /// Images of one size.
 #[derive(Debug)]
 pub(super) struct Field {
+    cell: Cell,
     images: usize,
+    /// Of an image, in cells.
     height: usize,
     width: usize,
-    /// Zeros before and after the pixels of a plane.
+    /// Zeros before and after the cells of a plane.
     margin: usize,
 }
 
-/// A kernel's taps over a field.
+/// Taps over a field.
 #[derive(Debug)]
 pub(super) struct Window {
     taps: Vec<Tap>,
-    padded_pixels: usize,
-    /// `[tap, pixel]`: all bits set where the pixel's tap is inside the image.
+    padded_cells: usize,
+    /// `[tap, cell]`: all bits set where the cell's tap is inside the image.
     masks: Vec<u32>,
 }
 
@@ -46,72 +71,110 @@ pub(super) struct Window {
 struct Tap {
     dy: isize,
     dx: isize,
-    /// From a pixel to its neighbour.
+    /// From a cell to its neighbour.
     shift: isize,
+    /// The place in the quad.
+    phase: usize,
 }
 
 impl Field {
-    /// For kernels of at most this size.
-    pub fn new(images: usize, [height, width]: [usize; 2], kernel: usize) -> Self {
+    /// Of images of this size, for windows that reach as far as a kernel of this size around a cell.
+    pub fn new(cell: Cell, images: usize, size: [usize; 2], kernel: usize) -> Self {
+        let [height, width] = size.map(|side| side / cell.side());
         let reach = (kernel / 2) * (width + 1);
-        Self { images, height, width, margin: reach.next_multiple_of(PANEL) }
+        Self { cell, images, height, width, margin: reach.next_multiple_of(PANEL) }
+    }
+
+    pub fn cell(&self) -> Cell {
+        self.cell
     }
 
     pub fn images(&self) -> usize {
         self.images
     }
 
-    fn image_pixels(&self) -> usize {
+    fn image_cells(&self) -> usize {
         self.height * self.width
     }
 
-    pub fn pixels(&self) -> usize {
-        self.images * self.image_pixels()
+    pub fn cells(&self) -> usize {
+        self.images * self.image_cells()
     }
 
+    /// Panels of cells.
     pub fn panels(&self) -> usize {
-        self.pixels().div_ceil(PANEL)
+        self.cells().div_ceil(PANEL)
     }
 
     fn plane(&self) -> usize {
         2 * self.margin + self.panels() * PANEL
     }
 
-    /// A plane is this many rows of a panel.
-    pub fn plane_rows(&self) -> usize {
-        self.plane() / PANEL
+    /// Rows of a panel in the planes of a channel.
+    pub fn channel_rows(&self) -> usize {
+        self.cell.pixels() * self.plane() / PANEL
     }
 
     /// From `[image, channel, pixel]`.
     pub fn import(&self, images: &[f32], channels: usize) -> Buffer {
-        let mut planes = Buffer::zeros(channels * self.plane());
-        let size = self.image_pixels();
+        let mut planes = Buffer::zeros(channels * self.cell.pixels() * self.plane());
+        let size = self.image_cells() * self.cell.pixels();
         for (image, values) in images.chunks_exact(channels * size).enumerate() {
-            for (values, plane) in values.chunks_exact(size).zip(planes.chunks_exact_mut(self.plane())) {
-                plane[self.margin + image * size..][..size].copy_from_slice(values);
+            let place = self.margin + image * self.image_cells();
+            let planes = planes.chunks_exact_mut(self.cell.pixels() * self.plane());
+            for (values, planes) in values.chunks_exact(size).zip(planes) {
+                match self.cell {
+                    Cell::Pixel => planes[place..place + size].copy_from_slice(values),
+                    Cell::Quad => self.split_quads(values, planes, place),
+                }
             }
         }
         planes
     }
 
+    /// One channel of an image to its four planes.
+    fn split_quads(&self, values: &[f32], planes: &mut [f32], place: usize) {
+        for (y, row) in values.chunks_exact(2 * self.width).enumerate() {
+            let place = place + y / 2 * self.width;
+            let (left, right) = planes[y % 2 * 2 * self.plane()..].split_at_mut(self.plane());
+            let pairs = row.as_chunks::<2>().0.iter().zip(&mut left[place..]).zip(&mut right[place..]);
+            pairs.for_each(|((pair, left), right)| [*left, *right] = *pair);
+        }
+    }
+
     /// To `[image, channel, pixel]`.
     pub fn export(&self, planes: &[f32], channels: usize, images: &mut [f32]) {
-        let size = self.image_pixels();
+        let size = self.image_cells() * self.cell.pixels();
         for (image, values) in images.chunks_exact_mut(channels * size).enumerate() {
-            for (values, plane) in values.chunks_exact_mut(size).zip(planes.chunks_exact(self.plane())) {
-                values.copy_from_slice(&plane[self.margin + image * size..][..size]);
+            let place = self.margin + image * self.image_cells();
+            let planes = planes.chunks_exact(self.cell.pixels() * self.plane());
+            for (values, planes) in values.chunks_exact_mut(size).zip(planes) {
+                match self.cell {
+                    Cell::Pixel => values.copy_from_slice(&planes[place..place + size]),
+                    Cell::Quad => self.join_quads(values, planes, place),
+                }
             }
         }
     }
 
-    /// Each plane's pixels, without margins.
-    pub fn planes<'a>(&'a self, planes: &'a [f32]) -> impl Iterator<Item = &'a [f32]> {
-        planes.chunks_exact(self.plane()).map(|plane| &plane[self.margin..][..self.pixels()])
+    /// One channel of an image from its four planes.
+    fn join_quads(&self, values: &mut [f32], planes: &[f32], place: usize) {
+        for (y, row) in values.chunks_exact_mut(2 * self.width).enumerate() {
+            let place = place + y / 2 * self.width;
+            let (left, right) = planes[y % 2 * 2 * self.plane()..].split_at(self.plane());
+            let pairs = row.as_chunks_mut::<2>().0.iter_mut().zip(&left[place..]).zip(&right[place..]);
+            pairs.for_each(|((pair, left), right)| *pair = [*left, *right]);
+        }
+    }
+
+    /// Each plane's cells, without margins.
+    fn planes<'a>(&'a self, planes: &'a [f32]) -> impl Iterator<Item = &'a [f32]> {
+        planes.chunks_exact(self.plane()).map(|plane| &plane[self.margin..][..self.cells()])
     }
 
     /// `⟨a, b⟩` of every image.
     pub fn dots(&self, a: &[f32], b: &[f32]) -> Vec<f64> {
-        let size = self.image_pixels();
+        let size = self.image_cells();
         let mut dots = vec![0.0; self.images];
         for (a, b) in self.planes(a).zip(self.planes(b)) {
             for (dot, (a, b)) in dots.iter_mut().zip(a.chunks_exact(size).zip(b.chunks_exact(size))) {
@@ -123,24 +186,37 @@ impl Field {
 
     /// Multiplies every image by its factor.
     pub fn scale(&self, planes: &mut [f32], factors: &[f32]) {
-        let (size, pixels, margin) = (self.image_pixels(), self.pixels(), self.margin);
+        let (size, cells, margin) = (self.image_cells(), self.cells(), self.margin);
         for plane in planes.chunks_exact_mut(self.plane()) {
-            for (image, factor) in plane[margin..][..pixels].chunks_exact_mut(size).zip(factors) {
+            for (image, factor) in plane[margin..][..cells].chunks_exact_mut(size).zip(factors) {
                 image.iter_mut().for_each(|value| *value *= factor);
             }
         }
     }
 
-    /// The taps of a `kernel×kernel` kernel.
-    pub fn window(&self, kernel: usize) -> Window {
-        let radius = (kernel / 2) as isize;
+    /// The taps `t` or `-t` of a `kernel×kernel` kernel around a pixel, or the 4×4 pixels around a quad.
+    pub fn window(&self, kernel: usize, taps: Taps) -> Window {
+        let offsets: Vec<[isize; 2]> = match self.cell {
+            Cell::Pixel => {
+                let radius = (kernel / 2) as isize;
+                let sign = if taps == Taps::Forward { 1 } else { -1 };
+                (0..kernel as isize).map(|i| [sign * (i - radius), 0]).collect()
+            }
+            // Of the cell above the odd pixel, the cell's own two, of the cell below the even one.
+            Cell::Quad => vec![[-1, 1], [0, 0], [0, 1], [1, 0]],
+        };
         let (height, width) = (self.height as isize, self.width as isize);
-        let offsets = || (0..kernel).map(move |i| i as isize - radius);
-        let taps: Vec<Tap> = offsets().flat_map(|dy| offsets().map(move |dx| Tap { dy, dx, shift: dy * width + dx })).collect();
-        let padded_pixels = self.panels() * PANEL;
-        let mut masks = vec![0; taps.len() * padded_pixels];
-        for (tap, mask) in taps.iter().zip(masks.chunks_exact_mut(padded_pixels)) {
-            for (line, mask) in mask[..self.pixels()].chunks_exact_mut(self.width).enumerate() {
+        let tap = |[dy, row]: [isize; 2], [dx, column]: [isize; 2]| Tap {
+            dy,
+            dx,
+            shift: dy * width + dx,
+            phase: (row * self.cell.side() as isize + column) as usize,
+        };
+        let taps: Vec<Tap> = offsets.iter().flat_map(|y| offsets.iter().map(move |x| tap(*y, *x))).collect();
+        let padded_cells = self.panels() * PANEL;
+        let mut masks = vec![0; taps.len() * padded_cells];
+        for (tap, mask) in taps.iter().zip(masks.chunks_exact_mut(padded_cells)) {
+            for (line, mask) in mask[..self.cells()].chunks_exact_mut(self.width).enumerate() {
                 let y = (line % self.height) as isize + tap.dy;
                 let (first, end) = ((-tap.dx).clamp(0, width), (width - tap.dx).clamp(0, width));
                 if (0..height).contains(&y) && first < end {
@@ -148,27 +224,27 @@ impl Field {
                 }
             }
         }
-        Window { taps, padded_pixels, masks }
+        Window { taps, padded_cells, masks }
     }
 
     /// Panels of `unfold(x)`, `[panel, (tap, channel), PANEL]`.
-    pub fn unfold(&self, set: InstructionSet, window: &Window, taps: Taps, x: &[f32], panels: Range<usize>, out: &mut [f32]) {
+    pub fn unfold(&self, set: InstructionSet, window: &Window, x: &[f32], panels: Range<usize>, out: &mut [f32]) {
         let field = self;
-        dispatch!(set, unfold_body,
-            (field: &Field, window: &Window, taps: Taps, x: &[f32], panels: Range<usize>, out: &mut [f32]))
+        dispatch!(set, unfold_body, (field: &Field, window: &Window, x: &[f32], panels: Range<usize>, out: &mut [f32]))
     }
 
-    /// `fold(m)`, of panels `[panel, (tap, channel), PANEL]` of all pixels.
-    pub fn fold(&self, set: InstructionSet, window: &Window, taps: Taps, m: &[f32], channels: usize) -> Buffer {
+    /// `fold(m)`, of panels `[panel, (tap, channel), PANEL]` of all cells.
+    pub fn fold(&self, set: InstructionSet, window: &Window, m: &[f32], channels: usize) -> Buffer {
         const WORTH_SHARING: usize = 1 << 16;
-        let mut out = Buffer::zeros(channels * self.plane());
-        let at_a_time = if m.len() > WORTH_SHARING { 1 } else { channels };
+        let mut out = Buffer::zeros(channels * self.cell.pixels() * self.plane());
+        let at_a_time = if m.len() > WORTH_SHARING { 1 } else { channels * self.cell.pixels() };
         let planes = out.par_chunks_mut(self.plane()).enumerate().with_min_len(at_a_time);
-        planes.for_each(|(channel, plane)| {
-            let (field, source) = (self, Source { m, channels, channel });
-            dispatch!(set, fold_body, (field: &Field, window: &Window, taps: Taps, source: Source, plane: &mut [f32]));
+        planes.for_each(|(index, plane)| {
+            let (channel, phase) = (index / self.cell.pixels(), index % self.cell.pixels());
+            let (field, source) = (self, Source { m, channels, channel, phase });
+            dispatch!(set, fold_body, (field: &Field, window: &Window, source: Source, plane: &mut [f32]));
             plane[..self.margin].fill(0.0);
-            plane[self.margin + self.pixels()..].fill(0.0);
+            plane[self.margin + self.cells()..].fill(0.0);
         });
         out
     }
@@ -179,26 +255,22 @@ impl Window {
         self.taps.len()
     }
 
-    /// Of a panel: where the tap `s t` leads, and which pixels have it.
-    fn at(&self, tap: usize, taps: Taps, panel: usize) -> (isize, &[u32; PANEL]) {
-        let tap = match taps {
-            Taps::Forward => tap,
-            Taps::Mirrored => self.taps.len() - 1 - tap,
-        };
-        let masks = self.masks[tap * self.padded_pixels..].as_chunks::<PANEL>().0;
-        (self.taps[tap].shift, &masks[panel])
+    /// Which of a panel's cells have the tap.
+    fn mask(&self, tap: usize, panel: usize) -> &[u32; PANEL] {
+        &self.masks[tap * self.padded_cells..].as_chunks::<PANEL>().0[panel]
     }
 }
 
 #[inline(always)]
-fn unfold_body<const FMA: bool>(field: &Field, window: &Window, taps: Taps, x: &[f32], panels: Range<usize>, out: &mut [f32]) {
-    let (plane, channels) = (field.plane(), x.len() / field.plane());
+fn unfold_body<const FMA: bool>(field: &Field, window: &Window, x: &[f32], panels: Range<usize>, out: &mut [f32]) {
+    let (plane, phases) = (field.plane(), field.cell.pixels());
+    let channels = x.len() / plane / phases;
     let rows = padded(window.n_taps() * channels);
     for (panel, out) in panels.zip(out.as_chunks_mut::<PANEL>().0.chunks_exact_mut(rows)) {
-        for (tap, out) in out.chunks_exact_mut(channels).take(window.n_taps()).enumerate() {
-            let (shift, mask) = window.at(tap, taps, panel);
-            let place = (field.margin + panel * PANEL).strict_add_signed(shift);
-            for (out, plane) in out.iter_mut().zip(x.chunks_exact(plane)) {
+        for ((index, tap), out) in window.taps.iter().enumerate().zip(out.chunks_exact_mut(channels)) {
+            let mask = window.mask(index, panel);
+            let place = (field.margin + panel * PANEL).strict_add_signed(tap.shift);
+            for (out, plane) in out.iter_mut().zip(x.chunks_exact(plane).skip(tap.phase).step_by(phases)) {
                 for ((out, x), mask) in out.iter_mut().zip(&plane[place..place + PANEL]).zip(mask) {
                     *out = f32::from_bits(x.to_bits() & mask);
                 }
@@ -207,28 +279,25 @@ fn unfold_body<const FMA: bool>(field: &Field, window: &Window, taps: Taps, x: &
     }
 }
 
-/// The panels that are folded into one channel.
+/// The panels that are folded into one plane.
 #[derive(Clone, Copy)]
 struct Source<'a> {
     m: &'a [f32],
     channels: usize,
     channel: usize,
+    phase: usize,
 }
 
 #[inline(always)]
-fn fold_body<const FMA: bool>(field: &Field, window: &Window, taps: Taps, source: Source, plane: &mut [f32]) {
-    let opposite = match taps {
-        Taps::Forward => Taps::Mirrored,
-        Taps::Mirrored => Taps::Forward,
-    };
+fn fold_body<const FMA: bool>(field: &Field, window: &Window, source: Source, plane: &mut [f32]) {
     let rows = padded(window.n_taps() * source.channels);
     let m = source.m.as_chunks::<PANEL>().0;
     // Taps outside: what two of them write to overlaps, and reading what was just written elsewhere is slow.
-    for tap in 0..window.n_taps() {
-        let row = tap * source.channels + source.channel;
+    for (index, tap) in window.taps.iter().enumerate().filter(|(_, tap)| tap.phase == source.phase) {
+        let row = index * source.channels + source.channel;
         for (panel, m) in m[row..].iter().step_by(rows).enumerate() {
-            let (shift, mask) = window.at(tap, opposite, panel);
-            let place = (field.margin + panel * PANEL).strict_add_signed(shift);
+            let mask = window.mask(index, panel);
+            let place = (field.margin + panel * PANEL).strict_add_signed(tap.shift);
             for ((out, m), mask) in plane[place..place + PANEL].iter_mut().zip(m).zip(mask) {
                 *out += f32::from_bits(m.to_bits() & mask);
             }
@@ -274,15 +343,23 @@ mod tests {
                 (1, [9, 8], 2, 1),
                 (70, [1, 1], 3, 1),
             ] {
-                follow_their_definition(set, images, size, channels, kernel);
+                follow_their_definition(set, Cell::Pixel, images, size, channels, kernel);
+            }
+            for (images, size, channels) in [(1, [2, 2], 4), (3, [4, 6], 1), (2, [10, 8], 3), (5, [6, 2], 4)] {
+                follow_their_definition(set, Cell::Quad, images, size, channels, 3);
             }
         }
     }
 
-    fn follow_their_definition(set: InstructionSet, images: usize, [h, w]: [usize; 2], channels: usize, kernel: usize) {
-        let field = Field::new(images, [h, w], kernel);
-        let window = field.window(kernel);
-        let n = window.n_taps() * channels;
+    fn follow_their_definition(
+        set: InstructionSet,
+        cell: Cell,
+        images: usize,
+        [h, w]: [usize; 2],
+        channels: usize,
+        kernel: usize,
+    ) {
+        let field = Field::new(cell, images, [h, w], kernel);
         // NaN, which must not reach another image, is in the first image's last pixel where there are two.
         let mut values: Vec<f32> = (0..images * channels * h * w).map(|i| 1.0 + i as f32).collect();
         if images > 1 {
@@ -293,41 +370,46 @@ mod tests {
         field.export(&planes, channels, &mut back);
         assert!(values.iter().zip(&back).all(|(a, b)| a.to_bits() == b.to_bits()));
 
-        let neighbour = |pixel: usize, tap: usize, taps: Taps| {
-            let sign = if taps == Taps::Forward { 1 } else { -1 };
-            let (dy, dx) = ((tap / kernel) as isize - (kernel / 2) as isize, (tap % kernel) as isize - (kernel / 2) as isize);
-            let (image, y, x) = (pixel / (h * w), (pixel / w % h) as isize + sign * dy, (pixel % w) as isize + sign * dx);
-            let inside = (0..h as isize).contains(&y) && (0..w as isize).contains(&x);
-            inside.then(|| (image, y as usize * w + x as usize))
-        };
-        let row = |panel: usize, feature: usize| (panel * padded(n) + feature) * PANEL;
         for taps in [Taps::Forward, Taps::Mirrored] {
+            let window = field.window(kernel, taps);
+            let (side, columns, n) = (cell.side(), w / cell.side(), window.n_taps() * channels);
+            let line = if cell == Cell::Quad { 4 } else { kernel };
+            // The pixel at a cell's tap: its image, and its place there.
+            let pixel_at = |index: usize, tap: usize| {
+                let (image, index) = (index / field.image_cells(), index % field.image_cells());
+                let offset = |i: usize| match (cell, taps) {
+                    (Cell::Quad, _) => i as isize - 1,
+                    (Cell::Pixel, Taps::Forward) => i as isize - (kernel / 2) as isize,
+                    (Cell::Pixel, Taps::Mirrored) => (kernel / 2) as isize - i as isize,
+                };
+                let y = (index / columns * side) as isize + offset(tap / line);
+                let x = (index % columns * side) as isize + offset(tap % line);
+                let inside = (0..h as isize).contains(&y) && (0..w as isize).contains(&x);
+                inside.then(|| (image, y as usize * w + x as usize))
+            };
+            let row = |panel: usize, feature: usize| (panel * padded(n) + feature) * PANEL;
             let mut out = vec![-1.0; field.panels() * padded(n) * PANEL];
-            field.unfold(set, &window, taps, &planes, 0..field.panels(), &mut out);
+            field.unfold(set, &window, &planes, 0..field.panels(), &mut out);
             let m: Vec<f32> = (0..out.len()).map(|i| ((i * 37) % 101) as f32).collect();
-            let folded = field.fold(set, &window, taps, &m, channels);
+            let folded = field.fold(set, &window, &m, channels);
             let mut images_of_fold = vec![0.0; values.len()];
             field.export(&folded, channels, &mut images_of_fold);
-            for pixel in 0..field.panels() * PANEL {
+            let mut wanted_of_fold = vec![0.0; values.len()];
+            for index in 0..field.panels() * PANEL {
                 for feature in 0..n {
                     let (tap, c) = (feature / channels, feature % channels);
-                    let place = (pixel < field.pixels()).then(|| neighbour(pixel, tap, taps)).flatten();
-                    let want = place.map_or(0.0, |(image, pixel)| values[(image * channels + c) * h * w + pixel]);
-                    let got = out[row(pixel / PANEL, feature) + pixel % PANEL];
-                    assert_eq!(got.to_bits(), want.to_bits(), "{set:?} {h}x{w} {channels} {kernel}: pixel {pixel}, {feature}");
+                    let place = (index < field.cells()).then(|| pixel_at(index, tap)).flatten();
+                    let place = place.map(|(image, pixel)| (image * channels + c) * h * w + pixel);
+                    let want = place.map_or(0.0, |place| values[place]);
+                    let at = row(index / PANEL, feature) + index % PANEL;
+                    let case = format!("{set:?} {cell:?} {h}x{w} {channels} {kernel} {taps:?}: {index}, {feature}");
+                    assert_eq!(out[at].to_bits(), want.to_bits(), "{case}");
+                    if let Some(place) = place {
+                        wanted_of_fold[place] += m[at];
+                    }
                 }
             }
-            for pixel in 0..field.pixels() {
-                for c in 0..channels {
-                    let terms = (0..window.n_taps()).filter_map(|tap| {
-                        let (image, at) = neighbour(pixel, tap, taps)?;
-                        let source = image * h * w + at;
-                        Some(m[row(source / PANEL, tap * channels + c) + source % PANEL])
-                    });
-                    let got = images_of_fold[(pixel / (h * w) * channels + c) * h * w + pixel % (h * w)];
-                    assert_eq!(got, terms.sum::<f32>(), "{set:?} {h}x{w} {channels} {kernel}: pixel {pixel}");
-                }
-            }
+            assert_eq!(images_of_fold, wanted_of_fold, "{set:?} {cell:?} {h}x{w} {channels} {kernel} {taps:?}");
         }
     }
 }

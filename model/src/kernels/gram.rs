@@ -5,7 +5,7 @@
 //! few pixels with many channels, it is what is small.
 
 use super::InstructionSet;
-use super::field::{Field, Taps, Window, inner_product};
+use super::field::{Cell, Field, Taps, Window, inner_product};
 use super::matmul::{View, matmul};
 use super::matrix::{OuterSum, Packed, multiples, padded};
 use super::pool::Buffer;
@@ -40,11 +40,11 @@ pub(crate) enum Side {
 }
 
 impl Side {
-    /// The signs of the taps that unfold `x` and fold the result.
-    fn taps(self) -> [Taps; 2] {
+    /// The sign of the taps that unfold `x`.
+    fn taps(self) -> Taps {
         match self {
-            Side::Input => [Taps::Forward, Taps::Mirrored],
-            Side::Output => [Taps::Mirrored, Taps::Forward],
+            Side::Input => Taps::Forward,
+            Side::Output => Taps::Mirrored,
         }
     }
 }
@@ -52,8 +52,8 @@ impl Side {
 impl NarrowMap {
     /// For a weight `[out, in, k, k]` on images of this height and width.
     pub fn new(side: Side, weight: Vec<f32>, [out, inputs, kernel, _]: [usize; 4], image: [usize; 2]) -> Self {
-        let field = Field::new(1, image, kernel);
-        let window = field.window(kernel);
+        let field = Field::new(Cell::Pixel, 1, image, kernel);
+        let window = field.window(kernel, side.taps());
         let taps = window.n_taps();
         let (inputs, outputs) = (multiples(inputs, taps), multiples(out, inputs * taps));
         let (narrow, hidden) = match side {
@@ -74,7 +74,7 @@ impl NarrowMap {
         let panels = self.field.panels();
         let mut out = Buffer::stale(panels * padded(self.n_columns()) * PANEL);
         let planes = self.field.import(x, self.channels);
-        self.field.unfold(InstructionSet::best(), &self.window, self.side.taps()[0], &planes, 0..panels, &mut out);
+        self.field.unfold(InstructionSet::best(), &self.window, &planes, 0..panels, &mut out);
         out
     }
 
@@ -85,7 +85,7 @@ impl NarrowMap {
 
     /// Whether the matrices `W Wᵀ` and `Uᵀ U` are smaller than `A x`.
     fn has_small_gram(&self) -> bool {
-        self.n_columns() <= self.field.pixels().min(self.hidden.len())
+        self.n_columns() <= self.field.cells().min(self.hidden.len())
     }
 
     /// `A x` in panels, from `U`; and `‖A x‖²`.
@@ -93,7 +93,7 @@ impl NarrowMap {
         let there = self.there.get_or_init(|| Packed::gather(&self.weight, &self.hidden, &self.columns, 1.0));
         let mut image = Buffer::stale(self.field.panels() * padded(self.hidden.len()) * PANEL);
         let mut squares = 0.0;
-        there.product(InstructionSet::best(), unfolded, &mut image, self.field.pixels(), |_, rows| {
+        there.product(InstructionSet::best(), unfolded, &mut image, self.field.cells(), |_, rows| {
             squares += inner_product(rows, rows);
         });
         (image, squares)
@@ -123,7 +123,7 @@ impl NarrowMap {
     }
 
     fn is_pixel(&self) -> bool {
-        self.field.pixels() == 1 && self.window.n_taps() == 1
+        self.field.cells() == 1 && self.window.n_taps() == 1
     }
 
     /// `‖A x‖²`.
@@ -149,12 +149,12 @@ impl NarrowMap {
         let mut product = Buffer::stale(panels * padded(n) * PANEL);
         let unfolded = self.unfolded(x);
         if self.has_small_gram() {
-            self.gram_matrix().product(set, &unfolded, &mut product, self.field.pixels(), |_, _| ());
+            self.gram_matrix().product(set, &unfolded, &mut product, self.field.cells(), |_, _| ());
         } else {
             let back = self.back.get_or_init(|| Packed::gather(&self.weight, &self.columns, &self.hidden, 1.0));
-            back.product(set, &self.image(&unfolded).0, &mut product, self.field.pixels(), |_, _| ());
+            back.product(set, &self.image(&unfolded).0, &mut product, self.field.cells(), |_, _| ());
         }
-        let planes = self.field.fold(set, &self.window, self.side.taps()[1], &product, self.channels);
+        let planes = self.field.fold(set, &self.window, &product, self.channels);
         let mut out = vec![0.0; x.len()];
         self.field.export(&planes, self.channels, &mut out);
         let squares = inner_product(&out, x);
@@ -175,18 +175,18 @@ impl NarrowMap {
         let (n, m) = (self.n_columns(), self.hidden.len());
         let u = self.unfolded(x);
         let mut exchanged = Buffer::stale(transposed_len(n, self.field.panels()));
-        transpose(InstructionSet::best(), n, &u, &mut exchanged, self.field.pixels());
+        transpose(InstructionSet::best(), n, &u, &mut exchanged, self.field.cells());
         let mut gradient = vec![0.0; self.weight.len()];
         if !self.has_small_gram() {
             // `Uᵀ (U W)`
             let (image, squares) = self.image(&u);
             let mut sum = OuterSum::new(m, n);
-            sum.add(InstructionSet::best(), &image, &exchanged, self.field.pixels());
+            sum.add(InstructionSet::best(), &image, &exchanged, self.field.cells());
             sum.scatter(&mut gradient, &self.hidden, &self.columns);
             return (gradient, squares);
         }
         let mut squares = OuterSum::new(n, n);
-        squares.add(InstructionSet::best(), &u, &exchanged, self.field.pixels());
+        squares.add(InstructionSet::best(), &u, &exchanged, self.field.cells());
         // `(Uᵀ U) W`
         let (squares, matrix) = (squares.matrix(), self.matrix());
         let product = matmul(View::new(&squares, [n, n]), View::new(&matrix, [n, m]));

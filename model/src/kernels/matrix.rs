@@ -8,6 +8,7 @@ use super::InstructionSet;
 use super::pool::Buffer;
 use super::tile::{self, MAX_STRIPS, Outer, PANEL, STRIP};
 use rayon::prelude::*;
+use std::ops::Range;
 
 /// The rows that a panel has room for: whole strips.
 pub(super) fn padded(features: usize) -> usize {
@@ -96,14 +97,34 @@ impl OuterSum {
 
     /// Adds panels of `left` and of `right`, the latter [transposed](super::transpose::transpose).
     pub fn add(&mut self, set: InstructionSet, left: &[f32], right: &[f32], pixels: usize) {
-        let (panels, left_stride) = (pixels.div_ceil(PANEL), padded(self.rows) * PANEL);
-        let blocks = self.values.chunks_exact_mut(left_stride).zip(right.chunks(panels * PANEL * PANEL));
-        for (block, (values, right)) in blocks.enumerate() {
-            let columns = PANEL.min(self.columns - block * PANEL);
-            for (values, row) in values.chunks_mut(MAX_STRIPS * STRIP * PANEL).zip((0..).step_by(MAX_STRIPS * STRIP)) {
-                tile::outer(set, &Outer { left: &left[row * PANEL..], left_stride, right, pixels, columns }, values);
-            }
+        let rows = padded(self.rows);
+        for (block, right) in right.chunks(pixels.div_ceil(PANEL) * PANEL * PANEL).enumerate() {
+            self.add_rows(set, block, 0..rows, (left, rows * PANEL), right, pixels);
         }
+    }
+
+    /// Adds to some rows of a block of columns: from `left`, whose panels of these rows are a stride apart, and the block's
+    /// panels of `right`.
+    pub fn add_rows(
+        &mut self,
+        set: InstructionSet,
+        block: usize,
+        rows: Range<usize>,
+        (left, left_stride): (&[f32], usize),
+        right: &[f32],
+        pixels: usize,
+    ) {
+        let columns = PANEL.min(self.columns - block * PANEL);
+        let start = block * padded(self.rows) * PANEL;
+        let sums = &mut self.values[start + rows.start * PANEL..start + rows.end * PANEL];
+        for (sums, row) in sums.chunks_mut(MAX_STRIPS * STRIP * PANEL).zip((0..).step_by(MAX_STRIPS * STRIP)) {
+            tile::outer(set, &Outer { left: &left[row * PANEL..], left_stride, right, pixels, columns }, sums);
+        }
+    }
+
+    /// The rows of each block of columns.
+    pub fn blocks(&self) -> impl Iterator<Item = &[[f32; PANEL]]> {
+        self.values.as_chunks::<PANEL>().0.chunks_exact(padded(self.rows))
     }
 
     /// Adds another sum of the same shape.
@@ -115,9 +136,8 @@ impl OuterSum {
 
     /// Writes the element in row `i` and column `j` to `out[rows[i] + columns[j]]`.
     pub fn scatter(&self, out: &mut [f32], rows: &[usize], columns: &[usize]) {
-        let blocks = self.values.chunks_exact(padded(self.rows) * PANEL).zip(columns.chunks(PANEL));
-        for (values, columns) in blocks {
-            for (values, row) in values.chunks_exact(PANEL).zip(rows) {
+        for (values, columns) in self.blocks().zip(columns.chunks(PANEL)) {
+            for (values, row) in values.iter().zip(rows) {
                 values.iter().zip(columns).for_each(|(value, column)| out[row + column] = *value);
             }
         }

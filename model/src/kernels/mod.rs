@@ -12,6 +12,7 @@
 //! | `transpose` | panels with pixels and features exchanged |
 //! | `pointwise` | activations with their derivatives |
 //! | `field` | images, neighbourhoods of pixels |
+//! | `winograd` | 3×3 convolutions with fewer products |
 //! | `fused` | the branch and its derivatives |
 //! | `gram` | norms of convolutions |
 
@@ -25,6 +26,7 @@ mod pointwise;
 mod pool;
 mod tile;
 mod transpose;
+mod winograd;
 
 pub(crate) use field::inner_product;
 pub(crate) use fused::{FusedGradients, FusedLayer, FusedNet, Grid, Linearized, TapSide, Terms, ValueTerms, term_weight};

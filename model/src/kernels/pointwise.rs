@@ -132,18 +132,6 @@ fn record_body<P: Pointwise, const FMA: bool>(phi: P, bias: &[f32], a: &mut [f32
 }
 
 #[inline(always)]
-fn tangent_body<P: Pointwise, const FMA: bool>(phi: P, before: &[f32], slope: &[f32], da: &[f32], z: &mut [f32], dz: &mut [f32]) {
-    let outputs = z.as_chunks_mut::<PANEL>().0.iter_mut().zip(dz.as_chunks_mut::<PANEL>().0);
-    let inputs = before.as_chunks::<PANEL>().0.iter().zip(slope.as_chunks::<PANEL>().0).zip(da.as_chunks::<PANEL>().0);
-    for ((z, dz), ((before, slope), da)) in outputs.zip(inputs) {
-        for i in 0..PANEL {
-            z[i] = phi.jet::<FMA>(before[i]).value;
-            dz[i] = slope[i] * da[i];
-        }
-    }
-}
-
-#[inline(always)]
 fn pull_body<P: Pointwise, const FMA: bool>(phi: P, before: &[f32], da: &[f32], z_bar: &mut [f32], zeta: &mut [f32]) -> f64 {
     let inputs = before.as_chunks::<PANEL>().0.iter().zip(da.as_chunks::<PANEL>().0);
     let outputs = z_bar.as_chunks_mut::<PANEL>().0.iter_mut().zip(zeta.as_chunks_mut::<PANEL>().0);
@@ -164,6 +152,13 @@ fn pull_body<P: Pointwise, const FMA: bool>(phi: P, before: &[f32], da: &[f32], 
 fn multiply_body<const FMA: bool>(a: &mut [f32], b: &[f32]) {
     for (a, b) in a.iter_mut().zip(b) {
         *a *= b;
+    }
+}
+
+#[inline(always)]
+fn product_body<const FMA: bool>(a: &[f32], b: &[f32], out: &mut [f32]) {
+    for (out, (a, b)) in out.iter_mut().zip(a.iter().zip(b)) {
+        *out = a * b;
     }
 }
 
@@ -194,12 +189,6 @@ fn record_of<P: Pointwise>(set: InstructionSet, phi: P, bias: &[f32], a: &mut [f
     dispatch!(set, record_body::<P: Pointwise>, (phi: P, bias: &[f32], a: &mut [f32], before: &mut [f32], slope: &mut [f32]))
 }
 
-fn tangent_of<P: Pointwise>(set: InstructionSet, phi: P, at: At, da: &[f32], z: &mut [f32], dz: &mut [f32]) {
-    let At { before, slope } = at;
-    dispatch!(set, tangent_body::<P: Pointwise>,
-        (phi: P, before: &[f32], slope: &[f32], da: &[f32], z: &mut [f32], dz: &mut [f32]))
-}
-
 fn pull_of<P: Pointwise>(set: InstructionSet, phi: P, before: &[f32], da: &[f32], z_bar: &mut [f32], zeta: &mut [f32]) -> f64 {
     dispatch!(set, pull_body::<P: Pointwise>,
         (phi: P, before: &[f32], da: &[f32], z_bar: &mut [f32], zeta: &mut [f32]) -> f64)
@@ -210,6 +199,11 @@ pub(super) fn multiply(set: InstructionSet, a: &mut [f32], b: &[f32]) {
     dispatch!(set, multiply_body, (a: &mut [f32], b: &[f32]))
 }
 
+/// `out = a b`, elementwise.
+pub(super) fn product(set: InstructionSet, a: &[f32], b: &[f32], out: &mut [f32]) {
+    dispatch!(set, product_body, (a: &[f32], b: &[f32], out: &mut [f32]))
+}
+
 /// Adds each row's sum to the number that it has in `sums`.
 pub(super) fn add_row_sums(set: InstructionSet, sums: &mut [f32], rows: &[f32]) {
     dispatch!(set, add_row_sums_body, (sums: &mut [f32], rows: &[f32]))
@@ -218,13 +212,6 @@ pub(super) fn add_row_sums(set: InstructionSet, sums: &mut [f32], rows: &[f32]) 
 /// `sum += factor · a`, elementwise.
 pub(super) fn add_scaled(set: InstructionSet, sum: &mut [f32], factor: f32, a: &[f32]) {
     dispatch!(set, add_scaled_body, (sum: &mut [f32], factor: f32, a: &[f32]))
-}
-
-/// An activation's argument and its derivative there, as [recorded](Phi::record).
-#[derive(Clone, Copy)]
-pub(super) struct At<'a> {
-    pub before: &'a [f32],
-    pub slope: &'a [f32],
 }
 
 /// All slices hold rows of `PANEL` numbers.
@@ -242,14 +229,6 @@ impl Phi {
         match self {
             Phi::LipSwish { k, .. } => record_of(set, LipSwish { k }, bias, a, before, slope),
             Phi::Elu => record_of(set, Elu, bias, a, before, slope),
-        }
-    }
-
-    /// `z ← φ(before)`, `dz ← φ'(before) da`.
-    pub(super) fn tangent(self, set: InstructionSet, at: At, da: &[f32], z: &mut [f32], dz: &mut [f32]) {
-        match self {
-            Phi::LipSwish { k, .. } => tangent_of(set, LipSwish { k }, at, da, z, dz),
-            Phi::Elu => tangent_of(set, Elu, at, da, z, dz),
         }
     }
 
@@ -299,9 +278,7 @@ mod tests {
         phi.record(set, &bias, &mut value, &mut before, &mut slope);
         let mut only_value = a.clone();
         phi.value(set, &bias, &mut only_value);
-        let (mut z, mut dz) = (vec![0.0; n], vec![0.0; n]);
         let da: Vec<f32> = (0..n).map(|i| (i as f32).sin()).collect();
-        phi.tangent(set, At { before: &before, slope: &slope }, &da, &mut z, &mut dz);
         let mut z_bar: Vec<f32> = (0..n).map(|i| (i as f32).cos()).collect();
         let mut zeta: Vec<f32> = (0..n).map(|i| (0.5 * i as f32).cos()).collect();
         let (z_bar_in, zeta_in) = (z_bar.clone(), zeta.clone());
@@ -316,9 +293,7 @@ mod tests {
             close(value[i], v);
             close(only_value[i], v);
             close(before[i], f64::from(a[i] + 0.25));
-            close(z[i], v);
             close(slope[i], d1);
-            close(dz[i], d1 * da);
             close(z_bar[i], d1 * zb + d2 * da * ze);
             close(zeta[i], d1 * ze);
             by_beta_exact += zb * p + ze * da * q;

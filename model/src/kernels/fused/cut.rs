@@ -4,7 +4,7 @@
 
 use super::FusedNet;
 use super::unit::Unit;
-use crate::kernels::field::{Field, Window};
+use crate::kernels::field::{Cell, Field, Window};
 use crate::kernels::tile::PANEL;
 use rayon::prelude::*;
 use std::ops::Range;
@@ -18,6 +18,9 @@ const MAX_PARTS: usize = 16;
 const BLOCK_VALUES: usize = 1 << 14;
 const BLOCK_PANELS: [usize; 2] = [4, 8];
 
+/// With fewer channels transforms cost what quads save.
+const MIN_QUAD_CHANNELS: usize = 8;
+
 /// Images of a batch, `[batch, channels, height, width]`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Grid {
@@ -30,6 +33,7 @@ pub(crate) struct Grid {
 pub(super) struct Cut<'a> {
     net: &'a FusedNet,
     grid: Grid,
+    pub cell: Cell,
     /// Images of each unit.
     units: Vec<Range<usize>>,
     /// For units of two sizes, the second one image smaller, if there are such.
@@ -61,16 +65,18 @@ impl<'a> Cut<'a> {
         let n_parts = n_sums.min(n_units);
         let n_units = n_units / n_parts * n_parts;
         let units: Vec<Range<usize>> = runs(grid.batch, n_units).collect();
+        let largest = units[0].len();
+        let cell = cell(net, grid, [largest, units[n_units - 1].len()]);
         let shape = |images: usize| {
-            let field = Field::new(images, [grid.height, grid.width], net.first_kernel.max(net.last_kernel));
-            let (first, last) = (field.window(net.first_kernel), field.window(net.last_kernel));
+            let field = Field::new(cell, images, [grid.height, grid.width], net.first_kernel.max(net.last_kernel));
+            let first = field.window(net.first_kernel, net.layers[0].taps());
+            let last = field.window(net.last_kernel, net.last().taps());
             Shape { field, first, last }
         };
-        let largest = units[0].len();
         let shapes = [shape(largest), shape((largest - 1).max(1))];
-        let n_blocks = shapes[0].field.panels().div_ceil(block_panels(net));
+        let n_blocks = (shapes[0].field.panels() * cell.pixels()).div_ceil(block_panels(net, cell));
         let bands = (n_sums / n_units).clamp(1, n_blocks.max(1));
-        Self { net, grid, units, shapes, n_parts, bands }
+        Self { net, grid, cell, units, shapes, n_parts, bands }
     }
 
     pub fn unit(&self, images: Range<usize>) -> Unit<'_> {
@@ -82,7 +88,7 @@ impl<'a> Cut<'a> {
             last,
             // With enough units for every thread their blocks need not be spread.
             at_a_time: if self.units.len() >= 4 * rayon::current_num_threads() { usize::MAX } else { 1 },
-            block_panels: block_panels(self.net),
+            block_panels: block_panels(self.net, self.cell),
             bands: self.bands,
         }
     }
@@ -110,9 +116,24 @@ impl<'a> Cut<'a> {
     }
 }
 
-fn block_panels(net: &FusedNet) -> usize {
+fn block_panels(net: &FusedNet, cell: Cell) -> usize {
     let [least, most] = BLOCK_PANELS;
-    (BLOCK_VALUES / PANEL / net.widest()).clamp(least, most)
+    let panels = (BLOCK_VALUES / PANEL / net.widest()).clamp(least, most);
+    panels / cell.pixels() * cell.pixels()
+}
+
+/// Quads where both ends have 3×3 kernels over enough channels, and groups of quads are nearly full.
+fn cell(net: &FusedNet, grid: Grid, images: [usize; 2]) -> Cell {
+    let sides = [grid.height, grid.width];
+    let fills_groups = |images: &usize| {
+        let quads = images * grid.height * grid.width / Cell::Quad.pixels();
+        quads.next_multiple_of(PANEL) <= quads + quads / 8
+    };
+    let suits = net.channels >= MIN_QUAD_CHANNELS
+        && [&net.layers[0], net.last()].iter().all(|layer| layer.takes_quads())
+        && sides.iter().all(|side| side.is_multiple_of(2))
+        && images.iter().all(fills_groups);
+    if suits { Cell::Quad } else { Cell::Pixel }
 }
 
 /// Consecutive pieces of these lengths.
@@ -123,4 +144,41 @@ pub(super) fn split(mut values: &mut [f32], lengths: impl Iterator<Item = usize>
         piece
     };
     lengths.map(piece).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kernels::{FusedLayer, InstructionSet, TapSide};
+
+    fn cell_of(channels: usize, hidden: usize, kernel: usize, [batch, height, width]: [usize; 3]) -> Cell {
+        let layer = |[out, inputs]: [usize; 2], side| {
+            let weight = vec![0.0; out * inputs * kernel * kernel];
+            FusedLayer::new(weight, [out, inputs, kernel, kernel], 1.0, side, vec![0.0; out])
+        };
+        let net = FusedNet {
+            set: InstructionSet::Portable,
+            channels,
+            preactivation: None,
+            layers: vec![layer([hidden, channels], TapSide::Inputs), layer([channels, hidden], TapSide::Outputs)],
+            activations: vec![crate::kernels::Phi::Elu],
+            first_kernel: kernel,
+            last_kernel: kernel,
+        };
+        Cut::new(&net, Grid { batch, height, width }).cell
+    }
+
+    #[test]
+    fn quads_are_for_even_images_of_enough_channels_that_fill_groups() {
+        assert_eq!(cell_of(12, 128, 3, [4, 16, 16]), Cell::Quad);
+        // Two images fill a group; one image, or one left over, does not.
+        assert_eq!(cell_of(48, 128, 3, [4, 8, 8]), Cell::Quad);
+        assert_eq!(cell_of(48, 128, 3, [1, 8, 8]), Cell::Pixel);
+        assert_eq!(cell_of(48, 128, 3, [3, 8, 8]), Cell::Pixel);
+        for (channels, hidden, kernel, side) in
+            [(3, 128, 3, 16), (9, 128, 3, 16), (12, 30, 3, 16), (12, 128, 1, 16), (12, 128, 3, 15)]
+        {
+            assert_eq!(cell_of(channels, hidden, kernel, [4, side, 16]), Cell::Pixel, "{channels} {hidden} {kernel} {side}");
+        }
+    }
 }

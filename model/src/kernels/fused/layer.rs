@@ -1,6 +1,10 @@
 //! A layer's affine map, packed for both directions.
 
-use crate::kernels::matrix::{Packed, multiples, padded};
+use crate::kernels::InstructionSet;
+use crate::kernels::field::{Cell, Taps};
+use crate::kernels::matrix::{Packed, Tile, multiples, padded};
+use crate::kernels::tile::STRIP;
+use crate::kernels::winograd::{Filters, POSITIONS};
 use std::sync::OnceLock;
 
 /// One affine map of the branch, from inputs to outputs of a pixel.
@@ -17,12 +21,15 @@ pub(crate) struct FusedLayer {
     pub(super) outputs: Vec<usize>,
     /// Filled up with zeros to whole strips; of the last layer one a channel.
     pub(super) bias: Vec<f32>,
-    forward: OnceLock<Packed>,
-    backward: OnceLock<Packed>,
+    kernel: usize,
+    pub(super) side: TapSide,
+    /// Each for pixels and for quads.
+    forward: [OnceLock<Map>; 2],
+    backward: [OnceLock<Map>; 2],
 }
 
 /// On which side a layer has its kernel's taps.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum TapSide {
     Inputs,
     Outputs,
@@ -39,7 +46,8 @@ impl FusedLayer {
             TapSide::Outputs => outputs = with_taps(outputs),
         }
         bias.resize(padded(bias.len()), 0.0);
-        Self { weight, divisor, inputs, outputs, bias, forward: OnceLock::new(), backward: OnceLock::new() }
+        let maps = || [(); 2].map(|()| OnceLock::new());
+        Self { weight, divisor, inputs, outputs, bias, kernel: k, side, forward: maps(), backward: maps() }
     }
 
     pub(super) fn n_inputs(&self) -> usize {
@@ -50,13 +58,107 @@ impl FusedLayer {
         self.outputs.len()
     }
 
+    /// Whether it can be computed by quads: a 3×3 kernel whose channels fill strips.
+    pub(super) fn takes_quads(&self) -> bool {
+        let [narrow, wide] = self.channels();
+        self.kernel == 3 && narrow.len().is_multiple_of(STRIP) && wide.len().is_multiple_of(STRIP)
+    }
+
+    /// Where the elements of the features on the side of the taps, and on the other, stand in the weight: at the sum of both.
+    pub(super) fn features(&self) -> [&[usize]; 2] {
+        match self.side {
+            TapSide::Inputs => [&self.inputs, &self.outputs],
+            TapSide::Outputs => [&self.outputs, &self.inputs],
+        }
+    }
+
+    /// Likewise for whole kernels of channels.
+    pub(super) fn channels(&self) -> [&[usize]; 2] {
+        let [taps, other] = self.features();
+        [&taps[..taps.len() / (self.kernel * self.kernel)], other]
+    }
+
+    /// The taps that unfold what is on their side: the layer's own, or those of its transpose.
+    pub(super) fn taps(&self) -> Taps {
+        match self.side {
+            TapSide::Inputs => Taps::Forward,
+            TapSide::Outputs => Taps::Mirrored,
+        }
+    }
+
+    /// Whether it is computed by quads on a field of such cells.
+    pub(super) fn is_by_quads(&self, cell: Cell) -> bool {
+        cell == Cell::Quad && self.kernel > 1
+    }
+
+    /// Rows of a panel of pixels that hold its inputs.
+    pub(super) fn input_rows(&self, cell: Cell) -> usize {
+        self.rows(cell, TapSide::Inputs, self.n_inputs())
+    }
+
+    /// Rows of a panel of pixels that hold its outputs.
+    pub(super) fn output_rows(&self, cell: Cell) -> usize {
+        self.rows(cell, TapSide::Outputs, self.n_outputs())
+    }
+
+    fn rows(&self, cell: Cell, side: TapSide, features: usize) -> usize {
+        match self.is_by_quads(cell) && side == self.side {
+            true => self.channels()[0].len() * POSITIONS / cell.pixels(),
+            false => padded(features),
+        }
+    }
+
     /// The map from inputs to outputs.
-    pub(super) fn forward(&self) -> &Packed {
-        self.forward.get_or_init(|| Packed::gather(&self.weight, &self.outputs, &self.inputs, 1.0 / self.divisor))
+    pub(super) fn forward(&self, cell: Cell) -> &Map {
+        self.forward[cell as usize].get_or_init(|| self.map(cell, TapSide::Inputs))
     }
 
     /// Its transpose.
-    pub(super) fn backward(&self) -> &Packed {
-        self.backward.get_or_init(|| Packed::gather(&self.weight, &self.inputs, &self.outputs, 1.0 / self.divisor))
+    pub(super) fn backward(&self, cell: Cell) -> &Map {
+        self.backward[cell as usize].get_or_init(|| self.map(cell, TapSide::Outputs))
+    }
+
+    fn map(&self, cell: Cell, from: TapSide) -> Map {
+        let (scale, mirrored) = (1.0 / self.divisor, self.taps() == Taps::Mirrored);
+        if !self.is_by_quads(cell) {
+            let (rows, columns) = match from {
+                TapSide::Inputs => (&self.outputs, &self.inputs),
+                TapSide::Outputs => (&self.inputs, &self.outputs),
+            };
+            return Map::Pixels(Packed::gather(&self.weight, rows, columns, scale));
+        }
+        let [narrow, wide] = self.channels();
+        match from == self.side {
+            true => Map::Widen(Filters::gather(&self.weight, wide, narrow, mirrored, scale)),
+            false => Map::Narrow(Filters::gather(&self.weight, narrow, wide, mirrored, scale)),
+        }
+    }
+}
+
+/// A layer's linear map in one direction, between panels.
+#[derive(Debug)]
+pub(super) enum Map {
+    Pixels(Packed),
+    /// From patches around quads.
+    Widen(Filters),
+    /// To such patches.
+    Narrow(Filters),
+}
+
+impl Map {
+    /// The product, then the epilogue on each tile while it is in the cache, but on patches.
+    pub fn product(
+        &self,
+        set: InstructionSet,
+        input: &[f32],
+        out: &mut [f32],
+        pixels: usize,
+        epilogue: impl FnMut(Tile, &mut [f32]),
+    ) {
+        match self {
+            Map::Pixels(matrix) => matrix.product(set, input, out, pixels, epilogue),
+            Map::Widen(filters) => filters.widen(set, input, out, epilogue),
+            Map::Narrow(filters) => filters.narrow(set, input, out),
+        }
     }
 }

@@ -135,7 +135,7 @@ impl FusedNet {
         let size = x.len() / grid.batch;
         let mut input = vec![0.0; x.len()];
         let parts = cut.parts(&mut input, size).into_par_iter().map(|(units, mut input)| {
-            let mut sums: Vec<Sums> = (0..cut.bands).map(|_| Sums::new(self)).collect();
+            let mut sums: Vec<Sums> = (0..cut.bands).map(|_| Sums::new(self, cut.cell)).collect();
             let (mut values, mut pre_beta) = (Vec::new(), 0.0);
             for images in units {
                 let unit = cut.unit(images.clone());
@@ -164,15 +164,7 @@ impl FusedNet {
             bias.truncate(layer.n_outputs());
         }
         let betas = self.preactivation.iter().map(|_| pre_beta).chain(sums.betas).collect();
-        let weights = sums.weights.par_iter().zip(&self.layers).enumerate().map(|(l, (sum, layer))| {
-            let mut weight = vec![0.0; layer.weight.len()];
-            match l == self.activations.len() {
-                true => sum.scatter(&mut weight, &layer.inputs, &layer.outputs),
-                false => sum.scatter(&mut weight, &layer.outputs, &layer.inputs),
-            }
-            weight
-        });
-        let weights = weights.collect();
+        let weights = sums.weights.par_iter().zip(&self.layers).map(|(sum, layer)| sum.weight(layer)).collect();
         (values, FusedGradients { input, weights, biases, betas })
     }
 
@@ -180,6 +172,7 @@ impl FusedNet {
         self.layers[hidden].n_outputs()
     }
 
+    /// The most features that stand between two layers, or at an end.
     fn widest(&self) -> usize {
         let ends = [self.layers[0].n_inputs(), self.last().n_outputs()];
         (0..self.activations.len()).map(|l| self.width(l)).chain(ends).max().unwrap_or(0)

@@ -1,25 +1,26 @@
 //! Sums over pixels of the parameters' gradients.
 
-use super::{FusedLayer, FusedNet};
+use super::{FusedLayer, FusedNet, TapSide};
+use crate::kernels::InstructionSet;
+use crate::kernels::field::{Cell, Taps};
 use crate::kernels::matrix::{OuterSum, padded};
+use crate::kernels::pool::Buffer;
+use crate::kernels::tile::PANEL;
+use crate::kernels::transpose::{transpose, transposed_len};
+use crate::kernels::winograd::FilterSum;
 
 /// See the [module](self).
 pub(super) struct Sums {
-    /// `[outputs, inputs]`, but of the last layer, which has fewer outputs than inputs, `[inputs, outputs]`.
-    pub weights: Vec<OuterSum>,
+    pub weights: Vec<WeightSum>,
     pub biases: Vec<Vec<f32>>,
     pub betas: Vec<f64>,
 }
 
 impl Sums {
-    pub fn new(net: &FusedNet) -> Self {
+    pub fn new(net: &FusedNet, cell: Cell) -> Self {
         let last = net.activations.len();
-        let sum = |(l, layer): (usize, &FusedLayer)| match l == last {
-            true => OuterSum::new(layer.n_inputs(), layer.n_outputs()),
-            false => OuterSum::new(layer.n_outputs(), layer.n_inputs()),
-        };
         Self {
-            weights: net.layers.iter().enumerate().map(sum).collect(),
+            weights: net.layers.iter().map(|layer| WeightSum::new(layer, cell)).collect(),
             biases: (0..last).map(|l| vec![0.0; padded(net.width(l))]).collect(),
             betas: vec![0.0; last],
         }
@@ -37,5 +38,78 @@ impl Sums {
             total.betas.iter_mut().zip(&part.betas).for_each(|(sum, other)| *sum += other);
         }
         total
+    }
+}
+
+/// The gradient of a layer's weight.
+pub(super) struct WeightSum {
+    /// The side of the layer's taps.
+    side: TapSide,
+    sum: Sum,
+}
+
+enum Sum {
+    /// `[feature, (tap, channel)]`
+    Pixels {
+        sum: OuterSum,
+        n_taps: usize,
+    },
+    Quads {
+        sum: FilterSum,
+        n_wide: usize,
+    },
+}
+
+impl WeightSum {
+    fn new(layer: &FusedLayer, cell: Cell) -> Self {
+        let sum = if layer.is_by_quads(cell) {
+            let [narrow, wide] = layer.channels().map(<[_]>::len);
+            Sum::Quads { sum: FilterSum::new(narrow, wide), n_wide: wide }
+        } else {
+            let [n_taps, other] = layer.features().map(<[_]>::len);
+            Sum::Pixels { sum: OuterSum::new(other, n_taps), n_taps }
+        };
+        Self { side: layer.side, sum }
+    }
+
+    /// Adds panels of the layer's inputs times cotangents of its outputs.
+    pub fn add(&mut self, set: InstructionSet, input: &[f32], cotangent: &[f32], pixels: usize) {
+        let (taps, other) = match self.side {
+            TapSide::Inputs => (input, cotangent),
+            TapSide::Outputs => (cotangent, input),
+        };
+        let exchanged = |features: usize, panels: &[f32]| {
+            let mut exchanged = Buffer::stale(transposed_len(features, pixels.div_ceil(PANEL)));
+            transpose(set, features, panels, &mut exchanged, pixels);
+            exchanged
+        };
+        match &mut self.sum {
+            Sum::Pixels { sum, n_taps } => sum.add(set, other, &exchanged(*n_taps, taps), pixels),
+            Sum::Quads { sum, n_wide } => sum.add(set, taps, &exchanged(*n_wide, other)),
+        }
+    }
+
+    fn merge(&mut self, other: &Self) {
+        match (&mut self.sum, &other.sum) {
+            (Sum::Pixels { sum, .. }, Sum::Pixels { sum: other, .. }) => sum.merge(other),
+            (Sum::Quads { sum, .. }, Sum::Quads { sum: other, .. }) => sum.merge(other),
+            _ => unreachable!("sums of one batch are of one kind"),
+        }
+    }
+
+    /// The gradient in the layout of the layer's weight.
+    pub fn weight(&self, layer: &FusedLayer) -> Vec<f32> {
+        let mut weight = vec![0.0; layer.weight.len()];
+        match &self.sum {
+            Sum::Pixels { sum, .. } => {
+                let [taps, other] = layer.features();
+                sum.scatter(&mut weight, other, taps);
+            }
+            Sum::Quads { sum, .. } => {
+                let [narrow, wide] = layer.channels();
+                sum.scatter(&mut weight, narrow, wide, layer.taps() == Taps::Mirrored);
+            }
+        }
+        weight
     }
 }

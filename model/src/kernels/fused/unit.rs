@@ -3,12 +3,11 @@
 use super::cut::{runs, split};
 use super::sums::Sums;
 use super::{FusedNet, Terms, ValueTerms};
-use crate::kernels::field::{Field, Taps, Window};
+use crate::kernels::field::{Cell, Field, Window};
 use crate::kernels::matrix::padded;
-use crate::kernels::pointwise::{At, add_row_sums, add_scaled, multiply};
+use crate::kernels::pointwise::{add_row_sums, add_scaled, multiply, product};
 use crate::kernels::pool::Buffer;
 use crate::kernels::tile::PANEL;
-use crate::kernels::transpose::{transpose, transposed_len};
 use rayon::prelude::*;
 use std::ops::Range;
 
@@ -26,15 +25,18 @@ pub(super) struct Unit<'a> {
 
 /// What a unit's primal pass leaves.
 pub(super) struct Record {
-    /// The input after the preactivation, in planes.
-    z: Buffer,
     /// The preactivation's derivative.
     slope: Option<Buffer>,
     blocks: Vec<Block>,
 }
 
-/// The hidden layers' arguments of activations, and their derivatives there, in panels.
-struct Block(Vec<[Buffer; 2]>);
+/// A block's hidden layers, in panels.
+struct Block {
+    /// Arguments of activations, and the derivatives there.
+    points: Vec<[Buffer; 2]>,
+    /// The inputs of all layers, if a pullback is to follow.
+    inputs: Vec<Buffer>,
+}
 
 /// What a pullback takes in, in planes.
 pub(super) struct Cotangents<'a> {
@@ -57,13 +59,22 @@ impl Unit<'_> {
 
     /// For planes, which are rows of panels as well.
     fn no_bias(&self) -> Vec<f32> {
-        vec![0.0; self.net.channels * self.field.plane_rows()]
+        vec![0.0; self.net.channels * self.field.channel_rows()]
+    }
+
+    fn cell(&self) -> Cell {
+        self.field.cell()
+    }
+
+    /// Panels of pixels.
+    fn panels(&self) -> usize {
+        self.field.panels() * self.cell().pixels()
     }
 
     /// Folds the last layer's products and adds its bias.
     pub fn leave(&self, product: &[f32], g: &mut [f32]) {
         let net = self.net;
-        let planes = self.field.fold(net.set, self.last, Taps::Forward, product, net.channels);
+        let planes = self.field.fold(net.set, self.last, product, net.channels);
         self.field.export(&planes, net.channels, g);
         let size = g.len() / self.field.images() / net.channels;
         for (plane, bias) in g.chunks_exact_mut(size).zip(net.last().bias[..net.channels].iter().cycle()) {
@@ -72,34 +83,38 @@ impl Unit<'_> {
     }
 
     fn n_blocks(&self) -> usize {
-        self.field.panels().div_ceil(self.block_panels)
+        self.panels().div_ceil(self.block_panels)
     }
 
     /// Panels of a block, and how many pixels they have.
     fn block(&self, block: usize) -> (Range<usize>, usize) {
         let start = block * self.block_panels;
-        let panels = start..(start + self.block_panels).min(self.field.panels());
-        let pixels = self.field.pixels().min(panels.end * PANEL) - start * PANEL;
+        let panels = start..(start + self.block_panels).min(self.panels());
+        let pixels = match self.cell() {
+            Cell::Pixel => self.field.cells().min(panels.end * PANEL) - start * PANEL,
+            // A group's quads that are not there are zero in all that is unfolded.
+            Cell::Quad => panels.len() * PANEL,
+        };
         (panels, pixels)
     }
 
     /// The last layer's products, to be folded.
     pub fn primal(&self, z: &[f32]) -> Buffer {
         let net = self.net;
-        let row = padded(net.last().n_outputs()) * PANEL;
-        let mut product = Buffer::stale(self.field.panels() * row);
+        let row = net.last().output_rows(self.cell()) * PANEL;
+        let mut product = Buffer::stale(self.panels() * row);
         let blocks = product.par_chunks_mut(self.block_panels * row).enumerate().with_min_len(self.at_a_time);
         blocks.for_each(|(block, product)| {
             let (panels, pixels) = self.block(block);
-            let mut from = self.unfolded(z, self.first, Taps::Forward, panels.clone());
+            let mut from = self.unfolded(z, self.first, panels.clone());
             for (layer, phi) in net.layers.iter().zip(&net.activations) {
                 let mut h = Buffer::stale(panels.len() * padded(layer.n_outputs()) * PANEL);
-                layer.forward().product(net.set, &from, &mut h, pixels, |tile, rows| {
+                layer.forward(self.cell()).product(net.set, &from, &mut h, pixels, |tile, rows| {
                     phi.value(net.set, &layer.bias[tile.row..], rows);
                 });
                 from = h;
             }
-            net.last().forward().product(net.set, &from, product, pixels, |_, _| ());
+            net.last().forward(self.cell()).product(net.set, &from, product, pixels, |_, _| ());
         });
         product
     }
@@ -108,27 +123,28 @@ impl Unit<'_> {
     pub fn record(&self, x: &[f32], product: bool) -> (Record, Buffer) {
         let net = self.net;
         let (z, slope) = self.enter(x);
-        let row = if product { padded(net.last().n_outputs()) * PANEL } else { 0 };
-        let mut products = Buffer::stale(self.field.panels() * row);
+        let row = if product { net.last().output_rows(self.cell()) * PANEL } else { 0 };
+        let mut products = Buffer::stale(self.panels() * row);
         let of_block = |(block, product): (usize, Option<&mut [f32]>)| {
             let (panels, pixels) = self.block(block);
-            let mut from = self.unfolded(&z, self.first, Taps::Forward, panels.clone());
-            let mut kept = Vec::with_capacity(net.activations.len());
+            let mut points = Vec::with_capacity(net.activations.len());
+            let mut inputs = vec![self.unfolded(&z, self.first, panels.clone())];
             for (layer, phi) in net.layers.iter().zip(&net.activations) {
                 let length = panels.len() * padded(layer.n_outputs()) * PANEL;
                 let [mut h, mut before, mut slope] = [length; 3].map(Buffer::stale);
-                layer.forward().product(net.set, &from, &mut h, pixels, |tile, rows| {
+                layer.forward(self.cell()).product(net.set, &inputs[inputs.len() - 1], &mut h, pixels, |tile, rows| {
                     let range = tile.at..tile.at + rows.len();
                     let bias = &layer.bias[tile.row..];
                     phi.record(net.set, bias, rows, &mut before[range.clone()], &mut slope[range]);
                 });
-                kept.push([before, slope]);
-                from = h;
+                points.push([before, slope]);
+                inputs.push(h);
             }
             if let Some(product) = product {
-                net.last().forward().product(net.set, &from, product, pixels, |_, _| ());
+                net.last().forward(self.cell()).product(net.set, &inputs[inputs.len() - 1], product, pixels, |_, _| ());
+                inputs.clear();
             }
-            Block(kept)
+            Block { points, inputs }
         };
         let blocks = match product {
             true => {
@@ -140,28 +156,28 @@ impl Unit<'_> {
                 blocks.map(|block| of_block((block, None))).collect()
             }
         };
-        (Record { z, slope, blocks }, products)
+        (Record { slope, blocks }, products)
     }
 
     /// `Jᵀ u`, in planes.
     pub fn vjp(&self, at: &Record, u: &[f32]) -> Buffer {
         let net = self.net;
-        let row = padded(net.layers[0].n_inputs()) * PANEL;
-        let mut product = Buffer::stale(self.field.panels() * row);
+        let row = net.layers[0].input_rows(self.cell()) * PANEL;
+        let mut product = Buffer::stale(self.panels() * row);
         let blocks = product.par_chunks_mut(self.block_panels * row).zip(&at.blocks).enumerate().with_min_len(self.at_a_time);
-        blocks.for_each(|(block, (product, Block(hidden)))| {
+        blocks.for_each(|(block, (product, Block { points, .. }))| {
             let (panels, pixels) = self.block(block);
-            let mut from = self.unfolded(u, self.last, Taps::Mirrored, panels);
-            for (layer, [_, slope]) in net.layers[1..].iter().zip(hidden).rev() {
+            let mut from = self.unfolded(u, self.last, panels);
+            for (layer, [_, slope]) in net.layers[1..].iter().zip(points).rev() {
                 let mut h = Buffer::stale(slope.len());
-                layer.backward().product(net.set, &from, &mut h, pixels, |tile, rows| {
+                layer.backward(self.cell()).product(net.set, &from, &mut h, pixels, |tile, rows| {
                     multiply(net.set, rows, &slope[tile.at..]);
                 });
                 from = h;
             }
-            net.layers[0].backward().product(net.set, &from, product, pixels, |_, _| ());
+            net.layers[0].backward(self.cell()).product(net.set, &from, product, pixels, |_, _| ());
         });
-        let mut out = self.field.fold(net.set, self.first, Taps::Mirrored, &product, net.channels);
+        let mut out = self.field.fold(net.set, self.first, &product, net.channels);
         if let Some(slope) = &at.slope {
             multiply(net.set, &mut out, slope);
         }
@@ -195,7 +211,7 @@ impl Unit<'_> {
     /// Writes the cotangent of the input, adds to the sums of each band, returns the gradient by the preactivation's `β`.
     pub fn pull(&self, at: &Record, x: &[f32], ends: &Cotangents, sums: &mut [Sums], out: &mut [f32]) -> f64 {
         let net = self.net;
-        let row = padded(net.layers[0].n_inputs()) * PANEL;
+        let row = net.layers[0].input_rows(self.cell()) * PANEL;
         let dz = match &at.slope {
             Some(slope) => {
                 let mut dz = copy(ends.v);
@@ -205,7 +221,7 @@ impl Unit<'_> {
             None => None,
         };
         let inner = Cotangents { v: dz.as_deref().unwrap_or(ends.v), ..*ends };
-        let mut z_bar = Buffer::stale(self.field.panels() * row);
+        let mut z_bar = Buffer::stale(self.panels() * row);
         let mut zeta = Buffer::stale(if net.preactivation.is_some() { z_bar.len() } else { 0 });
         let bands: Vec<Range<usize>> = runs(self.n_blocks(), self.bands.min(self.n_blocks())).collect();
         let values_of =
@@ -220,7 +236,7 @@ impl Unit<'_> {
             }
         });
 
-        let fold = |m: &[f32]| self.field.fold(net.set, self.first, Taps::Mirrored, m, net.channels);
+        let fold = |m: &[f32]| self.field.fold(net.set, self.first, m, net.channels);
         let mut x_bar = fold(&z_bar);
         let mut by_beta = 0.0;
         if let Some(phi) = net.preactivation {
@@ -243,49 +259,41 @@ impl Unit<'_> {
     ) {
         let net = self.net;
         let (panels, pixels) = self.block(block);
-        let Block(hidden) = &at.blocks[block];
+        let Block { points, inputs } = &at.blocks[block];
         let room = |features: usize| Buffer::stale(panels.len() * padded(features) * PANEL);
-        let bottom = [&at.z, ends.v].map(|x| self.unfolded(x, self.first, Taps::Forward, panels.clone()));
 
-        // For each hidden layer the tangent of the activation's argument, and the activation with its tangent.
-        let mut tangents: Vec<Buffer> = Vec::with_capacity(hidden.len());
-        let mut inputs: Vec<[Buffer; 2]> = vec![bottom];
-        for ((layer, phi), [before, slope]) in net.layers.iter().zip(&net.activations).zip(hidden) {
-            let [mut da, mut z, mut dz] = [(); 3].map(|()| room(layer.n_outputs()));
-            let [_, from] = &inputs[inputs.len() - 1];
-            layer.forward().product(net.set, from, &mut da, pixels, |tile, da| {
+        // Of each hidden layer the tangents of the activation's argument and of its value.
+        let mut tangents: Vec<Buffer> = Vec::with_capacity(points.len());
+        let mut input_tangents = vec![self.unfolded(ends.v, self.first, panels.clone())];
+        for (layer, [_, slope]) in net.layers.iter().zip(points) {
+            let [mut da, mut dz] = [(); 2].map(|()| room(layer.n_outputs()));
+            let from = &input_tangents[input_tangents.len() - 1];
+            layer.forward(self.cell()).product(net.set, from, &mut da, pixels, |tile, da| {
                 let range = tile.at..tile.at + da.len();
-                let at = At { before: &before[range.clone()], slope: &slope[range.clone()] };
-                phi.tangent(net.set, at, da, &mut z[range.clone()], &mut dz[range]);
+                product(net.set, da, &slope[range.clone()], &mut dz[range]);
             });
             tangents.push(da);
-            inputs.push([z, dz]);
+            input_tangents.push(dz);
         }
 
-        let mut cotangents = [ends.y_bar, ends.tau].map(|y| self.unfolded(y, self.last, Taps::Mirrored, panels.clone()));
-        let mut exchanged = Buffer::stale(transposed_len(net.widest(), panels.len()));
+        let mut cotangents = [ends.y_bar, ends.tau].map(|y| self.unfolded(y, self.last, panels.clone()));
         for (l, layer) in net.layers.iter().enumerate().rev() {
-            let is_last = l == hidden.len();
-            for (input, cotangent) in inputs[l].iter().zip(&cotangents) {
-                let (left, right, features) =
-                    if is_last { (input, cotangent, layer.n_outputs()) } else { (cotangent, input, layer.n_inputs()) };
-                let exchanged = &mut exchanged[..transposed_len(features, panels.len())];
-                transpose(net.set, features, right, exchanged, pixels);
-                sums.weights[l].add(net.set, left, exchanged, pixels);
+            for (input, cotangent) in [&inputs[l], &input_tangents[l]].into_iter().zip(&cotangents) {
+                sums.weights[l].add(net.set, input, cotangent, pixels);
             }
             let [h_bar, tau] = &cotangents;
             if l == 0 {
-                layer.backward().product(net.set, h_bar, z_bar, pixels, |_, _| ());
+                layer.backward(self.cell()).product(net.set, h_bar, z_bar, pixels, |_, _| ());
                 if let Some(zeta) = zeta {
-                    layer.backward().product(net.set, tau, zeta, pixels, |_, _| ());
+                    layer.backward(self.cell()).product(net.set, tau, zeta, pixels, |_, _| ());
                 }
                 return;
             }
             let [mut a_bar, mut next_tau] = [(); 2].map(|()| room(layer.n_inputs()));
-            layer.backward().product(net.set, tau, &mut next_tau, pixels, |_, _| ());
-            let ([before, _], da, phi) = (&hidden[l - 1], &tangents[l - 1], net.activations[l - 1]);
+            layer.backward(self.cell()).product(net.set, tau, &mut next_tau, pixels, |_, _| ());
+            let ([before, _], da, phi) = (&points[l - 1], &tangents[l - 1], net.activations[l - 1]);
             let (bias, beta) = (&mut sums.biases[l - 1], &mut sums.betas[l - 1]);
-            layer.backward().product(net.set, h_bar, &mut a_bar, pixels, |tile, z_bar| {
+            layer.backward(self.cell()).product(net.set, h_bar, &mut a_bar, pixels, |tile, z_bar| {
                 let range = tile.at..tile.at + z_bar.len();
                 *beta += phi.pull(net.set, &before[range.clone()], &da[range.clone()], z_bar, &mut next_tau[range]);
                 add_row_sums(net.set, &mut bias[tile.row..], z_bar);
@@ -294,10 +302,11 @@ impl Unit<'_> {
         }
     }
 
-    fn unfolded(&self, planes: &[f32], window: &Window, taps: Taps, panels: Range<usize>) -> Buffer {
-        let net = self.net;
-        let mut out = Buffer::stale(panels.len() * padded(window.n_taps() * net.channels) * PANEL);
-        self.field.unfold(net.set, window, taps, planes, panels, &mut out);
+    fn unfolded(&self, planes: &[f32], window: &Window, panels: Range<usize>) -> Buffer {
+        let (channels, cell) = (self.net.channels, self.cell().pixels());
+        let cells = panels.start / cell..panels.end / cell;
+        let mut out = Buffer::stale(cells.len() * padded(window.n_taps() * channels) * PANEL);
+        self.field.unfold(self.net.set, window, planes, cells, &mut out);
         out
     }
 }
