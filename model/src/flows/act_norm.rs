@@ -89,11 +89,10 @@ impl ActNorm {
         gradients: &mut Gradients,
     ) -> Tensor<4> {
         let dims = x.dims();
-        let size = self.bias.val().dims()[0];
-        let z = self.forward(x);
-        let x_bar = z_bar.clone() * self.scope.broadcast(self.log_scale.val().exp(), dims);
-        gradients.add(&self.bias, self.scope.rows(x_bar.clone()).sum_dim(0).reshape([size]));
-        let by_scale = self.scope.rows(z * z_bar).sum_dim(0).reshape([size]);
+        let x_bar = z_bar * self.scope.broadcast(self.log_scale.val().exp(), dims);
+        gradients.add(&self.bias, self.scope.sums(x_bar.clone()));
+        // ⟨z̄, z⟩ = ⟨x̄, x + bias⟩
+        let by_scale = self.scope.sums((x + self.scope.broadcast(self.bias.val(), dims)) * x_bar.clone());
         gradients.add(&self.log_scale, by_scale + log_det_bar.sum() * self.scope.repeats(dims));
         x_bar
     }

@@ -35,6 +35,14 @@ impl Scope {
         }
     }
 
+    /// The sum over everything that one value of [`Self::broadcast`] meets, `[size]`.
+    pub fn sums(self, x: Tensor<4>) -> Tensor<1> {
+        match self {
+            Scope::Pixel => x.sum_dims_squeeze(&[0, 2, 3]),
+            Scope::Image => x.sum_dim(0).flatten(0, 3),
+        }
+    }
+
     /// One value for each element that the layer acts on, in a shape that broadcasts over images.
     pub fn broadcast(self, values: Tensor<1>, [_, c, h, w]: [usize; 4]) -> Tensor<4> {
         match self {

@@ -69,8 +69,8 @@ struct Outcome {
     parameters: Option<usize>,
     /// A whole optimiser step, power iteration and averaging included.
     step_seconds: Option<f64>,
-    /// Useful work in a step's matrix products, `n + 7` passes through the branches with the expected `n` terms, in
-    /// 10⁹ operations a second.
+    /// Useful work in a step's matrix products, `n + 7` passes through the branches with the expected `n` terms and direct
+    /// convolutions, in 10⁹ operations a second.
     step_gflops: Option<f64>,
     /// The rate of one large matrix product in the same run.
     gemm_gflops: f64,
