@@ -72,7 +72,8 @@ impl ResidualFlow {
         Ok(outputs)
     }
 
-    /// [`Self::gradients`] of padded images, with the randomness of every residual layer from `draw(layer, shape)`.
+    /// [`Self::gradients`] of padded images, with the randomness of every residual layer from `draw(layer, shape)`: from the last
+    /// layer to the first, on the CPU each while the one after it is computed.
     ///
     /// # Errors
     /// If the images have another shape, or there are no logits where the objective needs them.
@@ -80,16 +81,23 @@ impl ResidualFlow {
         &self,
         x: Tensor<4>,
         objective: Objective,
-        mut draw: impl FnMut(&LayerId, [usize; 4]) -> LogDetDraw,
+        mut draw: impl FnMut(&LayerId, [usize; 4]) -> LogDetDraw + Send,
         gradients: &mut Gradients,
     ) -> Result<Outputs> {
         self.check_input(&x)?;
         let Objective { density, logits: logits_bar, mut layer_done } = objective;
-        let mut tape: Vec<(LayerId, Tensor<4>)> = Vec::new();
+        let device = x.device();
+        let mut tape: Vec<Tensor<4>> = Vec::new();
+        let mut to_draw: Vec<(LayerId, [usize; 4])> = Vec::new();
         let passed = self.forward_scales(x, |layer, x, id| {
-            tape.push((id, x.clone()));
+            if density.is_some() && layer.net().is_some() {
+                to_draw.push((id, x.dims()));
+            }
+            tape.push(x.clone());
             Ok(layer.forward(x))
         })?;
+        let mut next_draw = move || to_draw.pop().map(|(id, dims)| draw(&id, dims));
+        let mut drawn = next_draw();
         let z = passed.latent;
         let (mut head_bars, logits) = self.heads_backward(&passed.head_inputs, logits_bar, gradients)?;
         drop(passed.head_inputs);
@@ -104,13 +112,19 @@ impl ResidualFlow {
         for (index, scale) in self.scales.iter().enumerate().rev() {
             x_bar = self.join_output(index, x_bar, &mut parts, &mut head_bars);
             for layer in scale.layers.iter().rev() {
-                let (id, input) = tape.pop().expect("one input a layer");
+                let input = tape.pop().expect("one input a layer");
                 match &density {
                     None => x_bar = layer.pullback(input, x_bar, gradients),
                     Some(weights) => {
-                        let mut draw = |shape| draw(&id, shape);
-                        let (bar, of_layer) = layer.backward(input, x_bar, weights.log_det.clone(), &mut draw, gradients);
-                        (x_bar, log_det) = (bar, log_det + of_layer);
+                        let weight = weights.log_det.clone();
+                        let mut this = if layer.net().is_some() { drawn.take() } else { None };
+                        let mut draw = |_| this.take().expect("a draw for each residual layer");
+                        let backward = || layer.backward(input, x_bar, weight, &mut draw, gradients);
+                        let ((bar, of_layer), next) = match drawn {
+                            Some(_) => (backward(), drawn),
+                            None => side_by_side(&device, backward, &mut next_draw),
+                        };
+                        (x_bar, log_det, drawn) = (bar, log_det + of_layer, next);
                     }
                 }
                 if let Some(layer_done) = &mut layer_done {
@@ -173,7 +187,7 @@ impl ResidualFlow {
         &self,
         x: Tensor<4>,
         weight: Tensor<1>,
-        draw: impl FnMut(&LayerId, [usize; 4]) -> LogDetDraw,
+        draw: impl FnMut(&LayerId, [usize; 4]) -> LogDetDraw + Send,
         gradients: &mut Gradients,
     ) -> Result<LogProb> {
         let outputs = self.gradients_with_draws(x, Objective::log_prob(weight), draw, gradients)?;
@@ -185,7 +199,12 @@ impl ResidualFlow {
         config: &'a crate::LogDetConfig,
         noise: NoiseKey,
         device: &'a Device,
-    ) -> impl FnMut(&LayerId, [usize; 4]) -> LogDetDraw + 'a {
+    ) -> impl FnMut(&LayerId, [usize; 4]) -> LogDetDraw + Send + 'a {
         move |id, shape| config.draw(shape, &mut noise.stream(id.index as u64), device)
     }
+}
+
+/// Both, on the CPU by two threads; on a card one after the other, for it to be given the same in the same order.
+fn side_by_side<A: Send, B: Send>(device: &Device, a: impl FnOnce() -> A + Send, b: impl FnOnce() -> B + Send) -> (A, B) {
+    if *device == Device::flex() { rayon::join(a, b) } else { (a(), b()) }
 }
