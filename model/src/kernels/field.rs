@@ -173,14 +173,10 @@ impl Field {
     }
 
     /// `⟨a, b⟩` of every image.
-    pub fn dots(&self, a: &[f32], b: &[f32]) -> Vec<f64> {
-        let size = self.image_cells();
+    pub fn dots(&self, set: InstructionSet, a: &[f32], b: &[f32]) -> Vec<f64> {
         let mut dots = vec![0.0; self.images];
-        for (a, b) in self.planes(a).zip(self.planes(b)) {
-            for (dot, (a, b)) in dots.iter_mut().zip(a.chunks_exact(size).zip(b.chunks_exact(size))) {
-                *dot += inner_product(a, b);
-            }
-        }
+        let (field, out) = (self, &mut dots[..]);
+        dispatch!(set, dots_body, (field: &Field, a: &[f32], b: &[f32], out: &mut [f64]));
         dots
     }
 
@@ -279,6 +275,33 @@ fn unfold_body<const FMA: bool>(field: &Field, window: &Window, x: &[f32], panel
     }
 }
 
+/// In single precision over short runs: of large images along them, of small ones through their planes.
+#[inline(always)]
+fn dots_body<const FMA: bool>(field: &Field, a: &[f32], b: &[f32], out: &mut [f64]) {
+    const SMALL: usize = 64;
+    const PLANES: usize = 64;
+    let size = field.image_cells();
+    if size >= SMALL {
+        for (a, b) in field.planes(a).zip(field.planes(b)) {
+            let images = a.chunks_exact(size).zip(b.chunks_exact(size));
+            out.iter_mut().zip(images).for_each(|(dot, (a, b))| *dot += inner_product_body::<FMA>(a, b));
+        }
+        return;
+    }
+    let mut lanes = vec![0f32; field.cells()];
+    let mut planes = field.planes(a).zip(field.planes(b)).peekable();
+    while planes.peek().is_some() {
+        lanes.fill(0.0);
+        for (a, b) in planes.by_ref().take(PLANES) {
+            for (lane, (a, b)) in lanes.iter_mut().zip(a.iter().zip(b)) {
+                *lane = fma::<FMA>(*a, *b, *lane);
+            }
+        }
+        let images = lanes.chunks_exact(size);
+        out.iter_mut().zip(images).for_each(|(dot, lanes)| *dot += f64::from(lanes.iter().sum::<f32>()));
+    }
+}
+
 /// The panels that are folded into one plane.
 #[derive(Clone, Copy)]
 struct Source<'a> {
@@ -369,6 +392,11 @@ mod tests {
         let mut back = vec![0.0; values.len()];
         field.export(&planes, channels, &mut back);
         assert!(values.iter().zip(&back).all(|(a, b)| a.to_bits() == b.to_bits()));
+        let dots = field.dots(set, &planes, &planes);
+        for (dot, image) in dots.into_iter().zip(values.chunks_exact(channels * h * w)) {
+            let want: f64 = image.iter().map(|x| f64::from(*x).powi(2)).sum();
+            assert!(dot.is_nan() == want.is_nan() && !((dot - want).abs() > 1e-6 * want), "{dot} {want}");
+        }
 
         for taps in [Taps::Forward, Taps::Mirrored] {
             let window = field.window(kernel, taps);

@@ -1,5 +1,7 @@
 //! Which vector instructions the processor has; kernels are compiled for each choice and picked at run time.
 
+use std::sync::OnceLock;
+
 /// What the processor can do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum InstructionSet {
@@ -33,7 +35,8 @@ impl InstructionSet {
 
     /// The best one.
     pub fn best() -> Self {
-        Self::available().next_back().unwrap_or(Self::Portable)
+        static BEST: OnceLock<InstructionSet> = OnceLock::new();
+        *BEST.get_or_init(|| Self::available().next_back().unwrap_or(Self::Portable))
     }
 }
 

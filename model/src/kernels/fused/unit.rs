@@ -186,11 +186,11 @@ impl Unit<'_> {
 
     /// The series' value of every image.
     pub fn values(&self, at: &Record, v: &[f32], terms: ValueTerms) -> Vec<f64> {
-        let mut samples = terms.samples(&self.field.dots(v, v));
+        let mut samples = terms.samples(&self.field.dots(self.net.set, v, v));
         let mut u = copy(v);
         while !samples.iter().all(|sample| sample.is_done()) {
             u = self.vjp(at, &u);
-            let terms = self.field.dots(&u, v).into_iter().zip(self.field.dots(&u, &u));
+            let terms = self.field.dots(self.net.set, &u, v).into_iter().zip(self.field.dots(self.net.set, &u, &u));
             samples.iter_mut().zip(terms).for_each(|(sample, (dot, square))| sample.take(dot, square));
         }
         samples.iter().map(|sample| sample.value).collect()
@@ -202,7 +202,7 @@ impl Unit<'_> {
         let mut values = vec![0.0; self.field.images()];
         for (weight, &factor) in terms.value.iter().zip(terms.gradient) {
             u = self.vjp(at, &u);
-            values.iter_mut().zip(self.field.dots(&u, v)).for_each(|(value, dot)| *value += weight * dot);
+            values.iter_mut().zip(self.field.dots(self.net.set, &u, v)).for_each(|(value, dot)| *value += weight * dot);
             add_scaled(self.net.set, &mut w, factor as f32, &u);
         }
         (values, w)
