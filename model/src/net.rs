@@ -10,6 +10,7 @@ use crate::lipschitz::{
     order_of, parameter,
 };
 use crate::moving_batch_norm::MovingBatchNorm;
+use crate::side_by_side;
 use crate::tensor::from_vec;
 use crate::widths::Widths;
 use burn::module::{Module, Param};
@@ -166,14 +167,19 @@ impl ContractiveNet {
             Some(norm) => layer.bias.val() + norm.shift(),
             None => layer.bias.val(),
         };
+        let layers = self.convolutions.iter().zip(pairs).collect();
         BranchParts {
-            convolutions: self.convolutions.iter().zip(pairs).map(|(layer, pair)| layer.constrained(pair)).collect(),
+            convolutions: side_by_side::each(&self.device(), layers, |(layer, pair)| layer.constrained(pair)),
             biases: self.convolutions.iter().enumerate().map(bias).collect(),
             preactivation: before.first(),
             activations: between.iter().collect(),
             input_shift: shift.map(MovingBatchNorm::shift),
             last_mask: self.dropout.mask(),
         }
+    }
+
+    fn device(&self) -> Device {
+        self.convolutions.first().map_or_else(Device::flex, |layer| layer.weight.device())
     }
 
     /// The one before the preactivation, and those after the layers.
@@ -214,9 +220,10 @@ impl ContractiveNet {
         for (norm, bias) in norms.iter().zip(&of_branch.biases) {
             gradients.add(&norm.bias, bias.clone());
         }
-        let layers = self.convolutions.iter().zip(self.norm_pairs());
-        for (((layer, pair), weight), bias) in layers.zip(of_branch.weights).zip(of_branch.biases) {
-            gradients.add(&layer.weight, layer.pull_constraint(pair, weight));
+        let layers = self.convolutions.iter().zip(self.norm_pairs()).zip(of_branch.weights).collect();
+        let weights = side_by_side::each(&self.device(), layers, |((layer, pair), weight)| layer.pull_constraint(pair, weight));
+        for ((layer, weight), bias) in self.convolutions.iter().zip(weights).zip(of_branch.biases) {
+            gradients.add(&layer.weight, weight);
             gradients.add(&layer.bias, bias);
         }
         let betas = self.activations.iter().filter_map(|a| a.beta.as_ref());

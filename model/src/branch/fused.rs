@@ -5,6 +5,7 @@ use crate::activation::{Activation, ActivationKind};
 use crate::kernels::{FusedGradients, FusedLayer, FusedNet, Grid, InstructionSet, Linearized, Phi, TapSide, Terms, ValueTerms};
 use crate::tensor::{from_vec, to_vec};
 use burn::tensor::{Device, Tensor};
+use rayon::prelude::*;
 
 /// See the [module](super) for what it computes.
 pub(crate) struct FusedBranch {
@@ -44,7 +45,7 @@ impl FusedBranch {
                 Some(activation) => Some(phi(activation)?),
                 None => None,
             },
-            layers: parts.convolutions.iter().zip(&parts.biases).map(layer).collect(),
+            layers: parts.convolutions.par_iter().zip(&parts.biases).map(layer).collect(),
             activations: parts.activations.iter().map(|a| phi(a)).collect::<Option<_>>()?,
             first_kernel: first.kernel(),
             last_kernel: last.kernel(),

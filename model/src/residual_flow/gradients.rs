@@ -6,6 +6,7 @@ use crate::flows::{FlowLayer, LayerId, LogDetContext};
 use crate::gradients::Gradients;
 use crate::log_det::LogDetDraw;
 use crate::randomness::NoiseKey;
+use crate::side_by_side;
 use burn::tensor::{Device, Tensor};
 
 /// What is differentiated: `Σ_b (w_b ln N(z_b; 0, I) + v_b ln|det ∂z_b/∂x_b|)`, a function of the logits, or their sum.
@@ -122,7 +123,7 @@ impl ResidualFlow {
                         let backward = || layer.backward(input, x_bar, weight, &mut draw, gradients);
                         let ((bar, of_layer), next) = match drawn {
                             Some(_) => (backward(), drawn),
-                            None => side_by_side(&device, backward, &mut next_draw),
+                            None => side_by_side::both(&device, backward, &mut next_draw),
                         };
                         (x_bar, log_det, drawn) = (bar, log_det + of_layer, next);
                     }
@@ -202,9 +203,4 @@ impl ResidualFlow {
     ) -> impl FnMut(&LayerId, [usize; 4]) -> LogDetDraw + Send + 'a {
         move |id, shape| config.draw(shape, &mut noise.stream(id.index as u64), device)
     }
-}
-
-/// Both, on the CPU by two threads; on a card one after the other, for it to be given the same in the same order.
-fn side_by_side<A: Send, B: Send>(device: &Device, a: impl FnOnce() -> A + Send, b: impl FnOnce() -> B + Send) -> (A, B) {
-    if *device == Device::flex() { rayon::join(a, b) } else { (a(), b()) }
 }
