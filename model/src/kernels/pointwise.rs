@@ -91,6 +91,20 @@ pub(super) fn fma<const FMA: bool>(a: f32, b: f32, c: f32) -> f32 {
     if FMA { a.mul_add(b, c) } else { a * b + c }
 }
 
+/// Sums that are kept apart, for a row's numbers to be added without waiting for each other.
+pub(super) const LANES: usize = 16;
+
+/// The sum, by halves.
+#[inline(always)]
+pub(super) fn lane_sum<const N: usize>(mut lanes: [f32; N]) -> f32 {
+    let mut width = N;
+    while width > 1 {
+        width /= 2;
+        (0..width).for_each(|i| lanes[i] += lanes[i + width]);
+    }
+    lanes[0]
+}
+
 /// `2^x` for `|x| ≤ 126`, beyond that the nearest such, without branches or calls.
 #[expect(clippy::approx_constant, reason = "a coefficient of a fitted polynomial, near ln 2 but not that")]
 #[inline(always)]
@@ -132,20 +146,34 @@ fn record_body<P: Pointwise, const FMA: bool>(phi: P, bias: &[f32], a: &mut [f32
 }
 
 #[inline(always)]
-fn pull_body<P: Pointwise, const FMA: bool>(phi: P, before: &[f32], da: &[f32], z_bar: &mut [f32], zeta: &mut [f32]) -> f64 {
+fn pull_body<P: Pointwise, const FMA: bool>(
+    phi: P,
+    before: &[f32],
+    da: &[f32],
+    z_bar: &mut [f32],
+    zeta: &mut [f32],
+    row_lanes: &mut [f32],
+) -> f64 {
     let inputs = before.as_chunks::<PANEL>().0.iter().zip(da.as_chunks::<PANEL>().0);
     let outputs = z_bar.as_chunks_mut::<PANEL>().0.iter_mut().zip(zeta.as_chunks_mut::<PANEL>().0);
+    let row_lanes = row_lanes.as_chunks_mut::<LANES>().0;
     let mut sums = [0f32; PANEL];
-    for ((before, da), (z_bar, zeta)) in inputs.zip(outputs) {
+    for (((before, da), (z_bar, zeta)), row_lanes) in inputs.zip(outputs).zip(row_lanes) {
+        let mut row = [0f32; PANEL];
         for i in 0..PANEL {
             let jet = phi.jet::<FMA>(before[i]);
             let tangent = zeta[i] * da[i];
             sums[i] = fma::<FMA>(z_bar[i], jet.value_by_k, fma::<FMA>(tangent, jet.slope_by_k, sums[i]));
-            z_bar[i] = fma::<FMA>(jet.slope, z_bar[i], jet.curvature * tangent);
+            row[i] = fma::<FMA>(jet.slope, z_bar[i], jet.curvature * tangent);
             zeta[i] *= jet.slope;
         }
+        *z_bar = row;
+        let [upper, lower] = [&row[..LANES], &row[LANES..]];
+        for (lane, (a, b)) in row_lanes.iter_mut().zip(upper.iter().zip(lower)) {
+            *lane += a + b;
+        }
     }
-    f64::from(sums.iter().sum::<f32>())
+    f64::from(lane_sum(sums))
 }
 
 #[inline(always)]
@@ -170,14 +198,16 @@ fn add_scaled_body<const FMA: bool>(sum: &mut [f32], factor: f32, a: &[f32]) {
 }
 
 #[inline(always)]
-fn add_row_sums_body<const FMA: bool>(sums: &mut [f32], rows: &[f32]) {
-    const LANES: usize = 16;
-    for (sum, row) in sums.iter_mut().zip(rows.as_chunks::<PANEL>().0) {
-        let mut lanes = [0f32; LANES];
-        for values in row.as_chunks::<LANES>().0 {
-            lanes.iter_mut().zip(values).for_each(|(lane, value)| *lane += value);
+fn channel_sums_body<const FMA: bool>(images: &[f32], plane: usize, sums: &mut [f32]) {
+    for image in images.chunks_exact(sums.len() * plane) {
+        for (sum, values) in sums.iter_mut().zip(image.chunks_exact(plane)) {
+            let (whole, rest) = values.as_chunks::<LANES>();
+            let mut lanes = [0f32; LANES];
+            for values in whole {
+                lanes.iter_mut().zip(values).for_each(|(lane, value)| *lane += value);
+            }
+            *sum += lane_sum(lanes) + rest.iter().sum::<f32>();
         }
-        *sum += lanes.iter().sum::<f32>();
     }
 }
 
@@ -189,9 +219,14 @@ fn record_of<P: Pointwise>(set: InstructionSet, phi: P, bias: &[f32], a: &mut [f
     dispatch!(set, record_body::<P: Pointwise>, (phi: P, bias: &[f32], a: &mut [f32], before: &mut [f32], slope: &mut [f32]))
 }
 
-fn pull_of<P: Pointwise>(set: InstructionSet, phi: P, before: &[f32], da: &[f32], z_bar: &mut [f32], zeta: &mut [f32]) -> f64 {
+fn pull_of<P: Pointwise>(
+    set: InstructionSet,
+    phi: P,
+    [before, da]: [&[f32]; 2],
+    [z_bar, zeta, row_lanes]: [&mut [f32]; 3],
+) -> f64 {
     dispatch!(set, pull_body::<P: Pointwise>,
-        (phi: P, before: &[f32], da: &[f32], z_bar: &mut [f32], zeta: &mut [f32]) -> f64)
+        (phi: P, before: &[f32], da: &[f32], z_bar: &mut [f32], zeta: &mut [f32], row_lanes: &mut [f32]) -> f64)
 }
 
 /// `a *= b`, elementwise.
@@ -204,9 +239,12 @@ pub(super) fn product(set: InstructionSet, a: &[f32], b: &[f32], out: &mut [f32]
     dispatch!(set, product_body, (a: &[f32], b: &[f32], out: &mut [f32]))
 }
 
-/// Adds each row's sum to the number that it has in `sums`.
-pub(super) fn add_row_sums(set: InstructionSet, sums: &mut [f32], rows: &[f32]) {
-    dispatch!(set, add_row_sums_body, (sums: &mut [f32], rows: &[f32]))
+/// The sum of each channel's planes, of images `[image, channel, plane]`.
+pub(super) fn channel_sums(set: InstructionSet, images: &[f32], channels: usize, plane: usize) -> Vec<f32> {
+    let mut channel_sums = vec![0.0; channels];
+    let sums = &mut channel_sums[..];
+    dispatch!(set, channel_sums_body, (images: &[f32], plane: usize, sums: &mut [f32]));
+    channel_sums
 }
 
 /// `sum += factor · a`, elementwise.
@@ -233,11 +271,11 @@ impl Phi {
     }
 
     /// The pullback through the activation at `a`: `z̄ ← φ'(a) z̄ + φ''(a) ȧ ζ`, `ζ ← φ'(a) ζ`; returns
-    /// `⟨z̄, ∂φ/∂β⟩ + ⟨ζ ȧ, ∂φ'/∂β⟩` of the values before.
-    pub(super) fn pull(self, set: InstructionSet, a: &[f32], da: &[f32], z_bar: &mut [f32], zeta: &mut [f32]) -> f64 {
+    /// `⟨z̄, ∂φ/∂β⟩ + ⟨ζ ȧ, ∂φ'/∂β⟩` of the values before. Adds each row of `z̄` to its [`LANES`] numbers.
+    pub(super) fn pull(self, set: InstructionSet, at: [&[f32]; 2], bars_and_lanes: [&mut [f32]; 3]) -> f64 {
         match self {
-            Phi::LipSwish { k, dk } => pull_of(set, LipSwish { k }, a, da, z_bar, zeta) * f64::from(dk),
-            Phi::Elu => pull_of(set, Elu, a, da, z_bar, zeta),
+            Phi::LipSwish { k, dk } => pull_of(set, LipSwish { k }, at, bars_and_lanes) * f64::from(dk),
+            Phi::Elu => pull_of(set, Elu, at, bars_and_lanes),
         }
     }
 }
@@ -282,7 +320,12 @@ mod tests {
         let mut z_bar: Vec<f32> = (0..n).map(|i| (i as f32).cos()).collect();
         let mut zeta: Vec<f32> = (0..n).map(|i| (0.5 * i as f32).cos()).collect();
         let (z_bar_in, zeta_in) = (z_bar.clone(), zeta.clone());
-        let by_beta = phi.pull(set, &before, &da, &mut z_bar, &mut zeta);
+        let mut row_lanes = vec![1.0; 31 * LANES];
+        let by_beta = phi.pull(set, [&before, &da], [&mut z_bar, &mut zeta, &mut row_lanes]);
+        for (lanes, row) in row_lanes.chunks_exact(LANES).zip(z_bar.chunks_exact(PANEL)) {
+            let [got, want] = [lanes, row].map(|values| values.iter().map(|x| f64::from(*x)).sum::<f64>());
+            assert!((got - LANES as f64 - want).abs() < 1e-5 * (1.0 + want.abs()), "{set:?} {phi:?}: {got} {want}");
+        }
         let mut by_beta_exact = 0.0;
         for i in 0..n {
             let [v, d1, d2, p, q] = exact(phi, f64::from(a[i] + 0.25));

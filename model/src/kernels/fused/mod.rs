@@ -15,7 +15,8 @@ pub(crate) use layer::{FusedLayer, TapSide};
 pub(crate) use terms::{Terms, ValueTerms, term_weight};
 
 use super::InstructionSet;
-use super::pointwise::Phi;
+use super::field::Cell;
+use super::pointwise::{Phi, channel_sums};
 use super::pool::Buffer;
 use cut::Cut;
 use rayon::prelude::*;
@@ -54,6 +55,7 @@ impl FusedNet {
     /// `g(x)`.
     pub fn forward(&self, grid: Grid, x: &[f32]) -> Vec<f32> {
         let cut = Cut::new(self, grid);
+        pack_forward(&self.layers, cut.cell);
         let mut g = vec![0.0; x.len()];
         cut.units(x).zip(cut.units_mut(&mut g)).for_each(|((unit, x), (_, g))| {
             let (z, _) = unit.enter(x);
@@ -65,6 +67,7 @@ impl FusedNet {
     /// `g(x)` and the derivatives at `x`.
     pub fn linearize(&self, grid: Grid, x: &[f32]) -> (Vec<f32>, Linearized) {
         let cut = Cut::new(self, grid);
+        pack_forward(&self.layers, cut.cell);
         let mut g = vec![0.0; x.len()];
         let records = cut.units(x).zip(cut.units_mut(&mut g)).map(|((unit, x), (_, g))| {
             let (record, product) = unit.record(x, true);
@@ -78,6 +81,7 @@ impl FusedNet {
     /// `Jᵀ u` with the Jacobian at the point of linearization.
     pub fn vjp(&self, grid: Grid, at: &Linearized, u: &[f32]) -> Vec<f32> {
         let cut = Cut::new(self, grid);
+        pack_backward(&self.layers, cut.cell);
         let mut out = vec![0.0; u.len()];
         cut.units(u).zip(cut.units_mut(&mut out)).zip(&at.0).for_each(|(((unit, u), (_, out)), record)| {
             unit.field.export(&unit.vjp(record, &unit.field.import(u, self.channels)), self.channels, out);
@@ -88,6 +92,8 @@ impl FusedNet {
     /// `g(x)` and the series' value `[batch]` from probes `v`.
     pub fn series(&self, grid: Grid, x: &[f32], v: &[f32], terms: ValueTerms) -> (Vec<f32>, Vec<f32>) {
         let cut = Cut::new(self, grid);
+        pack_forward(&self.layers, cut.cell);
+        pack_backward(&self.layers, cut.cell);
         let mut g = vec![0.0; x.len()];
         let values = cut.units(x).zip(cut.units(v)).zip(cut.units_mut(&mut g)).map(|(((unit, x), (_, v)), (_, g))| {
             let (record, product) = unit.record(x, true);
@@ -132,6 +138,8 @@ impl FusedNet {
         tau: impl Fn(&Unit, &Record, Range<usize>, &[f32]) -> (Vec<f64>, Buffer) + Sync,
     ) -> (Vec<f32>, FusedGradients) {
         let cut = Cut::new(self, grid);
+        pack_forward(&self.layers[..self.activations.len()], cut.cell);
+        pack_backward(&self.layers, cut.cell);
         let size = x.len() / grid.batch;
         let mut input = vec![0.0; x.len()];
         let parts = cut.parts(&mut input, size).into_par_iter().map(|(units, mut input)| {
@@ -156,13 +164,9 @@ impl FusedNet {
         let pre_beta: f64 = parts.iter().map(|(_, _, beta)| beta).sum();
         let values = parts.iter().flat_map(|(_, values, _)| values.iter().copied()).collect();
         let sums = Sums::merged(parts.into_iter().flat_map(|(sums, _, _)| sums).collect());
-        let plane = grid.height * grid.width;
-        let last_bias = (0..self.channels).map(|c| y_bar.chunks_exact(plane).skip(c).step_by(self.channels).flatten().sum());
-        let mut biases: Vec<Vec<f32>> = sums.biases;
-        biases.push(last_bias.collect());
-        for (bias, layer) in biases.iter_mut().zip(&self.layers[..self.activations.len()]) {
-            bias.truncate(layer.n_outputs());
-        }
+        let hidden = self.activations.len();
+        let mut biases: Vec<Vec<f32>> = (0..hidden).map(|l| sums.bias(l, self.width(l))).collect();
+        biases.push(channel_sums(self.set, y_bar, self.channels, grid.height * grid.width));
         let betas = self.preactivation.iter().map(|_| pre_beta).chain(sums.betas).collect();
         let weights = sums.weights.par_iter().zip(&self.layers).map(|(sum, layer)| sum.weight(layer)).collect();
         (values, FusedGradients { input, weights, biases, betas })
@@ -181,4 +185,19 @@ impl FusedNet {
     fn last(&self) -> &FusedLayer {
         &self.layers[self.activations.len()]
     }
+}
+
+/// Packs these layers before several threads ask for their maps. One that waited for another's packing could hold work that
+/// the other takes on while it waits for parts of that packing, and that asks for the same map: both would wait for ever.
+fn pack_forward(layers: &[FusedLayer], cell: Cell) {
+    layers.iter().for_each(|layer| {
+        layer.forward(cell);
+    });
+}
+
+/// As [`pack_forward`], for the transposed maps.
+fn pack_backward(layers: &[FusedLayer], cell: Cell) {
+    layers.iter().for_each(|layer| {
+        layer.backward(cell);
+    });
 }

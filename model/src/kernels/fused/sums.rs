@@ -4,6 +4,7 @@ use super::{FusedLayer, FusedNet, TapSide};
 use crate::kernels::InstructionSet;
 use crate::kernels::field::{Cell, Taps};
 use crate::kernels::matrix::{OuterSum, padded};
+use crate::kernels::pointwise::{LANES, lane_sum};
 use crate::kernels::pool::Buffer;
 use crate::kernels::tile::PANEL;
 use crate::kernels::transpose::{transpose, transposed_len};
@@ -12,6 +13,7 @@ use crate::kernels::winograd::FilterSum;
 /// See the [module](self).
 pub(super) struct Sums {
     pub weights: Vec<WeightSum>,
+    /// Of the hidden layers, `[output, LANES]`, to be summed over lanes.
     pub biases: Vec<Vec<f32>>,
     pub betas: Vec<f64>,
 }
@@ -21,7 +23,7 @@ impl Sums {
         let last = net.activations.len();
         Self {
             weights: net.layers.iter().map(|layer| WeightSum::new(layer, cell)).collect(),
-            biases: (0..last).map(|l| vec![0.0; padded(net.width(l))]).collect(),
+            biases: (0..last).map(|l| vec![0.0; padded(net.width(l)) * LANES]).collect(),
             betas: vec![0.0; last],
         }
     }
@@ -38,6 +40,11 @@ impl Sums {
             total.betas.iter_mut().zip(&part.betas).for_each(|(sum, other)| *sum += other);
         }
         total
+    }
+
+    /// The gradient of a hidden layer's bias.
+    pub fn bias(&self, layer: usize, outputs: usize) -> Vec<f32> {
+        self.biases[layer].as_chunks::<LANES>().0[..outputs].iter().map(|lanes| lane_sum(*lanes)).collect()
     }
 }
 

@@ -5,7 +5,7 @@ use super::sums::Sums;
 use super::{FusedNet, Terms, ValueTerms};
 use crate::kernels::field::{Cell, Field, Window};
 use crate::kernels::matrix::padded;
-use crate::kernels::pointwise::{add_row_sums, add_scaled, multiply, product};
+use crate::kernels::pointwise::{LANES, add_scaled, multiply, product};
 use crate::kernels::pool::Buffer;
 use crate::kernels::tile::PANEL;
 use rayon::prelude::*;
@@ -241,7 +241,9 @@ impl Unit<'_> {
         let mut by_beta = 0.0;
         if let Some(phi) = net.preactivation {
             let (x, mut zeta) = (self.field.import(x, net.channels), fold(&zeta));
-            by_beta = phi.pull(net.set, &x, ends.v, &mut x_bar, &mut zeta);
+            // Of a bias that is not there.
+            let mut lanes = Buffer::stale(x.len() / PANEL * LANES);
+            by_beta = phi.pull(net.set, [&x, ends.v], [&mut x_bar, &mut zeta, &mut lanes]);
         }
         self.field.export(&x_bar, net.channels, out);
         by_beta
@@ -292,11 +294,12 @@ impl Unit<'_> {
             let [mut a_bar, mut next_tau] = [(); 2].map(|()| room(layer.n_inputs()));
             layer.backward(self.cell()).product(net.set, tau, &mut next_tau, pixels, |_, _| ());
             let ([before, _], da, phi) = (&points[l - 1], &tangents[l - 1], net.activations[l - 1]);
-            let (bias, beta) = (&mut sums.biases[l - 1], &mut sums.betas[l - 1]);
+            let (lanes, beta) = (&mut sums.biases[l - 1], &mut sums.betas[l - 1]);
             layer.backward(self.cell()).product(net.set, h_bar, &mut a_bar, pixels, |tile, z_bar| {
                 let range = tile.at..tile.at + z_bar.len();
-                *beta += phi.pull(net.set, &before[range.clone()], &da[range.clone()], z_bar, &mut next_tau[range]);
-                add_row_sums(net.set, &mut bias[tile.row..], z_bar);
+                let lanes = &mut lanes[tile.row * LANES..];
+                let at = [&before[range.clone()], &da[range.clone()]];
+                *beta += phi.pull(net.set, at, [z_bar, &mut next_tau[range], lanes]);
             });
             cotangents = [a_bar, next_tau];
         }
