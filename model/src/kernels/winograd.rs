@@ -169,14 +169,21 @@ impl Filters {
         pairs.for_each(|(out, rows)| {
             let position = rows.len() * depth;
             for (strip, rows) in rows.chunks_exact(STRIP).enumerate() {
-                for (k, column) in columns.iter().enumerate() {
-                    let taps: [[f32; STRIP]; 9] = from_fn(|tap| {
-                        let tap = if mirrored { 8 - tap } else { tap };
-                        from_fn(|r| scale * values[rows[r] + column + tap])
-                    });
-                    let filters = both_ways(from_fn(|y| from_fn(|x| &taps[3 * y + x])), kernel);
-                    for (out, filter) in out.chunks_exact_mut(position).zip(filters.as_flattened()) {
-                        out[(strip * depth + k) * STRIP..][..STRIP].copy_from_slice(filter);
+                for (k, columns) in columns.chunks_exact(STRIP).enumerate() {
+                    // A line of the cache for each position: they are far apart.
+                    let mut lines = [[0.0; STRIP * STRIP]; POSITIONS];
+                    for (i, column) in columns.iter().enumerate() {
+                        let kernels: [&[f32]; STRIP] = from_fn(|r| &values[rows[r] + column..][..9]);
+                        let taps: [[f32; STRIP]; 9] = from_fn(|tap| {
+                            let tap = if mirrored { 8 - tap } else { tap };
+                            kernels.map(|kernel| scale * kernel[tap])
+                        });
+                        let filters = both_ways(from_fn(|y| from_fn(|x| &taps[3 * y + x])), kernel);
+                        let filters = lines.iter_mut().zip(filters.as_flattened());
+                        filters.for_each(|(line, filter)| line[i * STRIP..][..STRIP].copy_from_slice(filter));
+                    }
+                    for (out, line) in out.chunks_exact_mut(position).zip(&lines) {
+                        out[(strip * depth + k * STRIP) * STRIP..][..line.len()].copy_from_slice(line);
                     }
                 }
             }
