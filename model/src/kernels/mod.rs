@@ -2,7 +2,8 @@
 //!
 //! A branch `k×k convolution → φ → 1×1 → φ → … → k×k` acts on every pixel alone between its two ends, so a block of pixels
 //! goes through all of it inside the cache. The ends are matrix products with unfolded (im2col) neighbourhoods on the
-//! narrow side. Pixels stand in vector lanes, features in rows. The instruction set is chosen at run time.
+//! narrow side, or with transformed ones of 2×2 pixels at once, which takes fewer. Pixels stand in vector lanes, features in rows.
+//! The instruction set is chosen at run time.
 //!
 //! | from the inside out | |
 //! | --- | --- |

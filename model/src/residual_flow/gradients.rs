@@ -121,6 +121,7 @@ impl ResidualFlow {
                         let mut this = if layer.net().is_some() { drawn.take() } else { None };
                         let mut draw = |_| this.take().expect("a draw for each residual layer");
                         let backward = || layer.backward(input, x_bar, weight, &mut draw, gradients);
+                        // A residual layer leaves nothing drawn: the next one's noise is drawn meanwhile.
                         let ((bar, of_layer), next) = match drawn {
                             Some(_) => (backward(), drawn),
                             None => side_by_side::both(&device, backward, &mut next_draw),
