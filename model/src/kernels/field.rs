@@ -283,8 +283,9 @@ fn dots_body<const FMA: bool>(field: &Field, a: &[f32], b: &[f32], out: &mut [f6
     let size = field.image_cells();
     if size >= SMALL {
         for (a, b) in field.planes(a).zip(field.planes(b)) {
-            let images = a.chunks_exact(size).zip(b.chunks_exact(size));
-            out.iter_mut().zip(images).for_each(|(dot, (a, b))| *dot += inner_product_body::<FMA>(a, b));
+            for (dot, (a, b)) in out.iter_mut().zip(a.chunks_exact(size).zip(b.chunks_exact(size))) {
+                *dot += inner_product_body::<FMA>(a, b);
+            }
         }
         return;
     }

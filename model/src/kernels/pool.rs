@@ -1,13 +1,24 @@
 //! Buffers that are used again: fresh ones cost more than what is done in them, for their pages are to be cleared first.
 
 use std::ops::{Deref, DerefMut};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Lengths between one power of two and the next.
 const STEPS: usize = 4;
 
 /// Free buffers by the class of their length.
-static FREE: [Mutex<Vec<Vec<f32>>>; STEPS * usize::BITS as usize] = [const { Mutex::new(Vec::new()) }; _];
+#[repr(align(128))]
+struct Shelf([Mutex<Vec<Vec<f32>>>; STEPS * usize::BITS as usize]);
+
+/// Threads have shelves of their own as far as these go, so that they seldom wait for each other.
+static SHELVES: [Shelf; 32] = [const { Shelf([const { Mutex::new(Vec::new()) }; _]) }; _];
+
+/// A class's free buffers on all shelves, this thread's own first.
+fn free(class: usize) -> impl Iterator<Item = MutexGuard<'static, Vec<Vec<f32>>>> {
+    let own = rayon::current_thread_index().unwrap_or(0);
+    let shelves = (0..SHELVES.len()).map(move |i| &SHELVES[(own + i) % SHELVES.len()]);
+    shelves.map(move |shelf| shelf.0[class].lock().unwrap_or_else(PoisonError::into_inner))
+}
 
 /// Numbers that go back to the pool in the end.
 #[derive(Debug)]
@@ -21,8 +32,8 @@ impl Buffer {
     /// So many numbers, of any value: what an earlier user left.
     pub fn stale(length: usize) -> Self {
         let (class, room) = class(length);
-        let free = FREE[class].lock().unwrap_or_else(PoisonError::into_inner).pop();
-        Self { values: free.unwrap_or_else(|| vec![0.0; room]), length }
+        let found = free(class).find_map(|mut buffers| buffers.pop());
+        Self { values: found.unwrap_or_else(|| vec![0.0; room]), length }
     }
 
     /// So many zeros.
@@ -45,7 +56,9 @@ fn class(length: usize) -> (usize, usize) {
 impl Drop for Buffer {
     fn drop(&mut self) {
         let values = std::mem::take(&mut self.values);
-        FREE[class(values.len()).0].lock().unwrap_or_else(PoisonError::into_inner).push(values);
+        if let Some(mut buffers) = free(class(values.len()).0).next() {
+            buffers.push(values);
+        }
     }
 }
 

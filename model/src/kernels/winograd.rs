@@ -25,32 +25,38 @@ pub(super) const POSITIONS: usize = 16;
 const QUAD: usize = 4;
 
 /// `Bᵀ d`
+#[inline(always)]
 fn patch([a, b, c, d]: [f32; 4]) -> [f32; 4] {
     [a - c, b + c, c - b, d - b]
 }
 
 /// `B m`
+#[inline(always)]
 fn patch_transposed([a, b, c, d]: [f32; 4]) -> [f32; 4] {
     [a, b - c - d, b + c - a, d]
 }
 
 /// `Aᵀ m`
+#[inline(always)]
 fn quad([a, b, c, d]: [f32; 4]) -> [f32; 2] {
     [a + b + c, b - c + d]
 }
 
 /// `A y`
+#[inline(always)]
 fn quad_transposed([a, b]: [f32; 2]) -> [f32; 4] {
     [a, a + b, a - b, b]
 }
 
 /// `G w`
+#[inline(always)]
 fn kernel([a, b, c]: [f32; 3]) -> [f32; 4] {
     let ends = a + c;
     [a, 0.5 * (ends + b), 0.5 * (ends - b), c]
 }
 
 /// `Gᵀ m`
+#[inline(always)]
 fn kernel_transposed([a, b, c, d]: [f32; 4]) -> [f32; 3] {
     let both = 0.5 * (b + c);
     [a + both, 0.5 * (b - c), both + d]
@@ -65,14 +71,18 @@ fn both_ways<const I: usize, const O: usize, const L: usize>(
     let mut half = [[[0.0; L]; I]; O];
     for column in 0..I {
         for x in 0..L {
-            let line = f(from_fn(|row| m[row][column][x]));
+            let mut line = [0.0; I];
+            (0..I).for_each(|row| line[row] = m[row][column][x]);
+            let line = f(line);
             (0..O).for_each(|row| half[row][column][x] = line[row]);
         }
     }
     let mut out = [[[0.0; L]; O]; O];
     for (half, out) in half.iter().zip(&mut out) {
         for x in 0..L {
-            let line = f(from_fn(|column| half[column][x]));
+            let mut line = [0.0; I];
+            (0..I).for_each(|column| line[column] = half[column][x]);
+            let line = f(line);
             (0..O).for_each(|column| out[column][x] = line[column]);
         }
     }
@@ -82,7 +92,11 @@ fn both_ways<const I: usize, const O: usize, const L: usize>(
 /// One channel's rows of a group, by position.
 #[inline(always)]
 fn positions(rows: &[[f32; PANEL]], channel: usize, channels: usize) -> [[&[f32; PANEL]; 4]; 4] {
-    from_fn(|y| from_fn(|x| &rows[(4 * y + x) * channels + channel]))
+    let mut positions = [[&rows[channel]; 4]; 4];
+    for (position, row) in positions.as_flattened_mut().iter_mut().zip(rows[channel..].iter().step_by(channels)) {
+        *position = row;
+    }
+    positions
 }
 
 /// `Bᵀ d B` of all patches.
@@ -140,7 +154,7 @@ fn spread_body<const FMA: bool>(line: usize, quads: &[f32], out: &mut [f32]) {
     let (quads, out) = (quads.as_chunks::<PANEL>().0, out.as_chunks_mut::<PANEL>().0);
     let rows = quads.len() / QUAD;
     for row in 0..rows {
-        let [a, b, c, d] = from_fn(|place| &quads[place * rows + row]);
+        let [a, b, c, d] = [0, 1, 2, 3].map(|place| &quads[place * rows + row]);
         let mut lines = [[0.0; PANEL]; 4];
         for x in 0..PANEL {
             let line = quad_transposed([upper * a[x] + lower * c[x], upper * b[x] + lower * d[x]]);
