@@ -59,7 +59,7 @@ pub mod named;
 mod net;
 mod randomness;
 mod residual_flow;
-mod side_by_side;
+pub mod side_by_side;
 pub mod state;
 mod stored_vectors;
 mod tensor;

@@ -10,11 +10,11 @@ fn has_threads(device: &Device) -> bool {
 }
 
 /// Both.
-pub(crate) fn both<A: Send, B: Send>(device: &Device, a: impl FnOnce() -> A + Send, b: impl FnOnce() -> B + Send) -> (A, B) {
+pub fn both<A: Send, B: Send>(device: &Device, a: impl FnOnce() -> A + Send, b: impl FnOnce() -> B + Send) -> (A, B) {
     if has_threads(device) { rayon::join(a, b) } else { (a(), b()) }
 }
 
 /// `f` of every item.
-pub(crate) fn each<T: Send, R: Send>(device: &Device, items: Vec<T>, f: impl Fn(T) -> R + Send + Sync) -> Vec<R> {
+pub fn each<T: Send, R: Send>(device: &Device, items: Vec<T>, f: impl Fn(T) -> R + Send + Sync) -> Vec<R> {
     if has_threads(device) { items.into_par_iter().map(f).collect() } else { items.into_iter().map(f).collect() }
 }

@@ -1,9 +1,9 @@
 //! The exponential moving average of the weights.
 
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param, ParamId};
-use burn::optim::GradientsParams;
 use burn::tensor::Tensor;
-use std::collections::HashSet;
+use residual_flows::side_by_side;
+use std::collections::{HashMap, HashSet};
 
 /// `a ← a + (1 - decay) (w - a)` for every trained parameter `w`, from `a = w` at the first update.
 ///
@@ -39,11 +39,14 @@ impl<M: Module> WeightAverage<M> {
         self.shadow = Some(match self.shadow.take() {
             None => module.clone(),
             Some(shadow) => {
-                let mut collect = Collect { trained, values: GradientsParams::new() };
-                shadow.visit(&mut collect);
-                let values = collect.values;
+                let (averages, mut weights) = (flat(&shadow, trained), flat(module, trained));
                 drop(shadow);
-                module.clone().map(&mut Average { values, rate: 1.0 - self.decay })
+                let pairs = averages.into_iter().filter_map(|(id, average)| Some((id, average, weights.remove(&id)?)));
+                let (device, rate) = (module.devices().into_iter().next().unwrap_or_default(), 1.0 - self.decay);
+                let averages = side_by_side::each(&device, pairs.collect(), |(id, average, weight)| {
+                    (id, average.clone() + (weight - average) * rate)
+                });
+                module.clone().map(&mut Put { values: averages.into_iter().collect() })
             }
         });
     }
@@ -54,29 +57,38 @@ impl<M: Module> WeightAverage<M> {
     }
 }
 
-/// The values of trained parameters by identity.
+/// The values of trained parameters by identity, flat.
+fn flat<M: Module>(module: &M, trained: &HashSet<ParamId>) -> HashMap<ParamId, Tensor<1>> {
+    let mut collect = Collect { trained, values: HashMap::new() };
+    module.visit(&mut collect);
+    collect.values
+}
+
 struct Collect<'a> {
     trained: &'a HashSet<ParamId>,
-    values: GradientsParams,
+    values: HashMap<ParamId, Tensor<1>>,
 }
 
 impl ModuleVisitor for Collect<'_> {
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
         if self.trained.contains(&param.id) {
-            self.values.register(param.id, param.val());
+            self.values.insert(param.id, param.val().reshape([-1]));
         }
     }
 }
 
-struct Average {
-    values: GradientsParams,
-    rate: f64,
+/// Puts flat values in their places.
+struct Put {
+    values: HashMap<ParamId, Tensor<1>>,
 }
 
-impl ModuleMapper for Average {
+impl ModuleMapper for Put {
     fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
-        match self.values.remove::<D>(param.id) {
-            Some(average) => param.map(|weight| average.clone() + (weight - average) * self.rate),
+        match self.values.remove(&param.id) {
+            Some(values) => {
+                let shape = param.dims();
+                param.map(|_| values.reshape(shape))
+            }
             None => param,
         }
     }

@@ -7,13 +7,7 @@ use burn::tensor::Tensor;
 ///
 /// # References
 /// Kingma and Ba (2015), Adam: A Method for Stochastic Optimization, section 7.1. <https://arxiv.org/abs/1412.6980>
-pub(super) fn direction<const D: usize>(
-    betas: [f64; 2],
-    epsilon: f64,
-    step: i32,
-    gradient: Tensor<D>,
-    [m, u]: Slots<D>,
-) -> Moved<D> {
+pub(super) fn direction(betas: [f64; 2], epsilon: f64, step: i32, gradient: Tensor<1>, [m, u]: Slots) -> Moved {
     let [beta_1, beta_2] = betas;
     let size = gradient.clone().abs() + epsilon;
     let m = decayed(m, beta_1, gradient * (1.0 - beta_1));

@@ -7,7 +7,7 @@ use burn::tensor::Tensor;
 ///
 /// # References
 /// Tieleman and Hinton (2012), Neural Networks for Machine Learning, lecture 6.5.
-pub(super) fn direction<const D: usize>(smoothing: f64, epsilon: f64, gradient: Tensor<D>, [v, _]: Slots<D>) -> Moved<D> {
+pub(super) fn direction(smoothing: f64, epsilon: f64, gradient: Tensor<1>, [v, _]: Slots) -> Moved {
     let v = decayed(v, smoothing, gradient.clone().square() * (1.0 - smoothing));
     Moved { direction: gradient / (v.clone().sqrt() + epsilon), slots: [Some(v), None] }
 }
