@@ -1,7 +1,8 @@
 //! A convolution (stride 1, zero padding, same size) as one matrix product.
 
+use crate::tensor::to_vec;
 use burn::tensor::{FloatDType, Tensor};
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 /// On which side the `k²` taps stand: the narrow one costs least.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,12 +24,13 @@ pub(crate) struct Convolution {
     /// `[1]`
     pub divisor: Option<Tensor<1>>,
     matrix: OnceLock<Tensor<2>>,
+    host: OnceLock<Arc<Vec<f32>>>,
 }
 
 impl Convolution {
     /// From a weight `[out, in, k, k]`.
     pub fn new(form: Form, weight: Tensor<4>) -> Self {
-        Self { form, weight, divisor: None, matrix: OnceLock::new() }
+        Self { form, weight, divisor: None, matrix: OnceLock::new(), host: OnceLock::new() }
     }
 
     /// With its weight divided by a number, `[1]`.
@@ -39,6 +41,11 @@ impl Convolution {
     /// Its divided weight rounded to another type.
     pub fn rounded(&self, dtype: FloatDType) -> Self {
         Self::new(self.form, self.divided_weight().cast(dtype))
+    }
+
+    /// The weight before the division, read once for all that compute with it on the host.
+    pub fn host_weight(&self) -> Arc<Vec<f32>> {
+        self.host.get_or_init(|| Arc::new(to_vec(self.weight.clone()))).clone()
     }
 
     pub fn kernel(&self) -> usize {

@@ -29,13 +29,13 @@ impl FusedBranch {
             return None;
         }
         let layer = |(convolution, bias): (&Convolution, &Tensor<1>)| {
-            let weight = convolution.weight.clone();
-            let (shape, divisor) = (weight.dims(), convolution.divisor.clone().map_or(1.0, |divisor| to_vec(divisor)[0]));
+            let shape = convolution.weight.dims();
+            let divisor = convolution.divisor.clone().map_or(1.0, |divisor| to_vec(divisor)[0]);
             let side = match convolution.form {
                 Form::Unfold => TapSide::Inputs,
                 Form::Fold => TapSide::Outputs,
             };
-            FusedLayer::new(to_vec(weight), shape, divisor, side, to_vec(bias.clone()))
+            FusedLayer::new(convolution.host_weight(), shape, divisor, side, to_vec(bias.clone()))
         };
         let all_activations = || parts.preactivation.iter().chain(&parts.activations);
         let net = FusedNet {

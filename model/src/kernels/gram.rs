@@ -11,7 +11,7 @@ use super::matrix::{OuterSum, Packed, multiples, padded};
 use super::pool::Buffer;
 use super::tile::PANEL;
 use super::transpose::{transpose, transposed_len};
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 /// A convolution, or its transpose, seen from the side where its taps are unfolded.
 pub(crate) struct NarrowMap {
@@ -20,7 +20,7 @@ pub(crate) struct NarrowMap {
     side: Side,
     channels: usize,
     /// `[out, in, k, k]`
-    weight: Vec<f32>,
+    weight: Arc<Vec<f32>>,
     /// Where the elements of each of `U`'s columns, and of each channel of `A x`, stand in the weight.
     columns: Vec<usize>,
     hidden: Vec<usize>,
@@ -51,7 +51,7 @@ impl Side {
 
 impl NarrowMap {
     /// For a weight `[out, in, k, k]` on images of this height and width.
-    pub fn new(side: Side, weight: Vec<f32>, [out, inputs, kernel, _]: [usize; 4], image: [usize; 2]) -> Self {
+    pub fn new(side: Side, weight: Arc<Vec<f32>>, [out, inputs, kernel, _]: [usize; 4], image: [usize; 2]) -> Self {
         let field = Field::new(Cell::Pixel, 1, image, kernel);
         let window = field.window(kernel, side.taps());
         let taps = window.n_taps();

@@ -206,7 +206,7 @@ impl ContractiveConvolution {
             Norm::Closed(norm) => Convolution::new(self.form, norm.constrained(self.weight.val(), self.bound)),
             Norm::Iterated(norm) => {
                 let factor = self.factor(self.sigma_tensor(&norm));
-                Convolution::new(self.form, self.weight.val()).divided(factor)
+                norm.map.convolution.divided(factor)
             }
         }
     }

@@ -16,14 +16,15 @@ pub(super) struct SpectralMap {
 impl SpectralMap {
     /// For a weight `[out, in, k, k]` on images of this height and width.
     pub fn new(form: Form, weight: Tensor<4>, [height, width]: [usize; 2]) -> Self {
-        let fused = (weight.device() == Device::flex()).then(|| {
+        let (shape, convolution) = (weight.dims(), Convolution::new(form, weight));
+        let fused = (convolution.weight.device() == Device::flex()).then(|| {
             let side = match form {
                 Form::Unfold => Side::Input,
                 Form::Fold => Side::Output,
             };
-            NarrowMap::new(side, to_vec(weight.clone()), weight.dims(), [height, width])
+            NarrowMap::new(side, convolution.host_weight(), shape, [height, width])
         });
-        Self { convolution: Convolution::new(form, weight), fused }
+        Self { convolution, fused }
     }
 
     /// The same map in double precision, on the host.

@@ -154,7 +154,7 @@ mod tests {
     fn cell_of(channels: usize, hidden: usize, kernel: usize, [batch, height, width]: [usize; 3]) -> Cell {
         let layer = |[out, inputs]: [usize; 2], side| {
             let weight = vec![0.0; out * inputs * kernel * kernel];
-            FusedLayer::new(weight, [out, inputs, kernel, kernel], 1.0, side, vec![0.0; out])
+            FusedLayer::new(weight.into(), [out, inputs, kernel, kernel], 1.0, side, vec![0.0; out])
         };
         let net = FusedNet {
             set: InstructionSet::Portable,
