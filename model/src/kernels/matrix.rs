@@ -95,6 +95,10 @@ impl OuterSum {
         Self { rows, columns, values: Buffer::zeros(padded(rows) * columns.next_multiple_of(PANEL)) }
     }
 
+    pub fn columns(&self) -> usize {
+        self.columns
+    }
+
     /// Adds panels of `left` and of `right`, the latter [transposed](super::transpose::transpose).
     pub fn add(&mut self, set: InstructionSet, left: &[f32], right: &[f32], pixels: usize) {
         let rows = padded(self.rows);

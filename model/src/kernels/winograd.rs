@@ -274,6 +274,11 @@ impl FilterSum {
         Self { channels, sum: OuterSum::new(POSITIONS * channels, wide) }
     }
 
+    /// Number of wide features.
+    pub fn wide(&self) -> usize {
+        self.sum.columns()
+    }
+
     /// Adds patches times wide features, the latter [transposed](super::transpose::transpose).
     pub fn add(&mut self, set: InstructionSet, patches: &[f32], wide: &[f32]) {
         let rows = self.channels * PANEL;

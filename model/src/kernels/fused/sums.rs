@@ -57,24 +57,18 @@ pub(super) struct WeightSum {
 
 enum Sum {
     /// `[feature, (tap, channel)]`
-    Pixels {
-        sum: OuterSum,
-        n_taps: usize,
-    },
-    Quads {
-        sum: FilterSum,
-        n_wide: usize,
-    },
+    Pixels(OuterSum),
+    Quads(FilterSum),
 }
 
 impl WeightSum {
     fn new(layer: &FusedLayer, cell: Cell) -> Self {
         let sum = if layer.is_by_quads(cell) {
             let [narrow, wide] = layer.channels().map(<[_]>::len);
-            Sum::Quads { sum: FilterSum::new(narrow, wide), n_wide: wide }
+            Sum::Quads(FilterSum::new(narrow, wide))
         } else {
-            let [n_taps, other] = layer.features().map(<[_]>::len);
-            Sum::Pixels { sum: OuterSum::new(other, n_taps), n_taps }
+            let [taps, other] = layer.features().map(<[_]>::len);
+            Sum::Pixels(OuterSum::new(other, taps))
         };
         Self { side: layer.side, sum }
     }
@@ -91,15 +85,15 @@ impl WeightSum {
             exchanged
         };
         match &mut self.sum {
-            Sum::Pixels { sum, n_taps } => sum.add(set, other, &exchanged(*n_taps, taps), pixels),
-            Sum::Quads { sum, n_wide } => sum.add(set, taps, &exchanged(*n_wide, other)),
+            Sum::Pixels(sum) => sum.add(set, other, &exchanged(sum.columns(), taps), pixels),
+            Sum::Quads(sum) => sum.add(set, taps, &exchanged(sum.wide(), other)),
         }
     }
 
     fn merge(&mut self, other: &Self) {
         match (&mut self.sum, &other.sum) {
-            (Sum::Pixels { sum, .. }, Sum::Pixels { sum: other, .. }) => sum.merge(other),
-            (Sum::Quads { sum, .. }, Sum::Quads { sum: other, .. }) => sum.merge(other),
+            (Sum::Pixels(sum), Sum::Pixels(other)) => sum.merge(other),
+            (Sum::Quads(sum), Sum::Quads(other)) => sum.merge(other),
             _ => unreachable!("sums of one batch are of one kind"),
         }
     }
@@ -108,11 +102,11 @@ impl WeightSum {
     pub fn weight(&self, layer: &FusedLayer) -> Vec<f32> {
         let mut weight = vec![0.0; layer.weight.len()];
         match &self.sum {
-            Sum::Pixels { sum, .. } => {
+            Sum::Pixels(sum) => {
                 let [taps, other] = layer.features();
                 sum.scatter(&mut weight, other, taps);
             }
-            Sum::Quads { sum, .. } => {
+            Sum::Quads(sum) => {
                 let [narrow, wide] = layer.channels();
                 sum.scatter(&mut weight, narrow, wide, layer.taps() == Taps::Mirrored);
             }
