@@ -1,7 +1,7 @@
 //! Inverting `y = x + g(x)`: the fixed point of `x ↦ y - g(x)`, by Anderson-accelerated iteration.
 
 use crate::kernels::inner_product;
-use crate::tensor::{from_vec, to_vec};
+use crate::tensor::{from_vec, values};
 use burn::tensor::Tensor;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -60,7 +60,7 @@ impl FixedPoint {
     pub(crate) fn solve(&self, y: Tensor<4>, g: impl Fn(Tensor<4>) -> Tensor<4>) -> Solution {
         let (dims, device) = (y.dims(), y.device());
         let size = dims[1..].iter().product::<usize>();
-        let y = to_vec(y);
+        let y = values(y);
         let mut samples: Vec<Sample> = y.chunks_exact(size).map(|y| Sample::new(y, self)).collect();
         let (mut iterations, mut evaluations) = (0, 0);
         while iterations < self.max_iters {
@@ -69,7 +69,7 @@ impl FixedPoint {
                 break;
             }
             let x = stacked(open.iter().map(|sample| &**sample));
-            let g = to_vec(g(from_vec(x, [open.len(), dims[1], dims[2], dims[3]], &device)));
+            let g = values(g(from_vec(x, [open.len(), dims[1], dims[2], dims[3]], &device)));
             evaluations += open.len();
             iterations += 1;
             open.par_iter_mut().zip(g.par_chunks_exact(size)).for_each(|(sample, g)| sample.advance(g, self.anderson_window));
@@ -220,6 +220,7 @@ fn larger(a: f32, b: f32) -> f32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::tensor::to_vec;
     use burn::tensor::Device;
 
     fn column(values: Vec<f32>) -> Tensor<4> {

@@ -1,6 +1,44 @@
 //! Numbers in and out of tensors.
 
+use burn::backend::Flex;
 use burn::tensor::{DType, Device, Tensor, TensorData};
+use burn_flex::FlexTensor;
+use std::ops::Deref;
+use std::sync::Arc;
+
+/// What [`values`] returns.
+#[derive(Clone, Debug)]
+pub(crate) enum Values {
+    /// In the tensor's own memory.
+    Own(FlexTensor),
+    /// A copy.
+    Read(Arc<[f32]>),
+}
+
+impl Deref for Values {
+    type Target = [f32];
+
+    fn deref(&self) -> &[f32] {
+        match self {
+            Values::Own(tensor) => tensor.as_slice().expect("it was made contiguous and of f32"),
+            Values::Read(values) => values,
+        }
+    }
+}
+
+/// The values of a tensor, row-major, to be read only: nothing is copied on the CPU where they lie so.
+///
+/// # Panics
+/// If the device fails.
+pub(crate) fn values<const D: usize>(tensor: Tensor<D>) -> Values {
+    if tensor.device() == Device::flex()
+        && tensor.dtype() == DType::F32
+        && let Ok(tensor) = tensor.clone().try_into_primitive::<Flex>()
+    {
+        return Values::Own(tensor.to_contiguous());
+    }
+    Values::Read(to_vec(tensor).into())
+}
 
 /// The values of a tensor, row-major.
 ///

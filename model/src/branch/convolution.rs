@@ -1,8 +1,7 @@
 //! A convolution (stride 1, zero padding, same size) as one matrix product.
 
-use crate::tensor::to_vec;
 use burn::tensor::{FloatDType, Tensor};
-use std::sync::{Arc, OnceLock};
+use std::sync::OnceLock;
 
 /// On which side the `k²` taps stand: the narrow one costs least.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,13 +23,12 @@ pub(crate) struct Convolution {
     /// `[1]`
     pub divisor: Option<Tensor<1>>,
     matrix: OnceLock<Tensor<2>>,
-    host: OnceLock<Arc<Vec<f32>>>,
 }
 
 impl Convolution {
     /// From a weight `[out, in, k, k]`.
     pub fn new(form: Form, weight: Tensor<4>) -> Self {
-        Self { form, weight, divisor: None, matrix: OnceLock::new(), host: OnceLock::new() }
+        Self { form, weight, divisor: None, matrix: OnceLock::new() }
     }
 
     /// With its weight divided by a number, `[1]`.
@@ -41,11 +39,6 @@ impl Convolution {
     /// Its divided weight rounded to another type.
     pub fn rounded(&self, dtype: FloatDType) -> Self {
         Self::new(self.form, self.divided_weight().cast(dtype))
-    }
-
-    /// The weight before the division, read once for all that compute with it on the host.
-    pub fn host_weight(&self) -> Arc<Vec<f32>> {
-        self.host.get_or_init(|| Arc::new(to_vec(self.weight.clone()))).clone()
     }
 
     pub fn kernel(&self) -> usize {

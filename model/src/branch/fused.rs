@@ -3,7 +3,7 @@
 use super::{BranchGradients, BranchParts, Convolution, Form};
 use crate::activation::{Activation, ActivationKind};
 use crate::kernels::{FusedGradients, FusedLayer, FusedNet, Grid, InstructionSet, Linearized, Phi, TapSide, Terms, ValueTerms};
-use crate::tensor::{from_vec, to_vec};
+use crate::tensor::{from_vec, values};
 use burn::tensor::{Device, Tensor};
 use rayon::prelude::*;
 
@@ -30,12 +30,12 @@ impl FusedBranch {
         }
         let layer = |(convolution, bias): (&Convolution, &Tensor<1>)| {
             let shape = convolution.weight.dims();
-            let divisor = convolution.divisor.clone().map_or(1.0, |divisor| to_vec(divisor)[0]);
+            let divisor = convolution.divisor.clone().map_or(1.0, number);
             let side = match convolution.form {
                 Form::Unfold => TapSide::Inputs,
                 Form::Fold => TapSide::Outputs,
             };
-            FusedLayer::new(convolution.host_weight(), shape, divisor, side, to_vec(bias.clone()))
+            FusedLayer::new(values(convolution.weight.clone()), shape, divisor, side, values(bias.clone()).to_vec())
         };
         let all_activations = || parts.preactivation.iter().chain(&parts.activations);
         let net = FusedNet {
@@ -67,29 +67,29 @@ impl FusedBranch {
 
     pub fn forward(&self, x: Tensor<4>) -> Tensor<4> {
         let dims = x.dims();
-        from_vec(self.net.forward(grid(dims), &to_vec(x)), dims, &self.device)
+        from_vec(self.net.forward(grid(dims), &values(x)), dims, &self.device)
     }
 
     pub fn linearize(&self, x: Tensor<4>) -> (Tensor<4>, Linearized) {
         let dims = x.dims();
-        let (g, at) = self.net.linearize(grid(dims), &to_vec(x));
+        let (g, at) = self.net.linearize(grid(dims), &values(x));
         (from_vec(g, dims, &self.device), at)
     }
 
     pub fn vjp(&self, at: &Linearized, u: Tensor<4>) -> Tensor<4> {
         let dims = u.dims();
-        from_vec(self.net.vjp(grid(dims), at, &to_vec(u)), dims, &self.device)
+        from_vec(self.net.vjp(grid(dims), at, &values(u)), dims, &self.device)
     }
 
     pub fn series(&self, x: Tensor<4>, v: Tensor<4>, terms: ValueTerms) -> (Tensor<4>, Tensor<1>) {
         let dims = x.dims();
-        let (g, values) = self.net.series(grid(dims), &to_vec(x), &to_vec(v), terms);
-        (from_vec(g, dims, &self.device), from_vec(values, [dims[0]], &self.device))
+        let (g, log_det) = self.net.series(grid(dims), &values(x), &values(v), terms);
+        (from_vec(g, dims, &self.device), from_vec(log_det, [dims[0]], &self.device))
     }
 
     pub fn pullback(&self, x: Tensor<4>, v: Tensor<4>, y_bar: Tensor<4>, tau: Tensor<4>) -> (Tensor<4>, BranchGradients) {
         let dims = x.dims();
-        let [x, v, y_bar, tau] = [x, v, y_bar, tau].map(to_vec);
+        let [x, v, y_bar, tau] = [x, v, y_bar, tau].map(values);
         self.tensors(dims, self.net.pullback(grid(dims), &x, &v, &y_bar, &tau))
     }
 
@@ -100,10 +100,10 @@ impl FusedBranch {
         lambda: Tensor<1>,
     ) -> (Tensor<1>, Tensor<4>, BranchGradients) {
         let dims = inputs[0].dims();
-        let [x, v, y_bar] = inputs.map(to_vec);
-        let (values, gradients) = self.net.series_pullback(grid(dims), [&x, &v, &y_bar], terms, &to_vec(lambda));
+        let [x, v, y_bar] = inputs.map(values);
+        let (log_det, gradients) = self.net.series_pullback(grid(dims), [&x, &v, &y_bar], terms, &values(lambda));
         let (x_bar, gradients) = self.tensors(dims, gradients);
-        (from_vec(values, [dims[0]], &self.device), x_bar, gradients)
+        (from_vec(log_det, [dims[0]], &self.device), x_bar, gradients)
     }
 
     fn tensors(&self, dims: [usize; 4], gradients: FusedGradients) -> (Tensor<4>, BranchGradients) {
@@ -124,6 +124,11 @@ impl FusedBranch {
     }
 }
 
+/// The one value of a tensor.
+fn number(tensor: Tensor<1>) -> f32 {
+    values(tensor)[0]
+}
+
 fn grid([batch, _, height, width]: [usize; 4]) -> Grid {
     Grid { batch, height, width }
 }
@@ -131,7 +136,7 @@ fn grid([batch, _, height, width]: [usize; 4]) -> Grid {
 /// The kernels' version of an activation, if they have one.
 fn phi(activation: &Activation) -> Option<Phi> {
     match (activation.kind(), &activation.beta) {
-        (ActivationKind::LipSwish, Some(beta)) => Some(Phi::lip_swish(to_vec(beta.val())[0])),
+        (ActivationKind::LipSwish, Some(beta)) => Some(Phi::lip_swish(number(beta.val()))),
         (ActivationKind::Elu, _) => Some(Phi::Elu),
         _ => None,
     }

@@ -11,7 +11,8 @@ use super::matrix::{OuterSum, Packed, multiples, padded};
 use super::pool::Buffer;
 use super::tile::PANEL;
 use super::transpose::{transpose, transposed_len};
-use std::sync::{Arc, OnceLock};
+use crate::tensor::Values;
+use std::sync::OnceLock;
 
 /// A convolution, or its transpose, seen from the side where its taps are unfolded.
 pub(crate) struct NarrowMap {
@@ -20,7 +21,7 @@ pub(crate) struct NarrowMap {
     side: Side,
     channels: usize,
     /// `[out, in, k, k]`
-    weight: Arc<Vec<f32>>,
+    weight: Values,
     /// Where the elements of each of `U`'s columns, and of each channel of `A x`, stand in the weight.
     columns: Vec<usize>,
     hidden: Vec<usize>,
@@ -51,7 +52,7 @@ impl Side {
 
 impl NarrowMap {
     /// For a weight `[out, in, k, k]` on images of this height and width.
-    pub fn new(side: Side, weight: Arc<Vec<f32>>, [out, inputs, kernel, _]: [usize; 4], image: [usize; 2]) -> Self {
+    pub fn new(side: Side, weight: Values, [out, inputs, kernel, _]: [usize; 4], image: [usize; 2]) -> Self {
         let field = Field::new(Cell::Pixel, 1, image, kernel);
         let window = field.window(kernel, side.taps());
         let taps = window.n_taps();
@@ -80,7 +81,8 @@ impl NarrowMap {
 
     /// `W`, `[k² channels, hidden]`.
     fn matrix(&self) -> Vec<f32> {
-        self.columns.iter().flat_map(|column| self.hidden.iter().map(move |hidden| self.weight[column + hidden])).collect()
+        let weight: &[f32] = &self.weight;
+        self.columns.iter().flat_map(|column| self.hidden.iter().map(move |hidden| weight[column + hidden])).collect()
     }
 
     /// Whether the matrices `W Wᵀ` and `Uᵀ U` are smaller than `A x`.
@@ -106,6 +108,22 @@ impl NarrowMap {
             let w = View::new(&matrix, [n, self.hidden.len()]);
             Packed::new(&matmul(w, w.transposed()), n, n)
         })
+    }
+
+    /// With `σ = ‖A x‖` and a bound `c`, from the gradient by `Ŵ = W / f`, `f = max(1, σ/c)`, the one by `W`, `[out, in, k, k]`:
+    /// `W̄ = Ŵ̄ / f - [σ > c] ⟨Ŵ̄, W⟩ / (f² c) · ∂σ/∂W`.
+    pub fn pull_bound(&self, x: &[f32], bound: f64, gradient: &[f32]) -> Vec<f32> {
+        // The gradient of `½σ²` is `σ ∂σ/∂W`.
+        let (mut out, squares) = self.weight_gradient(x);
+        let sigma = squares.sqrt();
+        if sigma <= bound {
+            return gradient.to_vec();
+        }
+        let factor = sigma / bound;
+        let along = inner_product(gradient, &self.weight) / (factor * factor * bound * sigma);
+        let (inverse, along) = ((1.0 / factor) as f32, along as f32);
+        out.iter_mut().zip(gradient).for_each(|(out, gradient)| *out = gradient * inverse - *out * along);
+        out
     }
 
     /// `W` of a single pixel, `[channels, hidden]`.
@@ -169,7 +187,10 @@ impl NarrowMap {
                 Side::Input => (&image[..], x),
                 Side::Output => (x, &image[..]),
             };
-            let gradient = rows.iter().flat_map(|row| columns.iter().map(move |column| row * column)).collect();
+            let mut gradient = vec![0.0; self.weight.len()];
+            for (line, row) in gradient.chunks_exact_mut(columns.len()).zip(rows) {
+                line.iter_mut().zip(columns).for_each(|(value, column)| *value = row * column);
+            }
             return (gradient, inner_product(&image, &image));
         }
         let (n, m) = (self.n_columns(), self.hidden.len());

@@ -224,7 +224,10 @@ impl ContractiveConvolution {
                 let gradient = map.product_gradient(norm.vector.clone(), self.image(opposite.val()));
                 (self.sigma_tensor(&norm), gradient)
             }
-            None => norm.length_and_gradient(),
+            None => match norm.pull_bound(self.bound, &gradient) {
+                Some(pulled) => return pulled,
+                None => norm.length_and_gradient(),
+            },
         };
         let scalar = |x: Tensor<1>| x.reshape([1, 1, 1, 1]);
         let factor = scalar(self.factor(sigma.clone()));

@@ -122,6 +122,11 @@ impl InducedNorm {
         (length, self.map.product_gradient(x, self.opposite_of_image(image)))
     }
 
+    /// From the gradient by `W / max(1, σ/c)` with the length `σ` the one by `W`, where the map has a kernel for it.
+    pub fn pull_bound(&self, bound: f64, gradient: &Tensor<4>) -> Option<Tensor<4>> {
+        if self.is_spectral() { self.map.pull_bound(&self.vector, bound, gradient) } else { None }
+    }
+
     fn image_and_length(&self, x: Tensor<4>) -> (Tensor<4>, Tensor<1>) {
         let image = self.map.apply(x);
         let length = norm(&to_vec(image.clone()), self.pair.codomain) as f32;

@@ -2,7 +2,7 @@
 
 use crate::branch::{Convolution, Form};
 use crate::kernels::{NarrowMap, Side};
-use crate::tensor::{from_doubles, from_vec, to_doubles, to_vec};
+use crate::tensor::{Values, from_doubles, from_vec, to_doubles, values};
 use burn::tensor::{Device, Tensor};
 
 /// `A = W` where the kept vector is the right one, `A = Wᵀ` where it is the left one.
@@ -22,7 +22,7 @@ impl SpectralMap {
                 Form::Unfold => Side::Input,
                 Form::Fold => Side::Output,
             };
-            NarrowMap::new(side, convolution.host_weight(), shape, [height, width])
+            NarrowMap::new(side, values(convolution.weight.clone()), shape, [height, width])
         });
         Self { convolution, fused }
     }
@@ -95,6 +95,13 @@ impl SpectralMap {
         }
     }
 
+    /// From the gradient by `W / max(1, σ/c)` with `σ = ‖A x‖` the one by `W`, `[out, in, k, k]`, where the map has a kernel for
+    /// it.
+    pub fn pull_bound(&self, x: &Tensor<4>, bound: f64, gradient: &Tensor<4>) -> Option<Tensor<4>> {
+        let pulled = self.fused.as_ref()?.pull_bound(&channels_first(x.clone()), bound, &values(gradient.clone()));
+        Some(from_vec(pulled, gradient.dims(), &gradient.device()))
+    }
+
     /// The gradient of `⟨y, A x⟩` by the weight, `[out, in, k, k]`.
     pub fn product_gradient(&self, x: Tensor<4>, y: Tensor<4>) -> Tensor<4> {
         match self.convolution.form {
@@ -104,8 +111,8 @@ impl SpectralMap {
     }
 }
 
-fn channels_first(x: Tensor<4>) -> Vec<f32> {
-    to_vec(x.permute([0, 3, 1, 2]))
+fn channels_first(x: Tensor<4>) -> Values {
+    values(x.permute([0, 3, 1, 2]))
 }
 
 fn scalar(value: f64, device: &Device) -> Tensor<1> {
@@ -116,6 +123,7 @@ fn scalar(value: f64, device: &Device) -> Tensor<1> {
 mod tests {
     use super::*;
     use crate::randomness::{NoiseKey, gaussian};
+    use crate::tensor::to_vec;
 
     /// The fused products against those in tensor operations, on more and fewer pixels than a block of rows.
     #[test]

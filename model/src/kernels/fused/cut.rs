@@ -150,11 +150,12 @@ pub(super) fn split(mut values: &mut [f32], lengths: impl Iterator<Item = usize>
 mod tests {
     use super::*;
     use crate::kernels::{FusedLayer, InstructionSet, TapSide};
+    use crate::tensor::Values;
 
     fn cell_of(channels: usize, hidden: usize, kernel: usize, [batch, height, width]: [usize; 3]) -> Cell {
         let layer = |[out, inputs]: [usize; 2], side| {
             let weight = vec![0.0; out * inputs * kernel * kernel];
-            FusedLayer::new(weight.into(), [out, inputs, kernel, kernel], 1.0, side, vec![0.0; out])
+            FusedLayer::new(Values::Read(weight.into()), [out, inputs, kernel, kernel], 1.0, side, vec![0.0; out])
         };
         let net = FusedNet {
             set: InstructionSet::Portable,

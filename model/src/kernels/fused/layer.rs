@@ -5,7 +5,8 @@ use crate::kernels::field::{Cell, Taps};
 use crate::kernels::matrix::{Packed, Tile, multiples, padded};
 use crate::kernels::tile::STRIP;
 use crate::kernels::winograd::{Filters, POSITIONS};
-use std::sync::{Arc, OnceLock};
+use crate::tensor::Values;
+use std::sync::OnceLock;
 
 /// One affine map of the branch, from inputs to outputs of a pixel.
 ///
@@ -14,7 +15,7 @@ use std::sync::{Arc, OnceLock};
 #[derive(Debug)]
 pub(crate) struct FusedLayer {
     /// `[out, in, k, k]`, to be divided by `divisor`.
-    pub(super) weight: Arc<Vec<f32>>,
+    pub(super) weight: Values,
     divisor: f32,
     /// Where each input's and each output's elements stand in the weight: at the sum of both.
     pub(super) inputs: Vec<usize>,
@@ -37,13 +38,7 @@ pub(crate) enum TapSide {
 
 impl FusedLayer {
     /// From a weight `[out, in, k, k]`, to be divided by a number.
-    pub fn new(
-        weight: Arc<Vec<f32>>,
-        [out, channels, k, _]: [usize; 4],
-        divisor: f32,
-        side: TapSide,
-        mut bias: Vec<f32>,
-    ) -> Self {
+    pub fn new(weight: Values, [out, channels, k, _]: [usize; 4], divisor: f32, side: TapSide, mut bias: Vec<f32>) -> Self {
         let taps = k * k;
         let with_taps = |channels: Vec<usize>| (0..taps).flat_map(|tap| channels.iter().map(move |c| tap + c)).collect();
         let (mut inputs, mut outputs) = (multiples(channels, taps), multiples(out, channels * taps));
