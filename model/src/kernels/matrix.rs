@@ -5,7 +5,9 @@
 //! the first-level cache while a block of panels passes.
 
 use super::InstructionSet;
+use super::instruction_set::dispatch;
 use super::pool::Buffer;
+use super::strassen::Quarters;
 use super::tile::{self, MAX_STRIPS, Outer, PANEL, STRIP};
 use rayon::prelude::*;
 use std::ops::Range;
@@ -27,20 +29,42 @@ pub(super) struct Packed {
     depth: usize,
     /// `[strip, depth, STRIP]`
     strips: Buffer,
+    /// Of wide matrices, for pairs of panels.
+    quarters: Option<Quarters>,
 }
 
 impl Packed {
     /// The matrix whose element in row `r` and column `k` is `scale · values[rows[r] + columns[k]]`.
     pub fn gather(values: &[f32], rows: &[usize], columns: &[usize], scale: f32) -> Self {
         let depth = columns.len();
-        let mut strips = Buffer::zeros(padded(rows.len()) * depth);
-        let strip = |(out, rows): (&mut [f32], &[usize])| {
-            for (out, column) in out.chunks_exact_mut(STRIP).zip(columns) {
-                out.iter_mut().zip(rows).for_each(|(out, row)| *out = scale * values[row + column]);
+        let mut strips = Buffer::stale(padded(rows.len()) * depth);
+        let (set, is_row_major) = (InstructionSet::best(), are_consecutive(columns));
+        let strip = |(out, rows): (&mut [f32], &[usize])| match *rows {
+            [a, b, c, d] if is_row_major => {
+                let lines = [a, b, c, d].map(|row| &values[row + columns[0]..][..depth]);
+                dispatch!(set, interleave_body, (lines: [&[f32]; STRIP], scale: f32, out: &mut [f32]));
+            }
+            [first, ..] if rows.len() == STRIP && are_consecutive(rows) => {
+                for (out, column) in out.as_chunks_mut::<STRIP>().0.iter_mut().zip(columns) {
+                    let line: &[f32; STRIP] = values[first + column..].first_chunk().expect("rows are in the matrix");
+                    *out = line.map(|value| scale * value);
+                }
+            }
+            _ => {
+                out.fill(0.0);
+                for (out, column) in out.chunks_exact_mut(STRIP).zip(columns) {
+                    out.iter_mut().zip(rows).for_each(|(out, row)| *out = scale * values[row + column]);
+                }
             }
         };
         strips.par_chunks_mut(depth * STRIP).zip(rows.par_chunks(STRIP)).with_min_len(16).for_each(strip);
-        Self { rows: rows.len(), depth, strips }
+        Self { rows: rows.len(), depth, strips, quarters: None }
+    }
+
+    /// Prepared for products with many pixels.
+    pub fn with_quarters(self) -> Self {
+        let quarters = Quarters::new(InstructionSet::best(), &self.strips, self.rows, self.depth);
+        Self { quarters, ..self }
     }
 
     /// A row-major matrix.
@@ -58,10 +82,19 @@ impl Packed {
         mut epilogue: impl FnMut(Tile, &mut [f32]),
     ) {
         let (from, to) = (padded(self.depth) * PANEL, padded(self.rows) * PANEL);
+        let pairs = if self.quarters.is_some() { pixels / (2 * PANEL) } else { 0 };
+        if let Some(quarters) = &self.quarters {
+            quarters.product(set, input, out, pairs, &mut epilogue);
+        }
+        let rest = 2 * pairs * PANEL..pixels;
+        if rest.is_empty() {
+            return;
+        }
         let mut place = 0;
         for weight in self.strips.chunks(MAX_STRIPS * STRIP * self.depth) {
             let tile = weight.len() / self.depth * PANEL;
-            for (panel, start) in (0..pixels).step_by(PANEL).enumerate() {
+            for start in rest.clone().step_by(PANEL) {
+                let panel = start / PANEL;
                 let at = panel * to + place;
                 let out = &mut out[at..at + tile];
                 tile::product(set, weight, self.depth, &input[panel * from..], out, PANEL.min(pixels - start));
@@ -69,6 +102,19 @@ impl Packed {
             }
             place += tile;
         }
+    }
+}
+
+fn are_consecutive(places: &[usize]) -> bool {
+    places.is_sorted_by(|a, b| a + 1 == *b)
+}
+
+/// Four rows of a matrix as a strip.
+#[inline(always)]
+fn interleave_body<const FMA: bool>(lines: [&[f32]; STRIP], scale: f32, out: &mut [f32]) {
+    let [a, b, c, d] = lines;
+    for ((((out, a), b), c), d) in out.as_chunks_mut::<STRIP>().0.iter_mut().zip(a).zip(b).zip(c).zip(d) {
+        *out = [scale * a, scale * b, scale * c, scale * d];
     }
 }
 

@@ -9,6 +9,7 @@
 //! | --- | --- |
 //! | `instruction_set` | what the processor has |
 //! | `tile` | products that fit the registers |
+//! | `strassen` | products of wide matrices with fewer multiplications |
 //! | `matrix` | packed matrices times panels of pixels, and sums of outer products |
 //! | `transpose` | panels with pixels and features exchanged |
 //! | `pointwise` | activations with their derivatives |
@@ -25,6 +26,7 @@ mod matmul;
 mod matrix;
 mod pointwise;
 mod pool;
+mod strassen;
 mod tile;
 mod transpose;
 mod winograd;

@@ -17,10 +17,11 @@ use super::matrix::{OuterSum, Tile};
 use super::pool::Buffer;
 use super::tile::{self, MAX_STRIPS, PANEL, STRIP};
 use rayon::prelude::*;
-use std::array::from_fn;
 
 /// Places in a patch, and in its transform.
 pub(super) const POSITIONS: usize = 16;
+/// Four columns of a strip.
+const LINE: usize = STRIP * STRIP;
 /// Pixels of a quad.
 const QUAD: usize = 4;
 
@@ -164,6 +165,39 @@ fn spread_body<const FMA: bool>(line: usize, quads: &[f32], out: &mut [f32]) {
     }
 }
 
+/// Transformed kernels between some rows and all columns, as [`Filters`] has them.
+#[inline(always)]
+fn gather_filters_body<const FMA: bool>(
+    values: &[f32],
+    [rows, columns]: [&[usize]; 2],
+    mirrored: bool,
+    scale: f32,
+    out: &mut [f32],
+) {
+    let depth = columns.len();
+    for (k, columns) in columns.chunks_exact(STRIP).enumerate() {
+        // A line of the cache for each position and strip: they are far apart.
+        let mut taps = [[0.0; MAX_STRIPS * LINE]; 9];
+        for (r, row) in rows.iter().enumerate() {
+            for (i, column) in columns.iter().enumerate() {
+                let lane = r / STRIP * LINE + i * STRIP + r % STRIP;
+                let kernel = &values[row + column..][..9];
+                for tap in 0..9 {
+                    taps[if mirrored { 8 - tap } else { tap }][lane] = scale * kernel[tap];
+                }
+            }
+        }
+        let mut kernels = [[&taps[0]; 3]; 3];
+        kernels.as_flattened_mut().iter_mut().zip(&taps).for_each(|(kernel, tap)| *kernel = tap);
+        let filters = both_ways(kernels, kernel);
+        for (out, lines) in out.chunks_exact_mut(rows.len() * depth).zip(filters.as_flattened()) {
+            for (out, line) in out.chunks_exact_mut(STRIP * depth).zip(lines.as_chunks::<LINE>().0) {
+                out[k * LINE..][..LINE].copy_from_slice(line);
+            }
+        }
+    }
+}
+
 /// Transformed kernels `G w Gᵀ`, packed for products in one direction: from `depth` features to `rows` of them.
 #[derive(Debug)]
 pub(super) struct Filters {
@@ -180,27 +214,10 @@ impl Filters {
         let depth = columns.len();
         let mut strips = Buffer::stale(POSITIONS * rows.len() * depth);
         let pairs = strips.par_chunks_mut(POSITIONS * MAX_STRIPS * STRIP * depth).zip(rows.par_chunks(MAX_STRIPS * STRIP));
+        let set = InstructionSet::best();
         pairs.for_each(|(out, rows)| {
-            let position = rows.len() * depth;
-            for (strip, rows) in rows.chunks_exact(STRIP).enumerate() {
-                for (k, columns) in columns.chunks_exact(STRIP).enumerate() {
-                    // A line of the cache for each position: they are far apart.
-                    let mut lines = [[0.0; STRIP * STRIP]; POSITIONS];
-                    for (i, column) in columns.iter().enumerate() {
-                        let kernels: [&[f32]; STRIP] = from_fn(|r| &values[rows[r] + column..][..9]);
-                        let taps: [[f32; STRIP]; 9] = from_fn(|tap| {
-                            let tap = if mirrored { 8 - tap } else { tap };
-                            kernels.map(|kernel| scale * kernel[tap])
-                        });
-                        let filters = both_ways(from_fn(|y| from_fn(|x| &taps[3 * y + x])), kernel);
-                        let filters = lines.iter_mut().zip(filters.as_flattened());
-                        filters.for_each(|(line, filter)| line[i * STRIP..][..STRIP].copy_from_slice(filter));
-                    }
-                    for (out, line) in out.chunks_exact_mut(position).zip(&lines) {
-                        out[(strip * depth + k * STRIP) * STRIP..][..line.len()].copy_from_slice(line);
-                    }
-                }
-            }
+            let places = [rows, columns];
+            dispatch!(set, gather_filters_body, (values: &[f32], places: [&[usize]; 2], mirrored: bool, scale: f32, out: &mut [f32]));
         });
         Self { rows: rows.len(), depth, strips }
     }

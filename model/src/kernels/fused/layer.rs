@@ -126,7 +126,7 @@ impl FusedLayer {
                 TapSide::Inputs => (&self.outputs, &self.inputs),
                 TapSide::Outputs => (&self.inputs, &self.outputs),
             };
-            return Map::Pixels(Packed::gather(&self.weight, rows, columns, scale));
+            return Map::Pixels(Packed::gather(&self.weight, rows, columns, scale).with_quarters());
         }
         let [narrow, wide] = self.channels();
         match from == self.side {
