@@ -124,6 +124,8 @@ impl Field {
             let planes = planes.chunks_exact_mut(self.cell.pixels() * self.plane());
             for (values, planes) in values.chunks_exact(size).zip(planes) {
                 match self.cell {
+                    // Without a call for a single number.
+                    Cell::Pixel if size == 1 => planes[place] = values[0],
                     Cell::Pixel => planes[place..place + size].copy_from_slice(values),
                     Cell::Quad => self.split_quads(values, planes, place),
                 }
@@ -150,6 +152,7 @@ impl Field {
             let planes = planes.chunks_exact(self.cell.pixels() * self.plane());
             for (values, planes) in values.chunks_exact_mut(size).zip(planes) {
                 match self.cell {
+                    Cell::Pixel if size == 1 => values[0] = planes[place],
                     Cell::Pixel => values.copy_from_slice(&planes[place..place + size]),
                     Cell::Quad => self.join_quads(values, planes, place),
                 }

@@ -9,10 +9,11 @@ use crate::kernels::tile::PANEL;
 use rayon::prelude::*;
 use std::ops::Range;
 
-/// Pixels of a unit at the least, where the batch has as many.
+/// Pixels of a unit at the least. Batches with fewer are halved, if halves have pixels for whole vectors.
 const UNIT_PIXELS: usize = 128;
+const MIN_UNIT_PIXELS: usize = PANEL / 2;
 /// Pixels for which it pays to have sums of weight gradients of their own, and how many such sums there are at the most.
-const PART_PIXELS: usize = 256;
+const PART_PIXELS: usize = 512;
 const MAX_PARTS: usize = 16;
 /// Numbers of one hidden layer in a block, and its panels at the least and at the most.
 const BLOCK_VALUES: usize = 1 << 14;
@@ -59,8 +60,13 @@ pub(super) fn runs(n: usize, runs: usize) -> impl Iterator<Item = Range<usize>> 
 impl<'a> Cut<'a> {
     pub fn new(net: &'a FusedNet, grid: Grid) -> Self {
         let pixels = grid.height * grid.width;
-        let n_units = grid.batch.div_ceil(UNIT_PIXELS.div_ceil(pixels)).max(1);
-        let n_sums = (grid.batch * pixels / PART_PIXELS).clamp(2, MAX_PARTS);
+        let all_pixels = grid.batch * pixels;
+        let n_units = match all_pixels < UNIT_PIXELS {
+            true if grid.batch > 1 && all_pixels >= 2 * MIN_UNIT_PIXELS => 2,
+            true => 1,
+            false => grid.batch.div_ceil(UNIT_PIXELS.div_ceil(pixels)),
+        };
+        let n_sums = (all_pixels / PART_PIXELS).clamp(2, MAX_PARTS);
         // All parts have as many units.
         let n_parts = n_sums.min(n_units);
         let n_units = n_units / n_parts * n_parts;
