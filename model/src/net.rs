@@ -392,7 +392,7 @@ mod tests {
     fn both_paths_agree() {
         let device = Device::flex();
         let mut rng = NoiseKey::new(21, [0, 0]).stream(0);
-        let cases: [(&[usize], _, _, usize, [usize; 4]); 12] = [
+        let cases: [(&[usize], _, _, usize, [usize; 4]); 14] = [
             (&[3, 1, 3], ActivationKind::LipSwish, true, 20, [3, 4, 6, 5]),
             (&[3, 1, 3], ActivationKind::Elu, false, 33, [2, 1, 17, 9]),
             (&[5, 1, 1, 3], ActivationKind::LipSwish, false, 7, [2, 3, 4, 4]),
@@ -400,6 +400,10 @@ mod tests {
             // One pixel; many images of one pixel, which go through the branch together.
             (&[3, 1, 3], ActivationKind::LipSwish, true, 5, [1, 3, 1, 1]),
             (&[1, 1, 1], ActivationKind::LipSwish, true, 18, [301, 2, 1, 1]),
+            // Few of them, in halves of unequal size.
+            (&[1, 1, 1], ActivationKind::LipSwish, false, 18, [45, 6, 1, 1]),
+            // Wide enough for products of quarters, with pixels left over.
+            (&[3, 1, 3], ActivationKind::LipSwish, true, 256, [2, 3, 10, 10]),
             // More pixels than one block, and a last block that is not full; several units of images.
             (&[3, 1, 3], ActivationKind::LipSwish, true, 20, [5, 2, 31, 29]),
             (&[3, 1, 5], ActivationKind::Elu, true, 9, [41, 3, 5, 7]),

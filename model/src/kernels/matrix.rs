@@ -8,7 +8,7 @@ use super::InstructionSet;
 use super::instruction_set::dispatch;
 use super::pool::Buffer;
 use super::strassen::Quarters;
-use super::tile::{self, MAX_STRIPS, Outer, PANEL, STRIP};
+use super::tile::{self, MAX_STRIPS, Outer, PANEL, STRIP, Tile};
 use rayon::prelude::*;
 use std::ops::Range;
 
@@ -116,15 +116,6 @@ fn interleave_body<const FMA: bool>(lines: [&[f32]; STRIP], scale: f32, out: &mu
     for ((((out, a), b), c), d) in out.as_chunks_mut::<STRIP>().0.iter_mut().zip(a).zip(b).zip(c).zip(d) {
         *out = [scale * a, scale * b, scale * c, scale * d];
     }
-}
-
-/// Where a tile of rows stands.
-#[derive(Clone, Copy)]
-pub(super) struct Tile {
-    /// Its start in the panels.
-    pub at: usize,
-    /// Its first row.
-    pub row: usize,
 }
 
 /// A sum `Σ_x left[i][x] right[j][x]` over pixels, `[rows, columns]`.

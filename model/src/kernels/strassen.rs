@@ -8,9 +8,8 @@
 
 use super::InstructionSet;
 use super::instruction_set::dispatch;
-use super::matrix::Tile;
 use super::pool::Buffer;
-use super::tile::{self, MAX_STRIPS, PANEL, STRIP};
+use super::tile::{self, MAX_STRIPS, PANEL, STRIP, Tile};
 use rayon::prelude::*;
 use std::array::from_fn;
 

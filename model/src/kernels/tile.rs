@@ -9,6 +9,15 @@ pub(super) const STRIP: usize = 4;
 /// Strips that [`product`] takes at the most.
 pub(super) const MAX_STRIPS: usize = 2;
 
+/// Where a tile of rows stands.
+#[derive(Clone, Copy)]
+pub(super) struct Tile {
+    /// Its start in the panels.
+    pub at: usize,
+    /// Its first row.
+    pub row: usize,
+}
+
 /// A vector register of single-precision numbers.
 ///
 /// The methods must be inlined where the instruction set is enabled.

@@ -13,9 +13,9 @@
 
 use super::InstructionSet;
 use super::instruction_set::dispatch;
-use super::matrix::{OuterSum, Tile};
+use super::matrix::OuterSum;
 use super::pool::Buffer;
-use super::tile::{self, MAX_STRIPS, PANEL, STRIP};
+use super::tile::{self, MAX_STRIPS, PANEL, STRIP, Tile};
 use rayon::prelude::*;
 
 /// Places in a patch, and in its transform.

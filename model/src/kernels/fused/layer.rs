@@ -2,8 +2,8 @@
 
 use crate::kernels::InstructionSet;
 use crate::kernels::field::{Cell, Taps};
-use crate::kernels::matrix::{Packed, Tile, multiples, padded};
-use crate::kernels::tile::STRIP;
+use crate::kernels::matrix::{Packed, multiples, padded};
+use crate::kernels::tile::{STRIP, Tile};
 use crate::kernels::winograd::{Filters, POSITIONS};
 use crate::tensor::Values;
 use std::sync::OnceLock;
