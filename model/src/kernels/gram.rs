@@ -180,7 +180,7 @@ impl NarrowMap {
     }
 
     /// The gradient of `½‖A x‖²` by the weight, `[out, in, k, k]`, and `‖A x‖²`.
-    pub fn weight_gradient(&self, x: &[f32]) -> (Vec<f32>, f64) {
+    fn weight_gradient(&self, x: &[f32]) -> (Vec<f32>, f64) {
         if self.is_pixel() {
             let image = self.pixel_image(x);
             let (rows, columns) = match self.side {
