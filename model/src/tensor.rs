@@ -31,8 +31,7 @@ impl Deref for Values {
 /// # Panics
 /// If the device fails.
 pub(crate) fn values<const D: usize>(tensor: Tensor<D>) -> Values {
-    if tensor.device() == Device::flex()
-        && tensor.dtype() == DType::F32
+    if tensor.dtype() == DType::F32
         && let Ok(tensor) = tensor.clone().try_into_primitive::<Flex>()
     {
         return Values::Own(tensor.to_contiguous());

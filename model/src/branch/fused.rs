@@ -30,7 +30,7 @@ impl FusedBranch {
         }
         let layer = |(convolution, bias): (&Convolution, &Tensor<1>)| {
             let shape = convolution.weight.dims();
-            let divisor = convolution.divisor.clone().map_or(1.0, number);
+            let divisor = convolution.divisor.clone().map_or(1.0, |divisor| divisor.into_scalar());
             let side = match convolution.form {
                 Form::Unfold => TapSide::Inputs,
                 Form::Fold => TapSide::Outputs,
@@ -124,11 +124,6 @@ impl FusedBranch {
     }
 }
 
-/// The one value of a tensor.
-fn number(tensor: Tensor<1>) -> f32 {
-    values(tensor)[0]
-}
-
 fn grid([batch, _, height, width]: [usize; 4]) -> Grid {
     Grid { batch, height, width }
 }
@@ -136,7 +131,7 @@ fn grid([batch, _, height, width]: [usize; 4]) -> Grid {
 /// The kernels' version of an activation, if they have one.
 fn phi(activation: &Activation) -> Option<Phi> {
     match (activation.kind(), &activation.beta) {
-        (ActivationKind::LipSwish, Some(beta)) => Some(Phi::lip_swish(number(beta.val()))),
+        (ActivationKind::LipSwish, Some(beta)) => Some(Phi::lip_swish(beta.val().into_scalar())),
         (ActivationKind::Elu, _) => Some(Phi::Elu),
         _ => None,
     }

@@ -44,10 +44,10 @@ impl Packed {
                 let lines = [a, b, c, d].map(|row| &values[row + columns[0]..][..depth]);
                 dispatch!(set, interleave_body, (lines: [&[f32]; STRIP], scale: f32, out: &mut [f32]));
             }
-            [first, ..] if rows.len() == STRIP && are_consecutive(rows) => {
+            [first, _, _, _] if are_consecutive(rows) => {
                 for (out, column) in out.as_chunks_mut::<STRIP>().0.iter_mut().zip(columns) {
-                    let line: &[f32; STRIP] = values[first + column..].first_chunk().expect("rows are in the matrix");
-                    *out = line.map(|value| scale * value);
+                    let line = &values[first + column..][..STRIP];
+                    out.iter_mut().zip(line).for_each(|(out, value)| *out = scale * value);
                 }
             }
             _ => {
@@ -82,18 +82,11 @@ impl Packed {
         mut epilogue: impl FnMut(Tile, &mut [f32]),
     ) {
         let (from, to) = (padded(self.depth) * PANEL, padded(self.rows) * PANEL);
-        let pairs = if self.quarters.is_some() { pixels / (2 * PANEL) } else { 0 };
-        if let Some(quarters) = &self.quarters {
-            quarters.product(set, input, out, pairs, &mut epilogue);
-        }
-        let rest = 2 * pairs * PANEL..pixels;
-        if rest.is_empty() {
-            return;
-        }
+        let done = self.quarters.as_ref().map_or(0, |quarters| quarters.product(set, input, out, pixels, &mut epilogue));
         let mut place = 0;
         for weight in self.strips.chunks(MAX_STRIPS * STRIP * self.depth) {
             let tile = weight.len() / self.depth * PANEL;
-            for start in rest.clone().step_by(PANEL) {
+            for start in (done..pixels).step_by(PANEL) {
                 let panel = start / PANEL;
                 let at = panel * to + place;
                 let out = &mut out[at..at + tile];

@@ -56,15 +56,17 @@ impl Quarters {
         Some(Self { half_rows, half_depth, strips: operands })
     }
 
-    /// The product with the first `2 · pairs` panels, then the epilogue on each tile while it is in the cache.
+    /// The product with all pairs of full panels, then the epilogue on each tile while it is in the cache. Returns how many
+    /// pixels these are.
     pub fn product(
         &self,
         set: InstructionSet,
         input: &[f32],
         out: &mut [f32],
-        pairs: usize,
+        pixels: usize,
         epilogue: &mut impl FnMut(Tile, &mut [f32]),
-    ) {
+    ) -> usize {
+        let pairs = pixels / (2 * PANEL);
         let &Self { half_rows, half_depth, .. } = self;
         let (from, to) = (half_depth * PANEL, half_rows * PANEL);
         // Of a pair's panels, first the upper and then the lower half of each.
@@ -100,6 +102,7 @@ impl Quarters {
                 }
             }
         }
+        pairs * 2 * PANEL
     }
 }
 

@@ -218,16 +218,18 @@ impl ContractiveConvolution {
             Norm::Iterated(norm) => norm,
             Norm::Closed(norm) => return norm.pull(self.weight.val(), gradient, self.bound),
         };
+        if self.opposite.is_none()
+            && let Some(pulled) = norm.pull_bound(self.bound, &gradient)
+        {
+            return pulled;
+        }
         let map = &norm.map;
         let (sigma, sigma_gradient) = match &self.opposite {
             Some(opposite) => {
                 let gradient = map.product_gradient(norm.vector.clone(), self.image(opposite.val()));
                 (self.sigma_tensor(&norm), gradient)
             }
-            None => match norm.pull_bound(self.bound, &gradient) {
-                Some(pulled) => return pulled,
-                None => norm.length_and_gradient(),
-            },
+            None => norm.length_and_gradient(),
         };
         let scalar = |x: Tensor<1>| x.reshape([1, 1, 1, 1]);
         let factor = scalar(self.factor(sigma.clone()));

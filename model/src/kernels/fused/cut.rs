@@ -61,10 +61,10 @@ impl<'a> Cut<'a> {
     pub fn new(net: &'a FusedNet, grid: Grid) -> Self {
         let pixels = grid.height * grid.width;
         let all_pixels = grid.batch * pixels;
-        let n_units = match all_pixels < UNIT_PIXELS {
-            true if grid.batch > 1 && all_pixels >= 2 * MIN_UNIT_PIXELS => 2,
-            true => 1,
-            false => grid.batch.div_ceil(UNIT_PIXELS.div_ceil(pixels)),
+        let n_units = if all_pixels < UNIT_PIXELS {
+            (all_pixels / MIN_UNIT_PIXELS).min(grid.batch).clamp(1, 2)
+        } else {
+            grid.batch.div_ceil(UNIT_PIXELS.div_ceil(pixels))
         };
         let n_sums = (all_pixels / PART_PIXELS).clamp(2, MAX_PARTS);
         // All parts have as many units.
