@@ -2,8 +2,6 @@
 
 use datasets::points::{Distribution, PointBatcher, Points, Standardization};
 use datasets::{BatchSource, DatasetError, Split};
-use std::path::PathBuf;
-use tempfile::TempDir;
 
 /// Means of `x, y, x², y², xy, x⁴, y⁴, x³y` over a million points of the research code's generators (with numpy's seed 0).
 const MOMENTS: [(Distribution, [f64; 8]); 8] = [
@@ -119,57 +117,4 @@ fn splits_are_disjoint_complete_and_decided_by_the_seed() -> Result<(), DatasetE
     assert_ne!(test, values(Split::Test, 4)?);
     assert!(Points::new(1, vec![1.0]).split(Split::Train, 0.5, 0).is_err());
     Ok(())
-}
-
-fn file(dir: &TempDir, name: &str, text: &str) -> PathBuf {
-    let path = dir.path().join(name);
-    std::fs::write(&path, text).expect("the temporary directory can be written");
-    path
-}
-
-#[test]
-fn tables_with_and_without_names_and_with_other_delimiters() -> Result<(), DatasetError> {
-    let dir = tempfile::tempdir().expect("a temporary directory");
-    let expected = [1.5, -2.0, 3e-4, 4.0];
-    for (name, text) in [
-        ("plain.csv", "1.5,-2\n3e-4,4\n"),
-        ("named.csv", "a, b\n1.5, -2\n3e-4, 4\n"),
-        ("windows.csv", "\"a\",\"b\"\r\n1.5,-2\r\n3e-4,4\r\n"),
-        ("semicolons.csv", "1.5;-2\n3e-4;4"),
-        ("tabs.tsv", "# a comment\t of the file\n1.5\t-2\n\n3e-4\t4\n"),
-    ] {
-        let points = Points::read(&file(&dir, name, text))?;
-        assert_eq!((points.dimensions(), points.values()), (2, &expected[..]), "{name}");
-    }
-    assert_eq!(Points::read(&dir.path().join("named.csv"))?.names(), ["a", "b"]);
-    for name in ["again.csv", "again.npy"] {
-        let path = dir.path().join(name);
-        Points::new(2, expected.to_vec()).write(&path)?;
-        assert_eq!(Points::read(&path)?.values(), expected, "{name}");
-    }
-    Ok(())
-}
-
-#[test]
-fn faults_are_named_with_line_and_column() {
-    let dir = tempfile::tempdir().expect("a temporary directory");
-    let message = |name: &str, text: &str| match Points::read(&file(&dir, name, text)) {
-        Ok(points) => panic!("{name}: {points:?}"),
-        Err(error) => error.to_string(),
-    };
-    let word = message("word.csv", "x,y\n1,2\n3,four\n");
-    assert!(word.contains("word.csv, line 3, column 2: `four`"), "{word}");
-    let first = message("first.csv", "1,two\n3,4\n");
-    assert!(first.contains("line 1, column 2: `two`"), "{first}");
-    let short = message("short.csv", "1,2\n3\n");
-    assert!(short.contains("line 2: it has 1 values, the first line has 2"), "{short}");
-    assert!(message("nan.csv", "1,2\nnan,1\n").contains("line 2, column 1: `nan` is not a finite number"));
-    assert!(message("gap.csv", "1,2\n,1\n").contains("line 2, column 1: `` is not"));
-    assert!(message("empty.csv", "").contains("there are no points"));
-    assert!(message("names.csv", "a,b\n").contains("there are no points"));
-    assert!(message("points.dat", "1,2\n").contains("expected an extension"));
-    assert!(message("text.npy", "1,2\n").contains("expected float32 or float64"));
-    let constant = Points::read(&file(&dir, "constant.csv", "1,7\n2,7\n3,7\n")).expect("a table");
-    let error = Standardization::of(&constant).expect_err("a constant column").to_string();
-    assert!(error.contains("column 2: all values are 7"), "{error}");
 }

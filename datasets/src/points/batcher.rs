@@ -1,6 +1,6 @@
 //! Batches of points.
 
-use super::{Distribution, Points, Standardization};
+use super::{Distribution, Points, Standardization, error};
 use crate::order::{EpochOrder, Purpose, stream};
 use crate::{Batch, BatchSource, DatasetError, Part};
 use std::ops::Range;
@@ -56,7 +56,7 @@ impl PointBatcher {
         let dimensions = standardization.dimensions();
         if points.dimensions() != dimensions {
             let reason = format!("it has {} columns, expected {dimensions}", points.dimensions());
-            return Err(DatasetError::Points { path: points.path().into(), place: "the table".into(), reason });
+            return Err(error(points.path(), "the table", reason));
         }
         let values = Arc::new(standardization.apply(points.values()));
         Ok(Self { supply: Supply::Stored { values, dimensions, order: EpochOrder::default(), drop_last }, batch_size, seed })

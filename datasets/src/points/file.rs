@@ -1,17 +1,22 @@
-//! Points in text (`.csv`) and numpy (`.npy`) files.
+//! Points in text (`.csv`), numpy (`.npy`) and Parquet files.
 
-use super::Points;
+use super::columns::Chosen;
+use super::summary::Reading;
+use super::table::Finished;
+use super::{Points, TableOptions, array, error, text};
 use crate::DatasetError;
 use crate::atomic::{persist, write_temp};
-use crate::npy::check_header;
-use ndarray::{Array2, ArrayView2};
-use ndarray_npy::{ReadNpyError, ReadNpyExt, WriteNpyExt};
+use ndarray::ArrayView2;
+use ndarray_npy::WriteNpyExt;
 use std::path::Path;
 
-/// Which of the two.
+/// Fewer rows may count 0, 1, 2, … by chance.
+const COUNTING_ROWS: usize = 3;
+
+/// How a table is stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FileKind {
-    /// One point a line, its coordinates separated by commas (or semicolons or tabs); the first line may name columns.
+    /// One point a line; the first line may name columns.
     Csv,
     /// A numpy array of shape `[points, dimensions]`.
     Npy,
@@ -23,38 +28,81 @@ impl FileKind {
     /// # Errors
     /// For any other extension.
     pub fn of(path: &Path) -> Result<Self, DatasetError> {
-        match path.extension().and_then(|extension| extension.to_str()) {
-            Some("csv" | "tsv" | "txt") => Ok(Self::Csv),
-            Some("npy") => Ok(Self::Npy),
-            _ => Err(error(path, "the name", "expected an extension: .csv or .npy".into())),
-        }
+        let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or_default().to_ascii_lowercase();
+        let advice = match &extension[..] {
+            "csv" | "tsv" | "txt" => return Ok(Self::Csv),
+            "npy" => return Ok(Self::Npy),
+            "gz" | "bz2" | "xz" | "zst" | "zip" | "7z" | "rar" => "; unpack it first",
+            "xls" | "xlsx" | "xlsm" | "ods" => "; save the sheet as CSV",
+            "npz" => "; save the array with numpy.save",
+            "h5" | "hdf5" | "feather" | "arrow" | "pkl" | "pickle" | "json" | "mat" | "rds" | "rdata" => {
+                "; save the table as CSV"
+            }
+            _ => "",
+        };
+        Err(error(path, "the name", format!("expected an extension: .csv, .tsv, .txt or .npy{advice}")))
     }
 }
 
 impl Points {
-    /// Reads a `.csv` or `.npy` file.
+    /// Reads a file, all of which has to be found in it: see [`read_with`](Self::read_with).
+    ///
+    /// # Errors
+    /// As `read_with`.
+    pub fn read(path: &Path) -> Result<Self, DatasetError> {
+        Self::read_with(path, &TableOptions::default())
+    }
+
+    /// Reads a `.csv` (`.tsv`, `.txt`) or `.npy` file.
+    ///
+    /// Of a text, delimiter, decimals and names are found by rule; whatever can be read in two ways is an error that says which
+    /// option decides. [`summary`](Self::summary) tells what was found. Names are taken without blanks around them.
     ///
     /// # Errors
     /// [`DatasetError::Points`] names the line and the column of what is not a finite number, or of a line that is
     /// longer or shorter than the first.
-    pub fn read(path: &Path) -> Result<Self, DatasetError> {
-        let points = match FileKind::of(path)? {
-            FileKind::Csv => read_csv(path)?,
-            FileKind::Npy => read_npy(path)?,
-        };
-        if points.is_empty() {
-            return Err(error(path, "the file", "there are no points in it".into()));
+    pub fn read_with(path: &Path, options: &TableOptions) -> Result<Self, DatasetError> {
+        match FileKind::of(path)? {
+            FileKind::Csv => text::read(path, options),
+            FileKind::Npy => array::read(path, options),
         }
-        Ok(points)
     }
 
-    /// Writes a `.csv` or `.npy` file; it is complete or absent. Numbers are written so that they read back the same.
+    /// What was read, unless it begins with a column that only counts the rows.
+    pub(super) fn from_table(
+        path: &Path,
+        chosen: Chosen,
+        named: bool,
+        finished: Finished,
+        reading: Reading,
+    ) -> Result<Self, DatasetError> {
+        let Finished { values, left_out, rounded, counting } = finished;
+        let is_index =
+            counting.first() == Some(&0) && chosen.positions[0] == 0 && values.len() >= COUNTING_ROWS * chosen.names.len();
+        if is_index && !named && !chosen.is_stated && chosen.names.len() > 1 {
+            let reason = format!(
+                "it counts the rows, as an index beside the data does; leave it out with data.exclude = [{:?}], or name the \
+                 columns to read with data.columns",
+                chosen.names[0]
+            );
+            return Err(error(path, "column 1", reason));
+        }
+        let counting = counting.into_iter().map(|c| chosen.names[c].clone()).collect();
+        let reading = Reading { left_out, rounded, counting, ignored: chosen.ignored, ..reading };
+        Ok(Self { path: path.to_path_buf(), names: chosen.names, named, values, reading })
+    }
+
+    /// Writes a `.csv` (`.tsv`, `.txt`) or `.npy` file; it is complete or absent. Numbers are written so that they read back the
+    /// same.
     ///
     /// # Errors
     /// If the extension is another, or the file cannot be written.
     pub fn write(&self, path: &Path) -> Result<(), DatasetError> {
         let bytes = match FileKind::of(path)? {
-            FileKind::Csv => self.to_csv().into_bytes(),
+            FileKind::Csv if path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("tsv")) => {
+                self.to_text(b'\t')
+            }
+            FileKind::Csv => self.to_text(b','),
             FileKind::Npy => {
                 let shape = (self.len(), self.dimensions());
                 let view = ArrayView2::from_shape(shape, &self.values).map_err(|e| error(path, "the array", e.to_string()))?;
@@ -69,71 +117,17 @@ impl Points {
 
     /// The text of a `.csv` file.
     pub fn to_csv(&self) -> String {
-        let mut text = self.names.join(",") + "\n";
+        String::from_utf8(self.to_text(b',')).expect("names and numbers are UTF-8")
+    }
+
+    /// Names and numbers, with quotation marks where a name needs them.
+    fn to_text(&self, delimiter: u8) -> Vec<u8> {
+        let mut writer = csv::WriterBuilder::new().delimiter(delimiter).from_writer(Vec::new());
+        let in_memory = "memory takes all that is written";
+        writer.write_record(&self.names).expect(in_memory);
         for row in self.rows() {
-            let row: Vec<String> = row.iter().map(f64::to_string).collect();
-            text += &row.join(",");
-            text.push('\n');
+            writer.write_record(row.iter().map(|x| x.to_string())).expect(in_memory);
         }
-        text
+        writer.into_inner().expect(in_memory)
     }
-}
-
-fn error(path: &Path, place: &str, reason: String) -> DatasetError {
-    DatasetError::Points { path: path.to_path_buf(), place: place.into(), reason }
-}
-
-/// Numbers need no quoting, so a line is split at its delimiters; names may stand in quotes.
-fn read_csv(path: &Path) -> Result<Points, DatasetError> {
-    let text = std::fs::read_to_string(path).map_err(DatasetError::io("read", path))?;
-    let mut lines = (1..).zip(text.lines()).filter(|(_, line)| !line.trim().is_empty() && !line.starts_with('#')).peekable();
-    let Some(&(_, first)) = lines.peek() else {
-        return Ok(Points { path: path.to_path_buf(), names: Vec::new(), values: Vec::new() });
-    };
-    let delimiter = [',', ';', '\t'].into_iter().find(|&delimiter| first.contains(delimiter)).unwrap_or(',');
-    let fields = |line: &str| -> Vec<String> { line.split(delimiter).map(|field| field.trim().to_string()).collect() };
-    let first = fields(first);
-    let dimensions = first.len();
-    let names = if first.iter().any(|field| field.parse::<f64>().is_ok()) {
-        Points::numbered(dimensions)
-    } else {
-        lines.next();
-        first.iter().map(|name| name.trim_matches('"').to_string()).collect()
-    };
-    let mut values = Vec::new();
-    for (line, text) in lines {
-        let fields = fields(text);
-        if fields.len() != dimensions {
-            let reason = format!("it has {} values, the first line has {dimensions}", fields.len());
-            return Err(error(path, &format!("line {line}"), reason));
-        }
-        for (column, field) in (1..).zip(&fields) {
-            match field.parse::<f64>() {
-                Ok(value) if value.is_finite() => values.push(value),
-                _ => {
-                    let reason = format!("`{field}` is not a finite number; correct it or remove the line");
-                    return Err(error(path, &format!("line {line}, column {column}"), reason));
-                }
-            }
-        }
-    }
-    Ok(Points { path: path.to_path_buf(), names, values })
-}
-
-fn read_npy(path: &Path) -> Result<Points, DatasetError> {
-    let bytes = std::fs::read(path).map_err(DatasetError::io("read", path))?;
-    check_header(&bytes).map_err(|e| error(path, "the array", e.to_string()))?;
-    let array = match Array2::<f64>::read_npy(&bytes[..]) {
-        Err(ReadNpyError::WrongDescriptor(_)) => Array2::<f32>::read_npy(&bytes[..]).map(|array| array.mapv(f64::from)),
-        other => other,
-    };
-    let array =
-        array.map_err(|e| error(path, "the array", format!("expected float32 or float64 of shape [points, dimensions]: {e}")))?;
-    let dimensions = array.ncols();
-    let values: Vec<f64> = array.iter().copied().collect();
-    if let Some(position) = values.iter().position(|value| !value.is_finite()) {
-        let place = format!("row {}, column {}", position / dimensions, position % dimensions);
-        return Err(error(path, &place, format!("{} is not a finite number (counted from 0); remove it", values[position])));
-    }
-    Ok(Points { path: path.to_path_buf(), names: Points::numbered(dimensions), values })
 }

@@ -3,19 +3,30 @@
 //! [`PointBatcher`] makes batches of them as [`Batcher`](crate::Batcher) does of images: a point with `d` coordinates
 //! is an image with `d` channels and one pixel.
 
+mod array;
 mod batcher;
+mod columns;
 mod distribution;
+mod excerpt;
 mod file;
+mod input;
+mod options;
 mod standardization;
+mod summary;
+mod table;
+mod text;
 
 pub use batcher::PointBatcher;
 pub use distribution::Distribution;
 pub use file::FileKind;
+pub use options::{Decimal, Delimiter, Missing, TableOptions};
 pub use standardization::Standardization;
+pub use summary::{Dialect, LeftOut, Reason, Summary};
 
 use crate::order::{Purpose, permutation_of, stream};
 use crate::{DatasetError, Split};
 use std::path::{Path, PathBuf};
+use summary::Reading;
 
 /// A table of points, one a row.
 #[derive(Clone, Debug, PartialEq)]
@@ -24,7 +35,10 @@ pub struct Points {
     path: PathBuf,
     /// Of the columns.
     names: Vec<String>,
+    /// Whether the names are more than numbers.
+    named: bool,
     values: Vec<f64>,
+    reading: Reading,
 }
 
 impl Points {
@@ -34,7 +48,7 @@ impl Points {
     /// If there are no dimensions, or the values do not make whole rows.
     pub fn new(dimensions: usize, values: Vec<f64>) -> Self {
         assert!(dimensions > 0 && values.len().is_multiple_of(dimensions), "{} values of {dimensions}", values.len());
-        Self { path: PathBuf::new(), names: Self::numbered(dimensions), values }
+        Self { path: PathBuf::new(), names: Self::numbered(dimensions), named: false, values, reading: Reading::default() }
     }
 
     /// `n` points of a distribution; the seed and the stream's number decide which.
@@ -54,7 +68,7 @@ impl Points {
     /// If there is not a name for each column.
     pub fn named(self, names: Vec<String>) -> Self {
         assert_eq!(names.len(), self.dimensions(), "one name a column");
-        Self { names, ..self }
+        Self { names, named: true, ..self }
     }
 
     /// The file that they were read from.
@@ -62,9 +76,14 @@ impl Points {
         &self.path
     }
 
-    /// Names of the columns.
+    /// Names of the columns: the file's, or `x1`, `x2`, ….
     pub fn names(&self) -> &[String] {
         &self.names
+    }
+
+    /// Whether the columns have names of their own.
+    pub fn has_names(&self) -> bool {
+        self.named
     }
 
     /// Number of columns.
@@ -106,7 +125,7 @@ impl Points {
         let n_test = ((test_fraction * self.len() as f64).round() as usize).max(1);
         if n_test >= self.len() {
             let reason = format!("{} points cannot be split: {n_test} would be for testing, none for training", self.len());
-            return Err(DatasetError::Points { path: self.path.clone(), place: "the file".into(), reason });
+            return Err(error(&self.path, "the file", reason));
         }
         let order = permutation_of(Purpose::SplitPoints, self.len(), seed, 0);
         let mut chosen = match split {
@@ -116,6 +135,16 @@ impl Points {
         chosen.sort_unstable();
         let d = self.dimensions();
         let values = chosen.iter().flat_map(|&row| &self.values[row * d..][..d]).copied().collect();
-        Ok(Self { path: self.path.clone(), names: self.names.clone(), values })
+        Ok(Self { values, ..self.like() })
     }
+
+    /// Points of the same columns, none so far.
+    fn like(&self) -> Self {
+        let (path, names, reading) = (self.path.clone(), self.names.clone(), self.reading.clone());
+        Self { path, names, named: self.named, values: Vec::new(), reading }
+    }
+}
+
+fn error(path: &Path, place: &str, reason: String) -> DatasetError {
+    DatasetError::Points { path: path.to_path_buf(), place: place.into(), reason }
 }

@@ -1,6 +1,7 @@
 //! Columns of mean 0 and variance 1, and back.
 
-use super::Points;
+use super::excerpt::excerpt;
+use super::{Points, error};
 use crate::DatasetError;
 use serde::{Deserialize, Serialize};
 
@@ -24,19 +25,31 @@ impl Standardization {
 
     /// From the mean and the standard deviation of these points.
     ///
+    /// Both are computed in double precision, the deviations from the mean that is subtracted.
+    ///
     /// # Errors
-    /// If a column is constant: no density describes it.
+    /// If a column is constant: no density describes it. If its values are so large, or so close to each other or to zero, that
+    /// their variance is no ordinary number of 64 bits.
     pub fn of(points: &Points) -> Result<Self, DatasetError> {
         let n = points.len() as f64;
         let columns = 0..points.dimensions();
         let mean: Vec<f64> = columns.clone().map(|c| points.column(c).sum::<f64>() / n).collect();
         let square = |c: usize| points.column(c).map(|x| (x - mean[c]).powi(2)).sum::<f64>() / n;
         let std: Vec<f64> = columns.map(|c| square(c).sqrt()).collect();
-        for (c, (mean, std)) in mean.iter().zip(&std).enumerate() {
-            // Rounding leaves a constant column some variance.
-            if *std <= 1e-12 * mean.abs().max(f64::MIN_POSITIVE) {
-                let reason = format!("all values are {mean}: a constant has no density; remove the column");
-                return Err(DatasetError::Points { path: points.path.clone(), place: format!("column {}", c + 1), reason });
+        for (c, name) in points.names.iter().enumerate() {
+            let fail = |reason: String| Err(error(&points.path, &format!("column {} ({})", c + 1, excerpt(name)), reason));
+            let (least, most) = points.column(c).fold((f64::INFINITY, f64::NEG_INFINITY), |(a, b), x| (a.min(x), b.max(x)));
+            if least == most {
+                return fail(format!("all values are {least:?}: a constant has no density; leave the column out"));
+            }
+            if !mean[c].is_finite() || !std[c].is_finite() {
+                return fail(format!(
+                    "values from {least:?} to {most:?} have no variance in 64 bits; rescale the column or remove the rows"
+                ));
+            }
+            // Squares of smaller numbers lose digits, then vanish.
+            if std[c] < f64::MIN_POSITIVE.sqrt() {
+                return fail(format!("values from {least:?} to {most:?} are too close to each other; rescale the column"));
             }
         }
         Ok(Self { mean, std })
@@ -47,7 +60,7 @@ impl Standardization {
         self.mean.len()
     }
 
-    /// Points, row by row, to standardised ones.
+    /// Points, row by row, to standardised ones; infinite where they are beyond single precision.
     pub fn apply(&self, values: &[f64]) -> Vec<f32> {
         self.by_column(values).map(|(x, mean, std)| ((x - mean) / std) as f32).collect()
     }
