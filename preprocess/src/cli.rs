@@ -80,7 +80,7 @@ enum Command {
         #[command(flatten)]
         output: OutputArgs,
     },
-    /// Your own PNG and JPEG pictures: centred squares, resampled.
+    /// Your own pictures (PNG, JPEG, WebP, BMP, GIF, TIFF): their centres, resampled.
     Images {
         #[command(flatten)]
         args: ImagesArgs,

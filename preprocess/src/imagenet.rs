@@ -6,7 +6,7 @@ use crate::interleave::split_channels;
 use crate::large_file::PIECE;
 use crate::npy::NpyImages;
 use crate::output::{Inputs, Output, OutputArgs};
-use crate::picture_source::{Fit, Pictures, PicturesSplit};
+use crate::picture_source::{Pictures, PicturesSplit};
 use crate::progress::thousands;
 use anyhow::{Result, ensure};
 use datasets::build::{ImageSource, Sink};
@@ -131,7 +131,7 @@ impl Source {
         }
         let pictures = Pictures::open(path)?;
         pictures.describe(inputs)?;
-        Ok(Source::Pictures(PicturesSplit { pictures, split, size, fit: Fit::Exact, numbers: None }))
+        Ok(Source::Pictures(PicturesSplit { pictures, split, size }))
     }
 
     fn available(&self) -> usize {

@@ -51,6 +51,11 @@ impl OutputArgs {
         self.limit.and_then(|n| usize::try_from(n).ok()).map_or(available, |n| n.min(available))
     }
 
+    /// Threads to work with; 0: one for each processor.
+    pub fn jobs(&self) -> usize {
+        self.jobs.and_then(|n| usize::try_from(n).ok()).unwrap_or(0)
+    }
+
     /// Whether `--force` was given.
     pub fn force(&self) -> bool {
         self.force
@@ -100,6 +105,11 @@ impl Output {
         }
         build::refuse_existing(&dir, args.force).context("nothing was written (--force overwrites)")?;
         Ok(Output { made_dir: !dir.exists(), dir, name, provenance, args: args.clone() })
+    }
+
+    /// Adds a sentence to the notes of the manifests.
+    pub fn note(&mut self, sentence: &str) {
+        self.provenance.notes = format!("{} {sentence}", self.provenance.notes).trim().into();
     }
 
     /// Writes all splits, each process of a team its part. An interrupted run is continued by the next one that has the same
@@ -159,7 +169,7 @@ impl Output {
             provenance: self.provenance.clone(),
             images_per_shard: number(self.args.images_per_shard),
             overwrite: self.args.force,
-            jobs: number(self.args.jobs).unwrap_or(0),
+            jobs: self.args.jobs(),
             inputs: inputs.0,
         }
     }

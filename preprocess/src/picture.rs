@@ -1,22 +1,26 @@
-//! One PNG or JPEG to pixels.
+//! One picture file to pixels.
 
-use anyhow::{Context, Result, bail, ensure};
-use image::codecs::{jpeg::JpegDecoder, png::PngDecoder};
+mod ends;
+mod jpeg;
+mod jpeg_bits;
+pub mod kind;
+pub mod memory;
+mod png;
+
+use crate::progress;
+use anyhow::{Context, Result, anyhow, bail, ensure};
+use image::codecs::{bmp::BmpDecoder, gif::GifDecoder, jpeg::JpegDecoder, png::PngDecoder, tiff::TiffDecoder, webp::WebPDecoder};
 use image::imageops::{self, FilterType};
-use image::{DynamicImage, ImageDecoder, Limits};
+use image::{ColorType, DynamicImage, ExtendedColorType, ImageDecoder, Limits, RgbImage};
+use kind::Kind;
+use memory::Turn;
 use std::io::Cursor;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// Pixels of the largest picture that is decoded.
-const MAX_PIXELS: u64 = 1 << 28;
-/// Memory a decoder may use.
-const MAX_MEMORY: u64 = 2 << 30;
-
-/// Whether a file's name is that of a picture this module reads.
-pub fn is_picture(name: &str) -> bool {
-    let name = name.rsplit('/').next().unwrap_or_default().to_ascii_lowercase();
-    // Macs leave files such as ._a.png beside a.png.
-    !name.starts_with('.') && [".png", ".jpg", ".jpeg"].iter().any(|end| name.ends_with(end))
-}
+pub const MAX_PIXELS: u64 = 1 << 28;
+/// Bytes of the largest file that is read.
+pub const MAX_FILE: u64 = 1 << 30;
 
 /// Pixels (red, green, blue, …) of a picture that has `size` rows and columns already. Grey becomes three equal
 /// channels, palettes are looked up.
@@ -24,87 +28,252 @@ pub fn is_picture(name: &str) -> bool {
 /// # Errors
 /// If the picture is damaged, has another size, 16 bits a value, or transparent pixels.
 pub fn decode_exact(bytes: &[u8], size: usize) -> Result<Vec<u8>> {
-    let picture = decode(bytes, |width, height| {
+    let check = |width, height| {
         ensure!(
             (width as usize, height as usize) == (size, size),
             "the picture has {width}x{height} pixels, expected {size}x{size}"
         );
         Ok(())
-    })?;
-    use image::ColorType::{L16, La16, Rgb16, Rgba16};
+    };
+    let Decoded { picture, turn: _turn, .. } = decode(bytes, check, |_, _| 0)?;
+    use ColorType::{L16, La16, Rgb16, Rgba16};
     ensure!(!matches!(picture.color(), L16 | La16 | Rgb16 | Rgba16), "the picture has 16 bits a value, expected 8");
-    opaque(picture)
+    Ok(opaque(picture)?.into_raw())
 }
 
-/// Pixels of a picture of any size: turned upright as its EXIF data says, its largest centred square, resampled with
-/// a Lanczos-3 kernel to `size` rows and columns.
-///
-/// # Errors
-/// If the picture is damaged, too large, or has transparent pixels.
-pub fn decode_fitted(bytes: &[u8], size: usize) -> Result<Vec<u8>> {
-    let picture = decode(bytes, |_, _| Ok(()))?;
-    let (width, height, side) = (picture.width(), picture.height(), picture.width().min(picture.height()));
-    let square = DynamicImage::ImageRgb8(
-        image::RgbImage::from_raw(width, height, opaque(picture)?).context("an image of another length than its size")?,
-    );
-    let square = square.crop_imm((width - side) / 2, (height - side) / 2, side, side);
-    let size = u32::try_from(size)?;
-    if side == size {
-        return Ok(square.into_rgb8().into_raw());
+/// The width and height of pictures to make.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Size {
+    /// Pixels in a row.
+    pub width: u32,
+    /// Rows.
+    pub height: u32,
+}
+
+impl std::fmt::Display for Size {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}x{}", self.width, self.height)
     }
-    Ok(imageops::resize(&square.into_rgb8(), size, size, FilterType::Lanczos3).into_raw())
 }
 
-fn opaque(picture: DynamicImage) -> Result<Vec<u8>> {
+/// What is worth knowing of a picture that was decoded.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Traits {
+    /// Its values had 16 bits.
+    pub deep: bool,
+    /// It was made of the inks cyan, magenta, yellow and black.
+    pub inks: bool,
+    /// It has more frames than the first.
+    pub animated: bool,
+}
+
+/// A picture as people see it: 8 bits a value, turned upright as its EXIF data says.
+pub struct Upright {
+    /// Its pixels.
+    pub image: RgbImage,
+    /// The format it was stored in.
+    pub kind: Kind,
+    /// More of how it was stored.
+    pub traits: Traits,
+    _turn: Turn,
+}
+
+/// A picture as its decoder gives it.
+struct Decoded {
+    picture: DynamicImage,
+    traits: Traits,
+    turn: Turn,
+}
+
+impl Upright {
+    /// Decodes a picture that will be made into one of `size`. Values of 16 bits are rounded to 8, palettes are looked up, grey
+    /// becomes three equal channels, the inks of CMYK are mixed, and colour profiles are not applied.
+    ///
+    /// # Errors
+    /// If the picture is damaged, too large, or has transparent pixels.
+    pub fn decode(bytes: &[u8], size: Size) -> Result<Self> {
+        let kind = kind::kind(bytes)?;
+        // Cutting copies the picture; resampling keeps its columns in the new height, four numbers of four bytes each.
+        let resampling = |width: u32, height: u32| {
+            let rows = u64::from(size.width.max(size.height));
+            u64::from(width) * u64::from(height) * 3 + u64::from(width.max(height)) * rows * 16
+        };
+        let Decoded { picture, traits, turn } = decode(bytes, |_, _| Ok(()), resampling)?;
+        let color = picture.color();
+        ensure!(
+            !matches!(color, ColorType::Rgb32F | ColorType::Rgba32F),
+            "its values are floating-point numbers, which are not read"
+        );
+        Ok(Upright { image: opaque(picture)?, kind, traits, _turn: turn })
+    }
+
+    /// A number that only pictures with the same pixels share.
+    pub fn fingerprint(&self) -> u128 {
+        let seed = u64::from(self.image.width()) << 32 | u64::from(self.image.height());
+        twox_hash::XxHash3_128::oneshot_with_seed(seed, self.image.as_raw())
+    }
+
+    /// Whether the part that [`fit`](Self::fit) cuts out is smaller than `size`.
+    pub fn is_smaller_than(&self, size: Size) -> bool {
+        self.part(size)[2] < size.width
+    }
+
+    /// The largest part in the centre that has the shape of `size`, resampled to it with a Lanczos-3 kernel.
+    pub fn fit(self, size: Size) -> RgbImage {
+        let [left, top, width, height] = self.part(size);
+        let image = match (width, height) == self.image.dimensions() {
+            true => self.image,
+            false => imageops::crop_imm(&self.image, left, top, width, height).to_image(),
+        };
+        match image.dimensions() == (size.width, size.height) {
+            true => image,
+            false => imageops::resize(&image, size.width, size.height, FilterType::Lanczos3),
+        }
+    }
+
+    /// Left, top, width and height of the part.
+    fn part(&self, size: Size) -> [u32; 4] {
+        let (width, height) = self.image.dimensions();
+        // The nearest whole number that is not 0 to `of * numerator / denominator`, which is at most `most`.
+        let scaled = |of: u32, numerator: u32, denominator: u32, most: u32| {
+            let (product, denominator) = (u64::from(of) * u64::from(numerator), u64::from(denominator));
+            u32::try_from((2 * product + denominator) / (2 * denominator)).unwrap_or(most).clamp(1, most)
+        };
+        let is_wide = u64::from(width) * u64::from(size.height) >= u64::from(height) * u64::from(size.width);
+        let (w, h) = match is_wide {
+            true => (scaled(height, size.width, size.height, width), height),
+            false => (width, scaled(width, size.height, size.width, height)),
+        };
+        [(width - w) / 2, (height - h) / 2, w, h]
+    }
+}
+
+fn opaque(picture: DynamicImage) -> Result<RgbImage> {
     if picture.color().has_alpha() {
         let see_through = picture.to_rgba8().pixels().any(|pixel| pixel.0[3] != 255);
         ensure!(!see_through, "the picture has transparent pixels; put it on a background first");
     }
-    Ok(picture.into_rgb8().into_raw())
+    Ok(picture.into_rgb8())
 }
 
-fn decode(bytes: &[u8], check: impl FnOnce(u32, u32) -> Result<()>) -> Result<DynamicImage> {
-    let mut limits = Limits::default();
-    limits.max_alloc = Some(MAX_MEMORY);
+/// Decodes a picture if `check` likes its width and height. `more` says how much memory the caller needs beside it.
+fn decode(bytes: &[u8], check: impl FnOnce(u32, u32) -> Result<()>, more: impl FnOnce(u32, u32) -> u64) -> Result<Decoded> {
+    // Decoders are other people's: a fault in one must not end the program without a name.
+    let decoded = catch_unwind(AssertUnwindSafe(|| decode_kind(kind::kind(bytes)?, bytes, check, more)));
+    decoded.unwrap_or_else(|_| Err(anyhow!("its decoder failed; the picture is damaged in a way the decoder does not know")))
+}
+
+fn decode_kind(
+    kind: Kind,
+    bytes: &[u8],
+    check: impl FnOnce(u32, u32) -> Result<()>,
+    more: impl FnOnce(u32, u32) -> u64,
+) -> Result<Decoded> {
+    let invalid = || format!("not a valid {kind}");
     let cursor = Cursor::new(bytes);
-    match bytes {
-        [0x89, b'P', b'N', b'G', ..] => {
-            let decoder = PngDecoder::with_limits(cursor, limits).context("not a valid PNG")?;
-            let picture = upright(decoder, check)?;
-            // The pixels may all be there when the last chunk is not: the file was cut all the same.
-            let end = b"\0\0\0\0IEND\xae\x42\x60\x82";
-            ensure!(bytes.windows(end.len()).rev().any(|w| w == end), "the PNG has no end (IEND chunk): it is cut short");
-            Ok(picture)
+    match kind {
+        Kind::Png => {
+            let mut limits = Limits::default();
+            limits.max_alloc = Some(memory::EACH);
+            let decoder = PngDecoder::with_limits(Cursor::new(png::essential(bytes)?), limits).with_context(invalid)?;
+            upright(decoder, 0, check, more)
         }
-        [0xff, 0xd8, ..] => {
-            check_jpeg_end(bytes)?;
-            let mut decoder = JpegDecoder::new(cursor).context("not a valid JPEG")?;
-            decoder.set_limits(limits).context("a JPEG too large")?;
-            upright(decoder, check)
+        Kind::Jpeg => {
+            let jpeg = jpeg::check(bytes)?;
+            let decoder = JpegDecoder::new(cursor).with_context(invalid)?;
+            // A coefficient has two bytes; there may be some beyond the edges.
+            let own = if jpeg.keeps_coefficients { 2 * jpeg.components as u64 + 1 } else { 0 };
+            let mut decoded = upright(decoder, own, check, more)?;
+            decoded.traits.inks = jpeg.components == 4;
+            Ok(decoded)
         }
-        [] => bail!("the picture is empty"),
-        _ => bail!("neither a PNG nor a JPEG (it begins with {:02x?})", &bytes[..bytes.len().min(8)]),
+        Kind::WebP => {
+            ends::check_webp(bytes)?;
+            let decoder = WebPDecoder::new(cursor).with_context(invalid)?;
+            let animated = decoder.has_animation();
+            let mut decoded = upright(decoder, 8, check, more)?;
+            decoded.traits.animated = animated;
+            Ok(decoded)
+        }
+        Kind::Bmp => upright(BmpDecoder::new(cursor).with_context(invalid)?, 0, check, more),
+        Kind::Gif => {
+            let frames = ends::check_gif(bytes)?;
+            let mut decoded = upright(GifDecoder::new(cursor).with_context(invalid)?, 5, check, more)?;
+            decoded.traits.animated = frames > 1;
+            Ok(decoded)
+        }
+        Kind::Tiff => upright(TiffDecoder::new(cursor).with_context(invalid)?, 16, check, more),
     }
 }
 
-fn upright(mut decoder: impl ImageDecoder, check: impl FnOnce(u32, u32) -> Result<()>) -> Result<DynamicImage> {
+/// The pixels of `decoder`, which needs `own` bytes for each beside the result, turned as the EXIF data says.
+fn upright(
+    mut decoder: impl ImageDecoder,
+    own: u64,
+    check: impl FnOnce(u32, u32) -> Result<()>,
+    more: impl FnOnce(u32, u32) -> u64,
+) -> Result<Decoded> {
     let (width, height) = decoder.dimensions();
-    ensure!(
-        u64::from(width) * u64::from(height) <= MAX_PIXELS,
-        "{width}x{height} pixels are too many, at most {MAX_PIXELS} are read"
-    );
+    let pixels = u64::from(width) * u64::from(height);
+    if pixels == 0 {
+        bail!("the picture has {width}x{height} pixels");
+    }
+    ensure!(pixels <= MAX_PIXELS, "{width}x{height} pixels are too many, at most {MAX_PIXELS} are read");
     check(width, height)?;
+    let color = decoder.color_type();
+    let inks = matches!(decoder.original_color_type(), ExtendedColorType::Cmyk8 | ExtendedColorType::Cmyk16);
+    // The picture, once more while it is turned, in eight bits, with its transparency.
+    let each = own
+        + 2 * u64::from(color.bytes_per_pixel())
+        + if color == ColorType::Rgb8 { 0 } else { 3 }
+        + if color.has_alpha() { 4 } else { 0 };
+    let needed = pixels * each + more(width, height);
+    ensure!(
+        needed <= memory::ALONE,
+        "a {width}x{height} picture of this kind takes {} of memory, at most {} are used",
+        progress::size(needed),
+        progress::size(memory::ALONE)
+    );
+    let turn = memory::turn(needed);
+    let mut limits = Limits::default();
+    limits.max_alloc = Some(needed + (16 << 20));
+    decoder.set_limits(limits).context("the picture is too large")?;
     let orientation = decoder.orientation().context("the picture is damaged")?;
     let mut picture = DynamicImage::from_decoder(decoder).context("the picture is damaged or cut short")?;
     picture.apply_orientation(orientation);
-    Ok(picture)
+    let deep = matches!(color, ColorType::L16 | ColorType::La16 | ColorType::Rgb16 | ColorType::Rgba16);
+    Ok(Decoded { picture, traits: Traits { deep, inks, animated: false }, turn })
 }
 
-/// Decoders fill in what is missing from a JPEG that was cut short; here it is noticed by its missing end. (A flipped
-/// bit within the pixels cannot be noticed: JPEG has no checksum.)
-fn check_jpeg_end(bytes: &[u8]) -> Result<()> {
-    let last = |marker: [u8; 2]| bytes.windows(2).rposition(|w| w == marker);
-    let (scan, end) = (last([0xff, 0xda]), last([0xff, 0xd9]));
-    ensure!(scan.is_some() && scan < end, "the JPEG has no end mark after its pixels: it is cut short");
-    Ok(())
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A picture of one colour.
+    fn plain(width: u32, height: u32) -> Upright {
+        Upright { image: RgbImage::new(width, height), kind: Kind::Png, traits: Traits::default(), _turn: memory::turn(0) }
+    }
+
+    #[test]
+    fn the_part_in_the_centre_has_the_shape_of_the_result() {
+        let size = |width, height| Size { width, height };
+        for (width, height, to, part) in [
+            (100, 60, size(32, 32), [20, 0, 60, 60]),
+            (60, 101, size(32, 32), [0, 20, 60, 60]),
+            (640, 480, size(64, 48), [0, 0, 640, 480]),
+            (640, 480, size(48, 64), [140, 0, 360, 480]),
+            (1, 1000, size(64, 48), [0, 499, 1, 1]),
+            (1000, 1, size(1, 64), [499, 0, 1, 1]),
+        ] {
+            assert_eq!(plain(width, height).part(to), part, "{width}x{height} to {to}");
+            assert_eq!(plain(width, height).fit(to).dimensions(), (to.width, to.height));
+        }
+        assert!(plain(100, 31).is_smaller_than(size(32, 32)) && !plain(32, 32).is_smaller_than(size(32, 32)));
+    }
+
+    #[test]
+    fn pictures_of_another_shape_are_others() {
+        assert_ne!(plain(2, 3).fingerprint(), plain(3, 2).fingerprint());
+        assert_eq!(plain(2, 3).fingerprint(), plain(2, 3).fingerprint());
+    }
 }

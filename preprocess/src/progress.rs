@@ -9,6 +9,13 @@ pub fn bar(n_images: usize, message: impl Into<String>) -> ProgressBar {
     ProgressBar::new(n_images as u64).with_style(style.progress_chars("=> ")).with_message(message.into())
 }
 
+/// The same while nobody knows how many there will be.
+pub fn counter(message: impl Into<String>) -> ProgressBar {
+    let style = ProgressStyle::with_template("{spinner} {msg}: {human_pos}, {per_sec}, {elapsed}");
+    let style = style.unwrap_or_else(|_| ProgressStyle::default_spinner());
+    ProgressBar::new_spinner().with_style(style).with_message(message.into())
+}
+
 /// `1234567` as `1,234,567`.
 pub fn thousands(n: usize) -> String {
     let digits = n.to_string();

@@ -110,7 +110,7 @@ fn jpegs_are_what_another_decoder_makes_of_them() {
     let pictures = temp.path().join("pictures");
     fs::create_dir(&pictures).unwrap();
     fs::copy(fixture("photo.jpg"), pictures.join("a.jpg")).unwrap();
-    fs::copy(fixture("photo.jpg"), pictures.join("b.JPEG")).unwrap();
+    fs::copy(fixture("pictures/sampled.jpg"), pictures.join("b.JPEG")).unwrap();
     succeed(temp.path(), &["images", "pictures", "--size", "32", "--test-every", "2"]);
     let out = temp.path().join("data/images32");
     let image_is = images(&out, Split::Train);
@@ -121,8 +121,6 @@ fn jpegs_are_what_another_decoder_makes_of_them() {
             assert!(value.abs_diff(image_is[0][1024 * c + p]) <= 3, "channel {c} of pixel {p}");
         }
     }
-    assert_eq!(images(&out, Split::Test), image_is);
-    assert!(succeed(temp.path(), &["verify", "data/images32"]).contains("1 images of test are in train"));
     let notes = ImageDataset::open(&out, Split::Train).unwrap().manifest().provenance.notes.clone();
     assert!(notes.contains("Lanczos") && notes.contains("Of every 2 pictures"), "{notes}");
 }
