@@ -6,15 +6,15 @@ use std::io::Write;
 use std::path::Path;
 use tempfile::NamedTempFile;
 
-const PREFIX: &str = ".unfinished-";
+pub(crate) const PREFIX: &str = ".unfinished-";
 const SUFFIX: &str = ".tmp";
 
-/// Makes a hidden file in `dir`; it vanishes on drop unless persisted.
+/// Makes a hidden file in `dir`, open to whom the user's mask opens files; it vanishes on drop unless persisted.
 pub(crate) fn create_temp(dir: &Path) -> Result<NamedTempFile, DatasetError> {
     let mut builder = tempfile::Builder::new();
     builder.prefix(PREFIX).suffix(SUFFIX);
     #[cfg(unix)]
-    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o644));
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
     builder.tempfile_in(dir).map_err(DatasetError::io("create a file in", dir))
 }
 

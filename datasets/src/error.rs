@@ -18,6 +18,23 @@ pub enum DatasetError {
         /// The reason the system gave.
         source: std::io::Error,
     },
+    /// There is a file where one is to be written.
+    #[error("{path} exists; choose another name, or replace it with --force", path = path.display())]
+    OutputExists {
+        /// The file.
+        path: PathBuf,
+    },
+    /// What has a name cannot be written, or must not be.
+    #[error("cannot write {path}: {reason}", path = path.display())]
+    Output {
+        /// The name.
+        path: PathBuf,
+        /// What stands against it, and what to do.
+        reason: String,
+    },
+    /// A result was not delivered.
+    #[error("cannot write to standard output")]
+    StandardOutput(#[source] std::io::Error),
     /// There is no manifest for the requested split.
     #[error(
         "no {split} data in {dir}: {dir}/{split}.json does not exist; make the data set with the `preprocess` program \

@@ -10,6 +10,7 @@
 //! | [`writer`], [`reader`], [`manifest`], [`codec`] | the files: [`ShardWriter`] makes them, [`ImageDataset`] reads them |
 //! | [`build`], [`staging`] | whole data sets, made in parallel, that survive interruption |
 //! | [`order`], [`dequantization`], [`batcher`], [`source`], [`prefetch`] | from images to batches, every random choice a pure function of a seed |
+//! | [`output`], [`console`] | what programs write for people: files and lines |
 //! | [`points`] | two-dimensional distributions, files of points, and batches of either |
 //! | [`pickle`] | Python's pickles as inert data, for the files of others |
 //! | [`npy`] | numpy's arrays, before they are read |
@@ -43,6 +44,7 @@
 pub mod batcher;
 pub mod build;
 pub mod codec;
+pub mod console;
 pub mod crop;
 pub mod dataset;
 pub mod dequantization;
@@ -51,6 +53,7 @@ pub mod format;
 pub mod manifest;
 pub mod npy;
 pub mod order;
+pub mod output;
 pub mod pickle;
 pub mod points;
 pub mod prefetch;

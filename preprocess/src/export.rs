@@ -7,9 +7,10 @@ use crate::npy::new_header;
 use crate::progress::{self, thousands};
 use crate::sheet::to_rgb;
 use anyhow::{Context, Result, ensure};
+use datasets::console::print;
+use datasets::output::{self, Existing};
 use datasets::{ImageDataset, ImageShape};
 use rayon::prelude::*;
-use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 /// Options of `preprocess export`.
@@ -46,59 +47,49 @@ enum Format {
 pub fn run(args: &ExportArgs) -> Result<()> {
     let manifests = manifests(&args.dir)?;
     create_dir(&args.out, args.force)?;
+    let existing = Existing::replaced_if(args.force);
     for manifest in manifests {
         let dataset = ImageDataset::open(&args.dir, manifest.split)?;
         let n = args.limit.unwrap_or(usize::MAX).min(dataset.len());
         let split = manifest.split.to_string();
         match args.format {
-            Format::Npy => export_npy(&dataset, n, &args.out, &split)?,
-            Format::Png => export_png(&dataset, n, &args.out.join(&split))?,
+            Format::Npy => export_npy(&dataset, n, &args.out, &split, existing)?,
+            Format::Png => export_png(&dataset, n, &args.out.join(&split), existing)?,
         }
-        println!("{split}: {} images to {}", thousands(n), args.out.display());
+        print(format_args!("{split}: {} images to {}", thousands(n), args.out.display()))?;
     }
     Ok(())
 }
 
-fn export_npy(dataset: &ImageDataset, n: usize, out: &Path, split: &str) -> Result<()> {
+fn export_npy(dataset: &ImageDataset, n: usize, out: &Path, split: &str, existing: Existing) -> Result<()> {
     let ImageShape { channels, height, width } = dataset.shape();
     let bar = progress::bar(n, split);
-    let mut fault = None;
-    let written = save(&out.join(format!("{split}.npy")), |file| {
-        let mut file = BufWriter::with_capacity(1 << 20, file);
+    let written = output::write(&out.join(format!("{split}.npy")), existing, |file| {
         file.write_all(&new_header("|u1", &[n, height, width, channels]))?;
         let mut pixels = vec![0; dataset.shape().len()];
         for i in 0..n {
-            match dataset.image(i) {
-                Ok(image) => join_channels(&image, channels, &mut pixels),
-                Err(error) => {
-                    fault = Some(error);
-                    return Err(std::io::Error::other("the data set is damaged"));
-                }
-            }
+            join_channels(&dataset.image(i)?, channels, &mut pixels);
             file.write_all(&pixels)?;
             bar.inc(1);
         }
-        file.flush()
+        anyhow::Ok(())
     });
     bar.finish_and_clear();
-    match fault {
-        Some(error) => return Err(error.into()),
-        None => written?,
-    }
+    written?;
     if dataset.manifest().labelled {
         let labels = (0..n).filter_map(|i| dataset.label(i)).flat_map(u32::to_le_bytes);
         let bytes: Vec<u8> = new_header("<u4", &[n]).into_iter().chain(labels).collect();
-        save(&out.join(format!("{split}_labels.npy")), |file| file.write_all(&bytes))?;
+        save(&out.join(format!("{split}_labels.npy")), existing, |file| file.write_all(&bytes))?;
     }
     if dataset.manifest().attributes > 0 {
         let values = (0..n).filter_map(|i| dataset.attributes(i)).flatten().flat_map(i8::to_le_bytes);
         let bytes: Vec<u8> = new_header("|i1", &[n, dataset.manifest().attributes]).into_iter().chain(values).collect();
-        save(&out.join(format!("{split}_attributes.npy")), |file| file.write_all(&bytes))?;
+        save(&out.join(format!("{split}_attributes.npy")), existing, |file| file.write_all(&bytes))?;
     }
     Ok(())
 }
 
-fn export_png(dataset: &ImageDataset, n: usize, out: &Path) -> Result<()> {
+fn export_png(dataset: &ImageDataset, n: usize, out: &Path, existing: Existing) -> Result<()> {
     create_dir(out, true)?;
     let shape = dataset.shape();
     ensure!([1, 3].contains(&shape.channels), "images of {shape} cannot be PNGs: they need 1 or 3 channels; use --format npy");
@@ -107,7 +98,7 @@ fn export_png(dataset: &ImageDataset, n: usize, out: &Path) -> Result<()> {
     (0..n).into_par_iter().try_for_each(|i| {
         let pixels = to_rgb(&dataset.image(i)?, shape, dataset.levels());
         let image = image::RgbImage::from_raw(width, height, pixels).context("an image of another length than its size")?;
-        save_png(&image, &out.join(format!("{i:07}.png")))?;
+        save_png(&image, &out.join(format!("{i:07}.png")), existing)?;
         bar.inc(1);
         Ok::<_, anyhow::Error>(())
     })?;
@@ -119,7 +110,7 @@ fn export_png(dataset: &ImageDataset, n: usize, out: &Path) -> Result<()> {
             let attributes: Vec<_> = dataset.attributes(i).unwrap_or_default().iter().map(i8::to_string).collect();
             text.push_str(&format!("{i:07}.png,{label},{}\n", attributes.join(" ")));
         }
-        save(&out.join("labels.csv"), |file| file.write_all(text.as_bytes()))?;
+        save(&out.join("labels.csv"), existing, |file| file.write_all(text.as_bytes()))?;
     }
     Ok(())
 }

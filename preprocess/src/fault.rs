@@ -1,7 +1,7 @@
 //! Whose fault an error is, as an exit code.
 
 use anyhow::Error;
-use datasets::DatasetError::{self, Busy, Io, Team, Unlisted};
+use datasets::DatasetError::{self, Busy, Io, StandardOutput, Team, Unlisted};
 use std::io::{self, ErrorKind};
 use team::TeamError;
 
@@ -19,7 +19,9 @@ pub fn exit_code(error: &Error) -> u8 {
 /// Whether the same command may succeed later, or elsewhere, with the same input.
 pub fn is_machine(error: &Error) -> bool {
     error.chain().any(|cause| {
-        if matches!(cause.downcast_ref(), Some(Io { .. } | Busy { .. } | Unlisted { .. } | Team(_))) || cause.is::<TeamError>() {
+        if matches!(cause.downcast_ref(), Some(Io { .. } | StandardOutput(_) | Busy { .. } | Unlisted { .. } | Team(_)))
+            || cause.is::<TeamError>()
+        {
             return true;
         }
         // Errors without a number are made by readers of formats: the input is at fault.

@@ -1,8 +1,8 @@
-//! Files that are either absent or whole.
+//! Directories and files of results.
 
 use anyhow::{Context, Result, ensure};
+use datasets::output::{self, Existing};
 use image::RgbImage;
-use std::fs::File;
 use std::io::{self, Cursor, Write};
 use std::path::Path;
 
@@ -16,20 +16,12 @@ pub fn create_dir(dir: &Path, force: bool) -> Result<()> {
     std::fs::create_dir_all(dir).with_context(|| format!("cannot create {}", dir.display()))
 }
 
-/// Writes a file under a temporary name, and gives it its own when it is whole and synced.
+/// Writes a file, as [`output::write`] does.
 ///
 /// # Errors
 /// If it cannot be written.
-pub fn save(path: &Path, write: impl FnOnce(&mut File) -> io::Result<()>) -> Result<()> {
-    let cannot = || format!("cannot write {}", path.display());
-    let dir = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut builder = tempfile::Builder::new();
-    builder.prefix(".unfinished-").suffix(".tmp");
-    #[cfg(unix)]
-    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o644));
-    let mut file = builder.tempfile_in(dir).with_context(cannot)?;
-    write(file.as_file_mut()).and_then(|()| file.as_file().sync_all()).with_context(cannot)?;
-    file.persist(path).map(drop).map_err(|e| e.error).with_context(cannot)
+pub fn save(path: &Path, existing: Existing, contents: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<()> {
+    output::write(path, existing, |out| Ok(contents(out)?))
 }
 
 /// A picture as a PNG.
@@ -42,11 +34,11 @@ pub fn png(image: &RgbImage) -> Result<Vec<u8>> {
     Ok(bytes.into_inner())
 }
 
-/// Writes a PNG, complete or not at all.
+/// Writes a PNG, as [`output::write`] does.
 ///
 /// # Errors
 /// If it cannot be written.
-pub fn save_png(image: &RgbImage, path: &Path) -> Result<()> {
+pub fn save_png(image: &RgbImage, path: &Path, existing: Existing) -> Result<()> {
     let bytes = png(image)?;
-    save(path, |file| file.write_all(&bytes))
+    save(path, existing, |file| file.write_all(&bytes))
 }

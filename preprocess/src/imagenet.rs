@@ -10,6 +10,7 @@ use crate::picture_source::{Pictures, PicturesSplit};
 use crate::progress::thousands;
 use anyhow::{Result, ensure};
 use datasets::build::{ImageSource, Sink};
+use datasets::console;
 use datasets::{ImageShape, Provenance, Split};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -92,7 +93,7 @@ pub fn run(input: &InputArgs, args: &ImagenetArgs, output: &OutputArgs, team: &T
         ..Provenance::default()
     };
     if team.is_first() {
-        println!("reading {} and {}", train.display(), test.display());
+        console::print(format_args!("reading {} and {}", train.display(), test.display()))?;
     }
     let output_set = Output::new(output, name, provenance)?;
     let shape = ImageShape { channels: 3, height: size, width: size };

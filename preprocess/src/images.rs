@@ -13,6 +13,7 @@ use crate::progress::{self, thousands};
 use anyhow::{Context, Result, bail, ensure};
 use check::Checked;
 use datasets::build::{ImageSource, Sink};
+use datasets::console;
 use datasets::{ImageShape, Provenance, Split};
 use folders::Folders;
 use image::DynamicImage;
@@ -89,7 +90,7 @@ pub fn run(args: &ImagesArgs, output: &OutputArgs, team: &Team) -> Result<()> {
         set.note(&format!("{} damaged pictures were left out: {}{more}.", damaged.len(), names.join(", ")));
         pictures.leave_out(|_, i| checked[i].is_none().then_some(Reason::Damaged));
         if team.is_first() {
-            eprintln!("{report}");
+            console::note(report);
         }
     }
     let checked: Vec<Checked> = checked.into_iter().flatten().collect();
@@ -104,7 +105,7 @@ pub fn run(args: &ImagesArgs, output: &OutputArgs, team: &Team) -> Result<()> {
         set.note(&format!("Classes: {}.", names.join(", ")));
     }
     if team.is_first() {
-        check::tell(&checked, size);
+        check::tell(&checked, size)?;
         splits::tell(&pictures, &checked, &is_test, &folders);
     }
     let part = |split, test: bool| {
@@ -158,12 +159,12 @@ fn search(args: &ImagesArgs, team: &Team) -> Result<Pictures> {
     pictures.leave_out(|pictures, i| (pictures.file_len(i) == 0).then_some(Reason::Empty));
     let mixed = folders::leave_out(&mut pictures, args.splits.is_some(), args.classes.is_some())?;
     if team.is_first() {
-        println!("{}: {} pictures", args.path.display(), thousands(pictures.len()));
+        console::print(format_args!("{}: {} pictures", args.path.display(), thousands(pictures.len())))?;
         for line in pictures.left_out().lines() {
-            println!("left out: {line}");
+            console::print(format_args!("left out: {line}"))?;
         }
         if mixed {
-            eprintln!("note: there are folders of splits, whose pictures are mixed; --splits folders keeps them apart");
+            console::note("note: there are folders of splits, whose pictures are mixed; --splits folders keeps them apart");
         }
     }
     Ok(pictures)

@@ -4,6 +4,8 @@ use crate::files::save_png;
 use crate::progress::{percent, size, thousands};
 use crate::sheet::contact_sheet;
 use anyhow::{Result, bail};
+use datasets::console::print;
+use datasets::output::{self, Existing};
 use datasets::{DatasetError, ImageDataset, Manifest, Split, format};
 use std::path::{Path, PathBuf};
 
@@ -15,6 +17,9 @@ pub struct InspectArgs {
     /// Draw a contact sheet of each split, `<split>.png`, in this directory, or in the data set's own.
     #[arg(long, value_name = "DIR", num_args = 0..=1)]
     sheet: Option<Option<PathBuf>>,
+    /// Replace contact sheets that exist.
+    #[arg(long)]
+    force: bool,
 }
 
 /// Prints the description of every split, and draws contact sheets.
@@ -25,20 +30,17 @@ pub fn run(args: &InspectArgs) -> Result<()> {
     let dir = &args.dir;
     for manifest in manifests(dir)? {
         let Manifest { name, split, shape, levels, codec, provenance, .. } = &manifest;
-        println!("{name}, {split}");
+        print(format_args!("{name}, {split}"))?;
         let labels = if manifest.labelled { "with labels" } else { "without labels" };
         let attributes = match manifest.attributes {
             0 => String::new(),
             n => format!(", {n} attributes"),
         };
-        println!("  images      {} of {shape}, {levels} levels, {labels}{attributes}", thousands(manifest.count));
+        let count = thousands(manifest.count);
+        print(format_args!("  images      {count} of {shape}, {levels} levels, {labels}{attributes}"))?;
         let (bytes, raw) = (manifest.bytes(), manifest.raw_bytes());
-        println!(
-            "  stored      {} in {} shards, codec {codec}, {} of raw",
-            size(bytes),
-            manifest.shards.len(),
-            percent(bytes, raw)
-        );
+        let (stored, shards, part) = (size(bytes), manifest.shards.len(), percent(bytes, raw));
+        print(format_args!("  stored      {stored} in {shards} shards, codec {codec}, {part} of raw"))?;
         for (key, value) in [
             ("source", &provenance.source),
             ("licence", &provenance.licence),
@@ -46,13 +48,15 @@ pub fn run(args: &InspectArgs) -> Result<()> {
             ("made by", &provenance.tool),
         ] {
             if !value.is_empty() {
-                println!("  {key:<11} {value}");
+                print(format_args!("  {key:<11} {value}"))?;
             }
         }
         if let Some(place) = &args.sheet {
             let path = place.as_ref().unwrap_or(dir).join(format!("{}.png", manifest.split));
-            save_png(&contact_sheet(&ImageDataset::open(dir, manifest.split)?)?, &path)?;
-            println!("  {:<11} {}", "sheet", path.display());
+            let existing = Existing::replaced_if(args.force);
+            output::check(&path, existing)?;
+            save_png(&contact_sheet(&ImageDataset::open(dir, manifest.split)?)?, &path, existing)?;
+            print(format_args!("  {:<11} {}", "sheet", path.display()))?;
         }
     }
     Ok(())

@@ -2,6 +2,7 @@
 //! looks like and what to expect.
 
 use clap::Parser;
+use datasets::console;
 use preprocess::{cli::Cli, fault};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -16,7 +17,10 @@ fn main() -> ExitCode {
     match Team::work(Arc::default(), tell, |team| cli.run(team)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("error: {}", fault::describe(&error));
+            if console::reader_is_gone(error.as_ref()) {
+                return ExitCode::from(console::READER_GONE);
+            }
+            console::note(format_args!("error: {}", fault::describe(&error)));
             ExitCode::from(fault::exit_code(&error))
         }
     }

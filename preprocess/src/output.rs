@@ -3,6 +3,7 @@
 use crate::{fault, progress};
 use anyhow::{Context, Result};
 use datasets::build::{self, BuildConfig, ImageSource, Progress};
+use datasets::console::{note, print};
 use datasets::{CodecKind, ImageShape, Manifest, Provenance, staging};
 use indicatif::ProgressBar;
 use std::fmt::Write as _;
@@ -128,7 +129,7 @@ impl Output {
         let config = self.config(shape, levels, inputs);
         if self.args.dry_run {
             if team.is_first() {
-                self.announce(&config, sources);
+                self.announce(&config, sources)?;
             }
             return Ok(());
         }
@@ -149,9 +150,9 @@ impl Output {
         let kept: f64 = team.sum(vec![kept.into_inner() as f64])?.into_iter().sum();
         if team.is_first() {
             if kept > 0.0 {
-                eprintln!("{} images were kept from an interrupted run", progress::thousands(kept as usize));
+                note(format_args!("{} images were kept from an interrupted run", progress::thousands(kept as usize)));
             }
-            self.report(&manifests);
+            self.report(&manifests)?;
         }
         Ok(())
     }
@@ -202,11 +203,11 @@ impl Output {
         error
     }
 
-    fn announce(&self, config: &BuildConfig, sources: &[&dyn ImageSource<anyhow::Error>]) {
+    fn announce(&self, config: &BuildConfig, sources: &[&dyn ImageSource<anyhow::Error>]) -> Result<()> {
         let counts: Vec<_> = sources.iter().map(|s| format!("{} {}", progress::thousands(s.count()), s.split())).collect();
         let images: usize = sources.iter().map(|s| s.count()).sum();
         let bytes = progress::size(images as u64 * config.shape.len() as u64);
-        println!(
+        Ok(print(format_args!(
             "would write {}: {} images of {}, {} levels, {bytes} before compression ({}), to {}",
             self.name,
             counts.join(" + "),
@@ -214,13 +215,13 @@ impl Output {
             config.levels,
             config.codec,
             self.dir.display()
-        );
+        ))?)
     }
 
-    fn report(&self, manifests: &[Manifest]) {
+    fn report(&self, manifests: &[Manifest]) -> Result<()> {
         let counts = manifests.iter().map(|m| format!("{} {}", progress::thousands(m.count), m.split));
         let bytes = manifests.iter().map(Manifest::bytes).sum();
-        println!(
+        Ok(print(format_args!(
             "{}: {} images, {} in {} shards, {} of raw, in {}",
             self.name,
             counts.collect::<Vec<_>>().join(" + "),
@@ -228,7 +229,7 @@ impl Output {
             manifests.iter().map(|m| m.shards.len()).sum::<usize>(),
             progress::percent(bytes, manifests.iter().map(Manifest::raw_bytes).sum()),
             self.dir.display()
-        );
+        ))?)
     }
 }
 
@@ -237,7 +238,7 @@ fn on_interrupt(dir: &Path) {
     let dir = dir.to_path_buf();
     // Without a handler the process ends as well, only silently.
     let _ = ctrlc::set_handler(move || {
-        eprintln!("\ninterrupted; {} is incomplete, the same command continues it", dir.display());
+        note(format_args!("\ninterrupted; {} is incomplete, the same command continues it", dir.display()));
         std::process::exit(130);
     });
 }

@@ -8,6 +8,8 @@ use crate::files;
 use crate::imagenet::Counts;
 use crate::progress;
 use anyhow::{Result, ensure};
+use datasets::console::print;
+use datasets::output::Existing;
 use std::path::PathBuf;
 
 pub use picture::{attributes, label, picture};
@@ -68,7 +70,8 @@ pub fn run(args: &SynthArgs) -> Result<()> {
     ensure!(train > 0 && test > 0, "--counts {train},{test}: expected at least one image in each split");
     files::create_dir(&args.out, args.force)?;
     let bar = progress::bar(train + test, "synth");
-    layout::Layout { out: &args.out, counts: [train, test], size, bar: &bar }.write(args.kind)?;
+    let existing = Existing::replaced_if(args.force);
+    layout::Layout { out: &args.out, counts: [train, test], size, existing, bar: &bar }.write(args.kind)?;
     bar.finish_and_clear();
     let counts = format!("--counts {train},{test}");
     let options = match args.kind {
@@ -79,6 +82,6 @@ pub fn run(args: &SynthArgs) -> Result<()> {
         Kind::Cifar10 => "cifar10 --partial".into(),
         Kind::Svhn => format!("svhn {counts}"),
     };
-    println!("made up {train} + {test} images; convert them with\n  preprocess {options} --input {}", args.out.display());
-    Ok(())
+    let out = args.out.display();
+    Ok(print(format_args!("made up {train} + {test} images; convert them with\n  preprocess {options} --input {out}"))?)
 }

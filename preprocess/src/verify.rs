@@ -3,6 +3,7 @@
 use crate::inspect::manifests;
 use crate::progress::{self, thousands};
 use anyhow::{Result, bail};
+use datasets::console::{note, print};
 use datasets::{DatasetError, ImageDataset, Split};
 use rayon::prelude::*;
 use sha2::{Digest, Sha256};
@@ -19,7 +20,7 @@ pub fn run(dir: &Path) -> Result<()> {
         let dataset = ImageDataset::open(dir, manifest.split)?;
         let (found, problems) = check(&dataset);
         for problem in problems.iter().take(10) {
-            eprintln!("{problem}");
+            note(problem);
         }
         if !problems.is_empty() {
             bail!("{}: the {} split has {} faults", dir.display(), manifest.split, problems.len());
@@ -27,11 +28,12 @@ pub fn run(dir: &Path) -> Result<()> {
         let shards = manifest.shards.len();
         let (images, levels) = (thousands(found.images.len()), manifest.levels);
         let (min, max) = (found.min, found.max);
-        println!("{}: {images} images in {shards} shards are intact, values {min} to {max} of {levels} levels", manifest.split);
+        let split = manifest.split;
+        print(format_args!("{split}: {images} images in {shards} shards are intact, values {min} to {max} of {levels} levels"))?;
         hashes.push((manifest.split, found.images));
     }
     if let [(_, train), (_, test)] = hashes.as_slice() {
-        report_duplicates(train, test);
+        report_duplicates(train, test)?;
     }
     Ok(())
 }
@@ -75,15 +77,15 @@ fn check(dataset: &ImageDataset) -> (Found, Vec<String>) {
     (found, problems)
 }
 
-fn report_duplicates(train: &[Hash], test: &[Hash]) {
+fn report_duplicates(train: &[Hash], test: &[Hash]) -> Result<(), DatasetError> {
     let first: HashMap<_, _> = train.iter().enumerate().rev().map(|(i, hash)| (hash, i)).collect();
     let pairs: Vec<_> = test.iter().enumerate().filter_map(|(i, hash)| Some((first.get(hash)?, i))).collect();
     let [train, test] = Split::ALL;
     match pairs.as_slice() {
-        [] => println!("no image of {test} is in {train}"),
-        [(i, j), ..] => println!(
+        [] => print(format_args!("no image of {test} is in {train}")),
+        [(i, j), ..] => print(format_args!(
             "note: {} images of {test} are in {train} as well, the first being {test} image {j} = {train} image {i}",
             thousands(pairs.len())
-        ),
+        )),
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::sum::{AnyTask, Sum, Summand};
 use crate::{Failure, Place};
+use std::io::Write;
 use std::sync::Mutex;
 use std::sync::mpsc::Sender;
 use std::thread::JoinHandle;
@@ -49,10 +50,10 @@ impl Link {
     pub fn end_all(&self, place: Place, failure: Failure) {
         let Failure { message, exit_code } = failure;
         match place.rank {
-            0 => eprintln!("error: {message}"),
+            0 => say(format_args!("error: {message}")),
             rank => {
                 std::thread::sleep(FIRST_SPEAKS);
-                eprintln!("error in process {rank} of {}: {message}", place.size);
+                say(format_args!("error in process {rank} of {}: {message}", place.size));
             }
         }
         self.give(Order::EndAll(exit_code));
@@ -71,4 +72,9 @@ impl Link {
             let _ = thread.join();
         }
     }
+}
+
+/// A line on standard error, which is lost where nobody reads it.
+fn say(line: std::fmt::Arguments) {
+    let _ = std::io::stderr().write_all(format!("{line}\n").as_bytes());
 }

@@ -1,9 +1,9 @@
 //! The pictures of a run, one after the other, as an animated GIF.
 
 use anyhow::{Context, Result, bail, ensure};
+use datasets::output::{self, Existing};
 use image::codecs::gif::{GifEncoder, Repeat};
 use image::{Delay, Frame, RgbaImage};
-use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -44,35 +44,24 @@ fn place(path: &Path) -> Option<u64> {
     }
 }
 
-/// Writes an animated GIF that repeats for ever; the file is complete or absent.
+/// Writes an animated GIF that repeats for ever, as [`output::write`] does.
 ///
 /// # Errors
 /// If a picture cannot be read, has another size than the first, or the file cannot be written.
-pub fn write(path: &Path, frames: &[PathBuf], each: Duration) -> Result<()> {
-    let failed = || format!("cannot write {}", path.display());
-    let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut builder = tempfile::Builder::new();
-    builder.prefix(".unfinished-").suffix(".tmp");
-    #[cfg(unix)]
-    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o644));
-    let file = builder.tempfile_in(dir).with_context(failed)?;
-    let mut writer = BufWriter::new(file);
-    let mut encoder = GifEncoder::new_with_speed(&mut writer, 10);
-    encoder.set_repeat(Repeat::Infinite).with_context(failed)?;
-    let mut size = None;
-    for (index, frame) in frames.iter().enumerate() {
-        let picture: RgbaImage = image::open(frame).with_context(|| format!("cannot read {}", frame.display()))?.to_rgba8();
-        let first = *size.get_or_insert(picture.dimensions());
-        ensure!(picture.dimensions() == first, "{} is not of the size of the pictures before it", frame.display());
-        let shown = if index + 1 == frames.len() { each * LAST } else { each };
-        let frame = Frame::from_parts(picture, 0, 0, Delay::from_saturating_duration(shown));
-        encoder.encode_frame(frame).with_context(failed)?;
-    }
-    drop(encoder);
-    writer.flush().with_context(failed)?;
-    let file = writer.into_inner().map_err(|error| error.into_error()).with_context(failed)?;
-    file.persist(path).with_context(failed)?;
-    Ok(())
+pub fn write(path: &Path, existing: Existing, frames: &[PathBuf], each: Duration) -> Result<()> {
+    output::write(path, existing, |out| {
+        let mut encoder = GifEncoder::new_with_speed(out, 10);
+        encoder.set_repeat(Repeat::Infinite)?;
+        let mut size = None;
+        for (index, frame) in frames.iter().enumerate() {
+            let picture: RgbaImage = image::open(frame).with_context(|| format!("cannot read {}", frame.display()))?.to_rgba8();
+            let first = *size.get_or_insert(picture.dimensions());
+            ensure!(picture.dimensions() == first, "{} is not of the size of the pictures before it", frame.display());
+            let shown = if index + 1 == frames.len() { each * LAST } else { each };
+            encoder.encode_frame(Frame::from_parts(picture, 0, 0, Delay::from_saturating_duration(shown)))?;
+        }
+        Ok(())
+    })
 }
 
 #[cfg(test)]
@@ -92,7 +81,7 @@ mod tests {
         }
         let frames = frames_of(dir.path())?;
         let path = dir.path().join("training.gif");
-        write(&path, &frames, Duration::from_millis(250))?;
+        write(&path, Existing::Keep, &frames, Duration::from_millis(250))?;
         let decoder = GifDecoder::new(BufReader::new(std::fs::File::open(&path)?))?;
         let frames = decoder.into_frames().collect_frames()?;
         let shades: Vec<u8> = frames.iter().map(|frame| frame.buffer().get_pixel(3, 2)[0]).collect();
@@ -110,7 +99,8 @@ mod tests {
             RgbImage::new(*width, 2).save(path)?;
         }
         let out = dir.path().join("out.gif");
-        let error = write(&out, &paths.map(|(_, path)| path), Duration::from_millis(10)).expect_err("sizes differ");
+        let error =
+            write(&out, Existing::Keep, &paths.map(|(_, path)| path), Duration::from_millis(10)).expect_err("sizes differ");
         assert!(error.to_string().contains("b.png is not of the size") && !out.exists(), "{error}");
         assert!(frames_of(dir.path()).is_err());
         Ok(())

@@ -1,8 +1,8 @@
 //! Arrays in numpy's `.npy` files: what is worked on beside Python comes in and goes out in them.
 
-use crate::atomic;
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use datasets::npy::check_header;
+use datasets::output::{self, Existing};
 use ndarray::{ArrayD, ArrayViewD, IxDyn};
 use ndarray_npy::{ViewNpyError, ViewNpyExt, WriteNpyExt};
 use std::path::Path;
@@ -58,13 +58,13 @@ pub fn read_labels(path: &Path) -> Result<Vec<u32>> {
     labels.iter().enumerate().map(class).collect()
 }
 
-/// Writes an array, float32; the file is complete or absent.
+/// Writes an array, float32, as [`output::write`] does.
 ///
 /// # Errors
 /// If it cannot be written.
-pub fn write(path: &Path, array: Array) -> Result<()> {
+pub fn write(path: &Path, existing: Existing, array: Array) -> Result<()> {
     let array = ArrayD::from_shape_vec(IxDyn(&array.shape), array.values).context("an array of another size than its shape")?;
-    atomic::write(path, |out| array.write_npy(out).map_err(Into::into))
+    output::write(path, existing, |out| Ok(array.write_npy(out)?))
 }
 
 fn read_bytes(path: &Path) -> Result<Vec<u8>> {
@@ -98,7 +98,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("x.npy");
         let array = Array { shape: vec![2, 1, 3], values: vec![0.0, -1.5, 2.0, 3.25, 1e-30, 7.0] };
-        write(&path, array.clone()).unwrap();
+        write(&path, Existing::Keep, array.clone()).unwrap();
         assert_eq!(read(&path).unwrap(), array);
         assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1);
         assert!(read_labels(&path).unwrap_err().to_string().contains("<f4"));
@@ -123,7 +123,7 @@ mod tests {
     fn unusable_numbers_are_named() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("x.npy");
-        write(&path, Array { shape: vec![3], values: vec![1.0, f32::NAN, 2.0] }).unwrap();
+        write(&path, Existing::Keep, Array { shape: vec![3], values: vec![1.0, f32::NAN, 2.0] }).unwrap();
         assert!(read(&path).unwrap_err().to_string().contains("element 1 is NaN"));
         let labels = |values: Vec<i64>| {
             let mut bytes = Vec::new();

@@ -7,6 +7,7 @@ use crate::config::Config;
 use crate::fit::Start;
 use anyhow::{Result, bail};
 use burn::tensor::Device;
+use datasets::console::note;
 use residual_flows::{Footprint, ResidualFlow};
 
 /// Bytes of a number.
@@ -79,7 +80,7 @@ pub fn check(start: &Start, model: &ResidualFlow) -> Result<()> {
     if team.is_first() {
         let of = memory.map_or_else(String::new, |memory| format!(" of {}", readable(memory)));
         let each = if team.size() > 1 { " for each process" } else { "" };
-        eprintln!("memory: about {}{of}{each}", readable(needed));
+        note(format_args!("memory: about {}{of}{each}", readable(needed)));
     }
     let Some(memory) = memory.filter(|&memory| needed > memory) else { return Ok(()) };
     let without_training = estimate.bytes(0);

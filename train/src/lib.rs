@@ -16,7 +16,6 @@
 //! | [`showcase`], [`animation`] | what pictures show |
 //! | [`research`] | the research code's checkpoints |
 //! | [`array_model`], [`arrays`] | a model on numpy's arrays |
-//! | [`atomic`] | files written whole or not at all |
 //! | [`state`], [`checkpoint`], [`retention`], [`resume`] | what a run needs to go on, on disk and back |
 //! | [`run_dir`] | what a run leaves on disk |
 //! | [`journal`], [`summary`], [`metrics`], [`session`], [`progress`], [`picture`], [`tensorboard`] | what a run shows |
@@ -28,7 +27,6 @@
 pub mod animation;
 pub mod array_model;
 pub mod arrays;
-pub mod atomic;
 pub mod checkpoint;
 pub mod classification;
 pub mod config;

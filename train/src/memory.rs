@@ -9,6 +9,7 @@
 
 use mimalloc::MiMalloc;
 use std::alloc::{GlobalAlloc, Layout, System};
+use std::io::Write;
 
 /// Bytes from which on a block is the system's.
 const LARGE: usize = 1 << 16;
@@ -80,7 +81,9 @@ unsafe impl GlobalAlloc for Allocator {
 /// The pointer, unless there is none: then the program ends. Nothing is allocated on the way.
 fn or_end(pointer: *mut u8, size: usize) -> *mut u8 {
     if pointer.is_null() {
-        eprintln!(
+        // Where nobody reads it, the exit code remains.
+        let _ = writeln!(
+            std::io::stderr(),
             "error: out of memory: the system refused {} MiB; lower the batch size (optim.batch_size, with \
              optim.accumulate raised in return, or run.eval_batch_size); a run goes on from its last checkpoint with \
              --resume",

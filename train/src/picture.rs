@@ -2,6 +2,8 @@
 
 use anyhow::{Context, Result};
 use burn::tensor::Tensor;
+use datasets::output::{self, Existing};
+use image::codecs::png::PngEncoder;
 use image::{Rgb, RgbImage};
 use std::path::Path;
 
@@ -14,14 +16,14 @@ const GAP: u32 = 12;
 const BACKGROUND: Rgb<u8> = Rgb([40, 40, 60]);
 const GAP_COLOUR: Rgb<u8> = Rgb([230, 160, 40]);
 
-/// Draws grids of images, one section above the other, and writes them to a PNG file.
+/// Draws grids of images, one section above the other, and [writes](output::write) them to a PNG file.
 ///
 /// Each section is `[n, channels, height, width]` with values in `[0, 1]`; what lies outside is clamped. One channel
 /// is drawn in grey, three in colour; of any other number the first is drawn.
 ///
 /// # Errors
 /// If the file cannot be written.
-pub fn write(path: &Path, sections: Vec<Tensor<4>>) -> Result<()> {
+pub fn write(path: &Path, existing: Existing, sections: Vec<Tensor<4>>) -> Result<()> {
     let sections: Vec<Section> = sections.into_iter().map(Section::new).collect::<Result<_>>()?;
     let width = sections.iter().map(|section| section.size().0).max().unwrap_or(1);
     let gaps = GAP * (sections.len() as u32).saturating_sub(1);
@@ -32,7 +34,15 @@ pub fn write(path: &Path, sections: Vec<Tensor<4>>) -> Result<()> {
         section.draw(&mut picture, top);
         top += section.size().1 + GAP;
     }
-    picture.save(path).with_context(|| format!("cannot write the picture {}", path.display()))
+    save(path, existing, &picture)
+}
+
+/// [Writes](output::write) a PNG file.
+///
+/// # Errors
+/// If the file cannot be written.
+pub fn save(path: &Path, existing: Existing, picture: &RgbImage) -> Result<()> {
+    output::write(path, existing, |out| Ok(picture.write_with_encoder(PngEncoder::new(out))?))
 }
 
 /// A grid of equal images.
@@ -115,7 +125,7 @@ mod tests {
         let path = dir.path().join("grid.png");
         // Two grey images of 1 x 2 pixels, magnified 16 times, side by side; one value out of range.
         let data = TensorData::new(vec![0.0f32, 0.2, 0.4, 7.0], [2, 1, 1, 2]);
-        write(&path, vec![Tensor::from_data(data, &Device::flex())])?;
+        write(&path, Existing::Keep, vec![Tensor::from_data(data, &Device::flex())])?;
         let picture = image::open(&path)?.to_rgb8();
         assert_eq!(picture.dimensions(), grid_size(2, [1, 1, 2]));
         assert_eq!(picture.dimensions(), (2 * (32 + 2) + 2, 16 + 2 + 2));
@@ -133,7 +143,7 @@ mod tests {
         let dir = tempfile::tempdir()?;
         let path = dir.path().join("grid.png");
         let images = |n| Tensor::<4>::ones([n, 3, 32, 32], &Device::flex());
-        write(&path, vec![images(4), images(1)])?;
+        write(&path, Existing::Keep, vec![images(4), images(1)])?;
         let picture = image::open(&path)?.to_rgb8();
         assert_eq!(picture.dimensions(), (70, 70 + GAP + 36));
         assert_eq!(picture.get_pixel(10, 70 + GAP / 2), &GAP_COLOUR);

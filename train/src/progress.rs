@@ -1,5 +1,6 @@
 //! How far the program is, on standard error: a bar on a terminal, else a line from time to time.
 
+use datasets::console::note;
 use indicatif::{ProgressBar, ProgressStyle};
 use std::io::IsTerminal;
 use std::time::{Duration, Instant};
@@ -59,7 +60,7 @@ impl Progress {
         } else if self.line_is_due() || done == self.total && !self.is_quiet {
             let rest = self.start.elapsed().as_secs_f64() * (self.total.saturating_sub(done)) as f64
                 / done.saturating_sub(self.begun).max(1) as f64;
-            eprintln!("{done}/{} {}, {} left, {message}", self.total, self.what, duration(rest));
+            note(format_args!("{done}/{} {}, {} left, {message}", self.total, self.what, duration(rest)));
         }
     }
 
@@ -68,7 +69,7 @@ impl Progress {
         if let Some(bar) = &self.bar {
             bar.set_message(message.to_string());
         } else if self.line_is_due() {
-            eprintln!("{message}");
+            note(message);
         }
     }
 
@@ -84,9 +85,9 @@ impl Progress {
     /// A line that stays.
     pub fn line(&self, text: &str) {
         match &self.bar {
-            Some(bar) => bar.suspend(|| eprintln!("{text}")),
+            Some(bar) => bar.suspend(|| note(text)),
             None if self.is_quiet => {}
-            None => eprintln!("{text}"),
+            None => note(text),
         }
     }
 }

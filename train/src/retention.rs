@@ -3,10 +3,11 @@
 //! `step0000100.safetensors` is the run after 100 steps. `last.safetensors` and `best-step0000100-bits1.9.safetensors`
 //! are further names of such files, not copies, where the file system can do that.
 
-use crate::atomic::UNFINISHED;
 use crate::checkpoint::{self, sync_dir};
 use crate::state::{Evaluated, TrainingState};
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result, anyhow, ensure};
+use datasets::console::note;
+use datasets::output::{Existing, UNFINISHED};
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::thread::JoinHandle;
@@ -86,7 +87,7 @@ impl Checkpoints {
 impl Drop for Checkpoints {
     fn drop(&mut self) {
         if let Err(error) = self.finish() {
-            eprintln!("warning: {error:#}");
+            note(format_args!("warning: {error:#}"));
         }
     }
 }
@@ -103,7 +104,7 @@ impl Files {
     fn save(&self, state: &TrainingState) -> Result<()> {
         let (step, unit) = (state.description.step, state.description.kind.loss_unit().short());
         let path = step_path(&self.dir, step);
-        checkpoint::save(&path, state)?;
+        checkpoint::save(&path, Existing::Own, state).context("the run cannot be saved")?;
         link(&path, &last_of(&self.dir))?;
         let best: Vec<(u64, PathBuf)> = state.log.best.iter().map(|best| (best.step, best_path(&self.dir, unit, best))).collect();
         for (_, name) in best.iter().filter(|(of, _)| *of == step) {
@@ -184,8 +185,10 @@ fn link(file: &Path, name: &Path) -> Result<()> {
     if file == name {
         return Ok(());
     }
-    let temporary = name.with_extension("tmp");
+    let temporary = name.with_file_name(format!("{UNFINISHED}{}.tmp", self::name(name)));
     let link = || -> Result<()> {
+        let is_other = fs::symlink_metadata(name).is_ok_and(|metadata| !metadata.is_file() && !metadata.is_symlink());
+        ensure!(!is_other, "it is not a regular file; move it away");
         remove(&temporary)?;
         if fs::hard_link(file, &temporary).is_err() {
             fs::copy(file, &temporary)?;

@@ -3,8 +3,14 @@
 use crate::config::Config;
 use crate::tensorboard::PREFIX;
 use anyhow::{Context, Result, bail};
+use datasets::output::{self, Existing};
 use std::fs;
 use std::path::{Path, PathBuf};
+
+/// Whether a directory is that of a run.
+pub fn is_run(dir: &Path) -> bool {
+    ["config.toml", "metrics.jsonl", "sessions.jsonl"].iter().all(|name| dir.join(name).is_file())
+}
 
 /// A run's directory.
 pub struct RunDir {
@@ -71,11 +77,7 @@ impl RunDir {
     /// # Errors
     /// If it cannot be written.
     pub fn write(&self, name: &str, text: &str) -> Result<()> {
-        let path = self.file(name);
-        let temporary = self.file(&format!(".{name}.tmp"));
-        fs::write(&temporary, text)
-            .and_then(|()| fs::rename(&temporary, &path))
-            .with_context(|| format!("cannot write {}", path.display()))
+        output::write(&self.file(name), Existing::Own, |out| Ok(out.write_all(text.as_bytes())?))
     }
 
     /// Removes what an earlier run wrote.

@@ -1,6 +1,7 @@
 //! Ctrl-C and SIGTERM: the first asks for an orderly end, the second ends the program at once.
 
 use anyhow::{Context, Result};
+use datasets::console::note;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use std::sync::Arc;
@@ -20,7 +21,7 @@ pub fn on_signals() -> Result<Arc<AtomicBool>> {
             if flag.swap(true, Ordering::Relaxed) {
                 signal_hook::low_level::exit(128 + signal);
             }
-            eprintln!("stopping: finishing the step and saving; once more to stop at once");
+            note("stopping: finishing the step and saving; once more to stop at once");
         }
     });
     Ok(stop)

@@ -55,7 +55,7 @@ fn a_report_measures_every_run_in_its_own_unit() {
     workshop
         .train("classes", &["run.max_steps=6", "task.kind=classification", "model.classes=10", "model.classifier_channels=8"]);
     let report = |runs: &[&str]| {
-        let output = workshop.run(&[&["report"], runs, &["--out", "report.html"]].concat());
+        let output = workshop.run(&[&["report"], runs, &["--out", "report.html", "--force"]].concat());
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         workshop.read("report.html")
     };

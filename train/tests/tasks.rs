@@ -3,6 +3,7 @@
 mod common;
 
 use common::{Workshop, number, repository};
+use datasets::output::Existing;
 use datasets::{ImageDataset, Split};
 use train::arrays::{self, Array};
 
@@ -37,11 +38,11 @@ fn a_hybrid_model_learns_densities_and_classes() {
     let test = ImageDataset::open(&repository().join("data/digits"), Split::Test).unwrap();
     let pixels = (0..test.len()).flat_map(|i| test.image(i).unwrap());
     let values = pixels.map(|pixel| (f32::from(pixel) + 0.5) / test.levels() as f32).collect();
-    arrays::write(&workshop.path("x.npy"), Array { shape: vec![test.len(), 1, 8, 8], values }).unwrap();
+    arrays::write(&workshop.path("x.npy"), Existing::Keep, Array { shape: vec![test.len(), 1, 8, 8], values }).unwrap();
     let labels: Vec<i64> = (0..test.len()).map(|i| test.label(i).unwrap().into()).collect();
     let labels = ndarray::Array1::from_vec(labels);
     ndarray_npy::write_npy(workshop.path("y.npy"), &labels).unwrap();
-    let judge = ["log-prob", "run/checkpoints/last.safetensors", "--input", "x.npy", "--output", "p.npy", "--labels"];
+    let judge = ["log-prob", "run/checkpoints/last.safetensors", "--input", "x.npy", "--output", "p.npy", "--force", "--labels"];
     let judged = workshop.json(&[&judge[..], &["y.npy", "--json"]].concat());
     assert!((number(&judged, "accuracy") - accuracies[2]).abs() < 0.1, "{judged} for {accuracies:?}");
     assert!((number(&judged, "cross_entropy") - of("test_cross_entropy")[2]).abs() < 0.2, "{judged}");

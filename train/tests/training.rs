@@ -89,7 +89,8 @@ fn samples_are_a_picture_of_the_expected_size() {
     let workshop = Workshop::new();
     workshop.train("run", &["run.max_steps=4"]);
     let sample = |seed: &str| {
-        let arguments = ["sample", "run/checkpoints/last.safetensors", "--n", "7", "--seed", seed, "--out", "s", "--json"];
+        let arguments =
+            ["sample", "run/checkpoints/last.safetensors", "--n", "7", "--seed", seed, "--out", "s", "--force", "--json"];
         let result = workshop.json(&arguments);
         assert_eq!(number(&result, "images"), 7.0);
         let path = workshop.path(result["picture"].as_str().expect("a path"));

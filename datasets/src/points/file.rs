@@ -5,7 +5,7 @@ use super::summary::Reading;
 use super::table::Finished;
 use super::{Points, TableOptions, array, error, text};
 use crate::DatasetError;
-use crate::atomic::{persist, write_temp};
+use crate::output::{self, Existing};
 use ndarray::ArrayView2;
 use ndarray_npy::WriteNpyExt;
 use std::path::Path;
@@ -41,6 +41,14 @@ impl FileKind {
             _ => "",
         };
         Err(error(path, "the name", format!("expected an extension: .csv, .tsv, .txt or .npy{advice}")))
+    }
+
+    /// Of a file to be written: text for devices and FIFOs, whatever their names.
+    ///
+    /// # Errors
+    /// As [`FileKind::of`].
+    pub fn of_output(path: &Path) -> Result<Self, DatasetError> {
+        if output::is_stream(path) { Ok(Self::Csv) } else { Self::of(path) }
     }
 }
 
@@ -92,13 +100,13 @@ impl Points {
         Ok(Self { path: path.to_path_buf(), names: chosen.names, named, values, reading })
     }
 
-    /// Writes a `.csv` (`.tsv`, `.txt`) or `.npy` file; it is complete or absent. Numbers are written so that they read back the
-    /// same.
+    /// Writes a file of a kind ([`FileKind::of_output`]), as [`output::write`] does. Numbers are written so that they read back
+    /// the same.
     ///
     /// # Errors
-    /// If the extension is another, or the file cannot be written.
-    pub fn write(&self, path: &Path) -> Result<(), DatasetError> {
-        let bytes = match FileKind::of(path)? {
+    /// If the file cannot be written.
+    pub fn write(&self, path: &Path, kind: FileKind, existing: Existing) -> Result<(), DatasetError> {
+        let bytes = match kind {
             FileKind::Csv if path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("tsv")) => {
                 self.to_text(b'\t')
             }
@@ -111,8 +119,7 @@ impl Points {
                 bytes
             }
         };
-        let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        persist(write_temp(dir, &bytes)?, path)
+        output::write(path, existing, |out| out.write_all(&bytes).map_err(DatasetError::io("write", path)))
     }
 
     /// The text of a `.csv` file.

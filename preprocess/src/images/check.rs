@@ -5,6 +5,7 @@ use crate::picture::{Size, Traits, Upright, kind::Kind};
 use crate::picture_source::Pictures;
 use crate::progress::{self, thousands};
 use anyhow::{Context, Result};
+use datasets::console;
 use indicatif::ProgressBar;
 use rayon::prelude::*;
 use std::fmt::Write as _;
@@ -111,11 +112,14 @@ pub fn report(pictures: &Pictures, damaged: &[usize], size: Size) -> String {
 }
 
 /// Says what the pictures are like.
-pub fn tell(checked: &[Checked], size: Size) {
+///
+/// # Errors
+/// If standard output cannot be written.
+pub fn tell(checked: &[Checked], size: Size) -> Result<()> {
     let count = |of: &dyn Fn(&Checked) -> bool| checked.iter().filter(|checked| of(checked)).count();
     let kinds = Kind::ALL.iter().map(|&kind| (count(&|checked| checked.kind == kind), kind)).filter(|(n, _)| *n > 0);
     let kinds: Vec<_> = kinds.map(|(n, kind)| format!("{} {kind}", thousands(n))).collect();
-    println!("taken: {} pictures ({})", thousands(checked.len()), kinds.join(", "));
+    console::print(format_args!("taken: {} pictures ({})", thousands(checked.len()), kinds.join(", ")))?;
     for (n, what) in [
         (count(&|checked| checked.enlarged), format!("are smaller than {size} and are enlarged")),
         (count(&|checked| checked.traits.deep), "have 16 bits a value, which are rounded to 8".into()),
@@ -123,9 +127,10 @@ pub fn tell(checked: &[Checked], size: Size) {
         (count(&|checked| checked.traits.animated), "are animations, whose first frame is taken".into()),
     ] {
         if n > 0 {
-            println!("note: {} pictures {what}", thousands(n));
+            console::print(format_args!("note: {} pictures {what}", thousands(n)))?;
         }
     }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ use super::folders::Folders;
 use crate::left_out::shown;
 use crate::picture_source::Pictures;
 use crate::progress::thousands;
+use datasets::console;
 use std::collections::HashMap;
 
 /// Names of classes that are told.
@@ -43,10 +44,10 @@ pub fn tell(pictures: &Pictures, checked: &[Checked], is_test: &[bool], folders:
     ] {
         if let Some(&(copy, original)) = copies.first() {
             let [copy, original] = [copy, original].map(|i| shown(&pictures.within(i).to_string_lossy()));
-            eprintln!(
+            console::note(format_args!(
                 "{told}: {} pictures have the same pixels as {more}; the first: {copy} = {original}",
                 thousands(copies.len())
-            );
+            ));
         }
     }
     if let (Some(names), Some(labels)) = (&folders.names, &folders.labels) {
@@ -66,7 +67,8 @@ fn tell_missing(names: &[String], labels: &[u32], is_test: &[bool]) {
         if !missing.is_empty() {
             let told = missing[..missing.len().min(TOLD)].join(", ");
             let more = if missing.len() > TOLD { ", …" } else { "" };
-            eprintln!("warning: {} of {} classes have no picture for {split}: {told}{more}", missing.len(), names.len());
+            let (n, of) = (missing.len(), names.len());
+            console::note(format_args!("warning: {n} of {of} classes have no picture for {split}: {told}{more}"));
         }
     }
 }

@@ -7,6 +7,7 @@ use crate::files::{create_dir, png, save};
 use crate::interleave::split_channels;
 use crate::{mat, npy, tfrecord};
 use anyhow::{Context, Result};
+use datasets::output::Existing;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use indicatif::ProgressBar;
@@ -25,6 +26,7 @@ pub(super) struct Layout<'a> {
     pub(super) out: &'a Path,
     pub(super) counts: [usize; 2],
     pub(super) size: usize,
+    pub(super) existing: Existing,
     pub(super) bar: &'a ProgressBar,
 }
 
@@ -78,7 +80,7 @@ impl Layout<'_> {
 
     /// An array of pictures, with some of the lower bits shifted out.
     fn npy(&self, path: &Path, parts: &[Range<usize>], shift: u32) -> Result<()> {
-        save(path, |file| {
+        save(path, self.existing, |file| {
             let mut file = BufWriter::with_capacity(1 << 20, file);
             file.write_all(&npy::new_header("|u1", &[parts.iter().map(Range::len).sum(), self.size, self.size, 3]))?;
             for numbers in parts {
@@ -100,12 +102,12 @@ impl Layout<'_> {
         create_dir(folder, true)?;
         self.each(numbers.clone(), 3, |i, pixels| {
             let bytes = self.png(pixels)?;
-            save(&folder.join(png_name(i, &numbers)), |file| file.write_all(&bytes))
+            save(&folder.join(png_name(i, &numbers)), self.existing, |file| file.write_all(&bytes))
         })
     }
 
     fn tar_of_pngs(&self, path: &Path, numbers: Range<usize>, stem: &str) -> Result<()> {
-        save(path, |file| {
+        save(path, self.existing, |file| {
             let mut archive = tar::Builder::new(BufWriter::new(file));
             self.each(numbers.clone(), 3, |i, pixels| {
                 let bytes = self.png(pixels).map_err(io::Error::other)?;
@@ -117,7 +119,7 @@ impl Layout<'_> {
 
     /// 120 and 40 files of records, as even as can be; the archive has them in another order than that of their names.
     fn celeba_tfr(&self) -> Result<()> {
-        save(&self.out.join("celeba-tfr.tar"), |file| {
+        save(&self.out.join("celeba-tfr.tar"), self.existing, |file| {
             let mut archive = tar::Builder::new(BufWriter::new(file));
             for (folder, n_files, numbers) in [("validation", 40, &self.numbers()[1]), ("train", 120, &self.numbers()[0])] {
                 for k in (0..n_files).rev() {
@@ -142,7 +144,7 @@ impl Layout<'_> {
 
     fn mnist(&self) -> Result<()> {
         let idx = |name: &str, dims: &[usize], values: &[u8]| {
-            save(&self.out.join(name), |file| {
+            save(&self.out.join(name), self.existing, |file| {
                 let mut file = GzEncoder::new(BufWriter::new(file), Compression::fast());
                 file.write_all(&(0x800 + dims.len() as u32).to_be_bytes())?;
                 dims.iter().try_for_each(|&d| file.write_all(&(d as u32).to_be_bytes()))?;
@@ -168,7 +170,7 @@ impl Layout<'_> {
         let [train, test] = self.numbers();
         let part = |k| k * train.len() / 5;
         let batches = (0..5).map(|k| (format!("data_batch_{}.bin", k + 1), part(k)..part(k + 1)));
-        save(&self.out.join("cifar-10-binary.tar.gz"), |file| {
+        save(&self.out.join("cifar-10-binary.tar.gz"), self.existing, |file| {
             let mut archive = tar::Builder::new(GzEncoder::new(BufWriter::new(file), Compression::fast()));
             for (name, numbers) in batches.chain([("test_batch.bin".into(), test)]).filter(|(_, numbers)| !numbers.is_empty()) {
                 let mut records = Vec::new();
@@ -196,7 +198,7 @@ impl Layout<'_> {
             let n = numbers.len();
             let classes: Vec<u8> = numbers.map(|i| if label(i) == 0 { 10 } else { label(i) }).collect();
             let bytes = mat::write(&[("X", &[32, 32, 3, n], &values), ("y", &[n, 1], &classes)])?;
-            save(&self.out.join(format!("{prefix}_32x32.mat")), |file| file.write_all(&bytes))?;
+            save(&self.out.join(format!("{prefix}_32x32.mat")), self.existing, |file| file.write_all(&bytes))?;
         }
         Ok(())
     }

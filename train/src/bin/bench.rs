@@ -11,6 +11,7 @@ use ::train::{checkpoint, noise, system};
 use anyhow::{Context, Result, ensure};
 use burn::tensor::{Device, Tensor};
 use clap::{Parser, ValueEnum};
+use datasets::console;
 use datasets::points::Standardization;
 use rand::Rng;
 use residual_flows::{LogDetContext, ResidualFlow, gaussian};
@@ -102,7 +103,7 @@ fn main() -> ExitCode {
     match rayon::scope(|_| run(&arguments)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("error: {error:#}");
+            console::note(format_args!("error: {error:#}"));
             ExitCode::FAILURE
         }
     }
@@ -111,10 +112,10 @@ fn main() -> ExitCode {
 fn run(arguments: &Arguments) -> Result<()> {
     let outcome = measure(arguments)?;
     if arguments.json {
-        println!("{}", serde_json::to_string(&outcome)?);
+        console::print(serde_json::to_string(&outcome)?)?;
     } else if let serde_json::Value::Object(fields) = serde_json::to_value(&outcome)? {
         for (key, value) in fields {
-            println!("{key}: {value}");
+            console::print(format_args!("{key}: {value}"))?;
         }
     }
     Ok(())

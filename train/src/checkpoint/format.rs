@@ -21,7 +21,7 @@ const CHECKSUM: &str = "crc32c";
 ///
 /// # Errors
 /// If the settings cannot be written as text, or `out` fails.
-pub fn write(state: &TrainingState, out: &mut impl Write) -> Result<()> {
+pub fn write(state: &TrainingState, out: &mut (impl Write + ?Sized)) -> Result<()> {
     let tensors = named(state);
     let mut header = Map::new();
     header.insert("__metadata__".into(), json!(metadata::write(state)?));

@@ -5,11 +5,12 @@ pub mod format;
 mod metadata;
 
 use crate::research::import;
+use crate::retention;
 pub use crate::state::{Description, RunLog};
 use crate::state::{OptimizerState, TrainingState};
-use crate::{atomic, retention};
 use anyhow::{Context, Result, anyhow};
 use burn::tensor::Device;
+use datasets::output::{self, Existing};
 use residual_flows::ResidualFlow;
 use std::fs::File;
 use std::path::Path;
@@ -28,12 +29,12 @@ pub struct Checkpoint {
     pub log: RunLog,
 }
 
-/// Writes a checkpoint; the file is complete and on disk or absent, whenever the program ends.
+/// Writes a checkpoint, as [`output::write`] does.
 ///
 /// # Errors
 /// If the file cannot be written.
-pub fn save(path: &Path, state: &TrainingState) -> Result<()> {
-    atomic::write(path, |out| format::write(state, out)).context("the run cannot be saved")
+pub fn save(path: &Path, existing: Existing, state: &TrainingState) -> Result<()> {
+    output::write(path, existing, |out| format::write(state, out))
 }
 
 /// Makes new names in a directory durable, where directories can be synced.

@@ -1,11 +1,12 @@
 //! `train animate DIR`: the pictures of a run as one animated picture.
 
-use super::report;
+use super::{Overwrite, report};
 use ::train::animation;
 use anyhow::Result;
 use clap::Args;
+use datasets::output::{self, Existing};
 use serde::Serialize;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// Makes an animated GIF of the pictures that a run drew
@@ -16,6 +17,8 @@ pub struct Animate {
     /// The file [default: training.gif in the directory of the run]
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
+    #[command(flatten)]
+    overwrite: Overwrite,
     /// How long each picture is shown
     #[arg(long, value_name = "MILLISECONDS", default_value_t = 400, value_parser = super::at_least_one)]
     each: usize,
@@ -37,8 +40,11 @@ impl Animate {
     /// If there are no pictures, they differ in size, or the file cannot be written.
     pub fn run(self) -> Result<()> {
         let frames = animation::frames_of(&self.run)?;
+        let existing = if self.out.is_some() { self.overwrite.existing() } else { Existing::Own };
         let path = self.out.unwrap_or_else(|| self.run.join("training.gif"));
-        animation::write(&path, &frames, Duration::from_millis(self.each as u64))?;
+        output::check_extension(&path, &["gif"])?;
+        output::check_all(&[&path], &frames.iter().map(PathBuf::as_path).collect::<Vec<&Path>>(), existing)?;
+        animation::write(&path, existing, &frames, Duration::from_millis(self.each as u64))?;
         let outcome = Outcome { animation: path, frames: frames.len() };
         report(self.json, &outcome, || format!("{} pictures in {}", outcome.frames, outcome.animation.display()))
     }

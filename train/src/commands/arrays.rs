@@ -1,6 +1,6 @@
 //! `train encode`, `decode` and `log-prob`: arrays in, arrays out, for work beside Python.
 
-use super::{Compute, report};
+use super::{Compute, Overwrite, report};
 use ::train::array_model::{ArrayModel, LogDensities, Weights};
 use ::train::arrays::{self, Array};
 use ::train::classification::Classified;
@@ -11,6 +11,7 @@ use ::train::system;
 use anyhow::{Context, Result};
 use burn::tensor::{Device, Tensor, TensorData};
 use clap::Args;
+use datasets::output::{self, Existing};
 use residual_flows::LogDetConfig;
 use residual_flows::log_det::Method;
 use serde::Serialize;
@@ -28,6 +29,8 @@ struct Common {
     /// The .npy file to write, float32
     #[arg(long, value_name = "FILE")]
     output: PathBuf,
+    #[command(flatten)]
+    overwrite: Overwrite,
     /// Which of the checkpoint's weights
     #[arg(long, value_enum, default_value_t = Weights::Ema)]
     weights: Weights,
@@ -109,7 +112,7 @@ impl Encode {
     /// # Errors
     /// If the checkpoint or the input cannot be read or do not fit each other, or the output cannot be written.
     pub fn run(self) -> Result<()> {
-        let session = Session::open(self.common)?;
+        let session = Session::open(self.common, &[], &[])?;
         let latents = session.about_input(session.model.encode(&session.input))?;
         let densities = session.exact_densities(&session.input)?;
         session.finish(latents, densities, None)
@@ -122,7 +125,7 @@ impl Decode {
     /// # Errors
     /// As [`Encode::run`], and if an inverse does not converge.
     pub fn run(self) -> Result<()> {
-        let session = Session::open(self.common)?;
+        let session = Session::open(self.common, &[], &[])?;
         let images = session.about_input(session.model.decode(&session.input))?;
         let densities = session.exact_densities(&images)?;
         session.finish(images, densities, None)
@@ -136,11 +139,11 @@ impl LogProb {
     /// As [`Encode::run`].
     pub fn run(self) -> Result<()> {
         let Self { common, log_det, logits, labels } = self;
-        let session = Session::open(common)?;
+        let session = Session::open(common, &[&log_det, &logits], &[&labels])?;
         let densities = session.about_input(session.model.log_densities(&session.input))?;
         let classes = session.classes(logits.as_deref(), labels.as_deref())?;
         if let Some(path) = &log_det {
-            arrays::write(path, Array { shape: vec![session.n()], values: densities.log_det.clone() })?;
+            arrays::write(path, session.existing(), Array { shape: vec![session.n()], values: densities.log_det.clone() })?;
         }
         let output = Array { shape: vec![session.n()], values: densities.total.clone() };
         session.finish(output, Some(densities), classes)
@@ -156,8 +159,14 @@ struct Session {
 }
 
 impl Session {
-    fn open(common: Common) -> Result<Self> {
+    /// Checks the outputs and reads the inputs; some commands have more of them than all have.
+    fn open(common: Common, outputs: &[&Option<PathBuf>], inputs: &[&Option<PathBuf>]) -> Result<Self> {
         let start = Instant::now();
+        let outputs: Vec<&Path> = outputs.iter().filter_map(|path| path.as_deref()).chain([&*common.output]).collect();
+        let inputs: Vec<&Path> =
+            inputs.iter().filter_map(|path| path.as_deref()).chain([&*common.input, &*common.checkpoint]).collect();
+        outputs.iter().try_for_each(|path| output::check_extension(path, &["npy"]))?;
+        output::check_all(&outputs, &inputs, common.overwrite.existing())?;
         let input = arrays::read(&common.input)?;
         let mut model = ArrayModel::load(&common.checkpoint, common.weights, common.compute.device()?)?;
         model.batch = common.batch.unwrap_or(model.batch);
@@ -166,6 +175,10 @@ impl Session {
             model.log_det = LogDetConfig::exact();
         }
         Ok(Self { start, common, model, input })
+    }
+
+    fn existing(&self) -> Existing {
+        self.common.overwrite.existing()
     }
 
     /// Number of images.
@@ -198,14 +211,14 @@ impl Session {
             None => None,
         };
         if let Some(path) = logits_to {
-            arrays::write(path, logits)?;
+            arrays::write(path, self.existing(), logits)?;
         }
         Ok(stats)
     }
 
     fn finish(self, output: Array, densities: Option<LogDensities>, classes: Option<ClassStats>) -> Result<()> {
         let n = self.n();
-        arrays::write(&self.common.output, output)?;
+        arrays::write(&self.common.output, self.existing(), output)?;
         let densities = densities.map(|densities| DensitySummary::of(&densities, &self.model));
         let Common { output, weights, checkpoint, json, .. } = self.common;
         let (dimensions, seconds) = (self.model.dimensions(), self.start.elapsed().as_secs_f64());

@@ -1,12 +1,13 @@
 //! `train density CHECKPOINT POINTS`: log-densities of anybody's points under a checkpoint's averaged weights.
 
-use super::{Compute, report};
+use super::{Compute, Overwrite, report};
 use ::train::data_kind::DataKind;
 use ::train::points::{Density, Window};
 use ::train::{checkpoint, step};
 use anyhow::{Context, Result, bail, ensure};
 use clap::Args;
-use datasets::points::Points;
+use datasets::output;
+use datasets::points::{FileKind, Points};
 use residual_flows::LogDetConfig;
 use serde::Serialize;
 use std::path::PathBuf;
@@ -22,6 +23,8 @@ pub struct DensityOf {
     /// Writes the log-densities to a .csv or .npy file, in the order of the points [default: standard output]
     #[arg(long, value_name = "FILE", requires = "points")]
     out: Option<PathBuf>,
+    #[command(flatten)]
+    overwrite: Overwrite,
     /// Exact log-determinants even if the training evaluated with an estimator
     #[arg(long)]
     exact: bool,
@@ -61,6 +64,11 @@ impl DensityOf {
     /// # Errors
     /// If the checkpoint or the points cannot be read or do not fit each other, or a file cannot be written.
     pub fn run(self) -> Result<()> {
+        let existing = self.overwrite.existing();
+        let table_kind = self.out.as_deref().map(FileKind::of_output).transpose()?;
+        if let (Some(out), Some(points)) = (&self.out, &self.points) {
+            output::check_all(&[out], &[points, &self.checkpoint], existing)?;
+        }
         let device = self.compute.device()?;
         let checkpoint = checkpoint::load(&self.checkpoint, &device)?;
         let DataKind::Points { standardization } = &checkpoint.description.kind else {
@@ -87,8 +95,8 @@ impl DensityOf {
         let values: Vec<f64> = log_prob.iter().map(|value| value - standardization.log_scale()).collect();
         let mean = values.iter().sum::<f64>() / values.len() as f64;
         let table = Points::new(1, values).named(vec!["log_density".into()]);
-        if let Some(out) = &self.out {
-            table.write(out)?;
+        if let (Some(out), Some(kind)) = (&self.out, table_kind) {
+            table.write(out, kind, existing)?;
         }
         let outcome = Outcome { points: table.len(), mean_log_density: mean, out: self.out, checkpoint: self.checkpoint };
         report(self.json, &outcome, || match &outcome.out {

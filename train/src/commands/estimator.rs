@@ -1,21 +1,20 @@
 //! `train estimator CONFIG|CHECKPOINT`: bias, variance and cost of log-determinant estimators against the exact value.
 
-use super::{Compute, report};
+use super::{Compute, Overwrite, report};
 use ::train::config::{Config, Source};
 use ::train::data::{self, DataSet, tensor};
 use ::train::estimators::{self, BEYOND, Estimator, Measurement, Rounding, Study};
 use ::train::plot::Plot;
 use ::train::progress::Progress;
-use ::train::{atomic, checkpoint, fit, step};
+use ::train::{checkpoint, fit, step};
 use anyhow::{Context, Result, ensure};
 use burn::tensor::Device;
 use clap::Args;
-use datasets::Split;
+use datasets::{Split, output};
 use residual_flows::log_det::SeriesPrecision;
 use residual_flows::{LogDetConfig, ResidualFlow};
 use serde::Serialize;
-use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Measures estimators of log-determinants against the exact value: bias, variance and cost
 #[derive(Args)]
@@ -49,6 +48,8 @@ pub struct EstimatorStudy {
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
     #[command(flatten)]
+    overwrite: Overwrite,
+    #[command(flatten)]
     compute: Compute,
     /// Prints the result as one JSON object
     #[arg(long)]
@@ -79,6 +80,7 @@ impl EstimatorStudy {
             "--terms is {:?}: expected numbers from {BEYOND} on (a roulette's mean without exact terms), rising",
             self.terms
         );
+        self.check_outputs()?;
         let device = self.compute.device()?;
         let (model, test, training) = self.open(&device)?;
         LogDetConfig::exact().validate_size(model.latent_dimensions())?;
@@ -97,6 +99,19 @@ impl EstimatorStudy {
         self.hand_out(&outcome, "estimator", &lines(&outcome, &estimators::table(measurements)), &plots)
     }
 
+    /// Makes the directory that was named, in which all files must be writable.
+    fn check_outputs(&self) -> Result<()> {
+        let Some(dir) = &self.out else { return Ok(()) };
+        std::fs::create_dir_all(dir).with_context(|| format!("cannot make the directory {}", dir.display()))?;
+        let names: &[&str] = match self.rounding {
+            true => &["rounding.md", "rounding.json"],
+            false => &["estimator.md", "estimator.json", "bias.svg", "deviation.svg"],
+        };
+        let paths: Vec<PathBuf> = names.iter().map(|name| dir.join(name)).collect();
+        let outputs: Vec<&Path> = paths.iter().map(PathBuf::as_path).collect();
+        Ok(output::check_all(&outputs, &[&self.model], self.overwrite.existing())?)
+    }
+
     fn outcome<M>(&self, study: &Study, samples: usize, measurements: Vec<M>) -> Outcome<M> {
         let (exact_mean, exact_seconds) = (study.exact_mean(), study.exact_seconds);
         let &Self { draws, seed, .. } = self;
@@ -106,8 +121,10 @@ impl EstimatorStudy {
     /// Prints the outcome, and writes it if a directory was named.
     fn hand_out<M: Serialize>(&self, outcome: &Outcome<M>, name: &str, text: &str, plots: &[(&str, Plot)]) -> Result<()> {
         if let Some(dir) = &self.out {
-            std::fs::create_dir_all(dir).with_context(|| format!("cannot make the directory {}", dir.display()))?;
-            let write = |name: &str, text: &str| atomic::write(&dir.join(name), |out| Ok(out.write_all(text.as_bytes())?));
+            let existing = self.overwrite.existing();
+            let write = |name: &str, text: &str| {
+                output::write(&dir.join(name), existing, |out| anyhow::Ok(out.write_all(text.as_bytes())?))
+            };
             write(&format!("{name}.md"), &format!("{text}\n"))?;
             write(&format!("{name}.json"), &serde_json::to_string_pretty(outcome)?)?;
             for (name, plot) in plots {

@@ -1,19 +1,21 @@
 //! `train evaluate CHECKPOINT`: test loss of a checkpoint's averaged weights.
 
-use super::{Compute, report};
+use super::{Compute, Overwrite, report};
 use ::train::config::Source;
 use ::train::data_kind::Named;
 use ::train::evaluate::{Evaluation, TestClasses};
 use ::train::parallel::{Team, together};
 use ::train::progress::{Progress, duration};
+use ::train::run_dir;
 use ::train::{checkpoint, data, step, system};
 use anyhow::{Context, Result, ensure};
 use clap::Args;
+use datasets::output::{self, Existing};
 use datasets::{Dequantization, Split};
 use residual_flows::LogDetConfig;
 use residual_flows::log_det::Method;
 use serde::Serialize;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -49,6 +51,8 @@ pub struct Evaluate {
     /// Also writes the result to DIR/evaluation.json
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
+    #[command(flatten)]
+    overwrite: Overwrite,
 }
 
 #[derive(Serialize)]
@@ -79,6 +83,7 @@ impl Evaluate {
     fn run_with(self, team: &Team) -> Result<()> {
         let start = Instant::now();
         let device = self.compute.device_for(team)?;
+        let file = self.out.as_deref().filter(|_| team.is_first()).map(|dir| self.file_in(dir)).transpose()?;
         let checkpoint = checkpoint::load(&self.checkpoint, &device)?;
         let mut config = checkpoint.description.config;
         config.data.relocate(self.data);
@@ -131,11 +136,9 @@ impl Evaluate {
             peak_memory_bytes: system::peak_memory_bytes(),
             checkpoint: self.checkpoint,
         };
-        if let Some(dir) = &self.out {
-            let path = dir.join("evaluation.json");
-            let write =
-                || std::fs::create_dir_all(dir).and_then(|()| std::fs::write(&path, serde_json::to_string_pretty(&result)?));
-            write().with_context(|| format!("cannot write {}", path.display()))?;
+        if let Some((path, existing)) = &file {
+            let text = serde_json::to_string_pretty(&result)?;
+            output::write(path, *existing, |out| anyhow::Ok(out.write_all(text.as_bytes())?))?;
         }
         report(self.json, &result, || {
             let Outcome { loss, standard_error, classes, samples, seconds, .. } = &result;
@@ -143,5 +146,14 @@ impl Evaluate {
             let time = duration(*seconds);
             format!("test {unit} {:.4} ± {standard_error:.4}{accuracy} ({} {noun}, {time})", loss.value, samples.value)
         })
+    }
+
+    /// The result's file in a directory, which is made, and what becomes of an earlier one.
+    fn file_in(&self, dir: &Path) -> Result<(PathBuf, Existing)> {
+        std::fs::create_dir_all(dir).with_context(|| format!("cannot make the directory {}", dir.display()))?;
+        let path = dir.join("evaluation.json");
+        let existing = if run_dir::is_run(dir) { Existing::Own } else { self.overwrite.existing() };
+        output::check_all(&[&path], &[&self.checkpoint], existing)?;
+        Ok((path, existing))
     }
 }

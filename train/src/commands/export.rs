@@ -1,11 +1,12 @@
 //! `train export CHECKPOINT`: a checkpoint by the research code's names.
 
-use super::report;
+use super::{Overwrite, report};
 use ::train::checkpoint;
 use ::train::research::export;
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use burn::tensor::Device;
 use clap::Args;
+use datasets::output;
 use serde::Serialize;
 use std::path::PathBuf;
 
@@ -17,9 +18,8 @@ pub struct Export {
     /// The file to write; averaged weights are called ema.shadow_params.<name>
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
-    /// Replaces the output if it exists
-    #[arg(long)]
-    force: bool,
+    #[command(flatten)]
+    overwrite: Overwrite,
     /// Prints the result as one JSON object
     #[arg(long)]
     json: bool,
@@ -39,11 +39,11 @@ impl Export {
     /// If the checkpoint cannot be read, its model has what the research code lacks, or the output exists or cannot be
     /// written.
     pub fn run(self) -> Result<()> {
-        if self.out.exists() && !self.force {
-            bail!("{} exists; choose another name with --out, or replace it with --force", self.out.display());
-        }
+        let existing = self.overwrite.existing();
+        output::check_extension(&self.out, &["safetensors"])?;
+        output::check_all(&[&self.out], &[&self.checkpoint], existing)?;
         let state = checkpoint::read_either(&self.checkpoint, &Device::flex())?;
-        export::write(&state, &self.out).with_context(|| self.checkpoint.display().to_string())?;
+        export::write(&state, &self.out, existing).with_context(|| self.checkpoint.display().to_string())?;
         let outcome = Outcome { file: self.out, step: state.description.step, checkpoint: self.checkpoint };
         report(self.json, &outcome, || format!("the weights after {} steps in {}", outcome.step, outcome.file.display()))
     }

@@ -1,11 +1,12 @@
 //! `train import FILE.pth`: a checkpoint of the research code in our own format.
 
-use super::report;
+use super::{Overwrite, report};
 use ::train::checkpoint::{self, Description};
 use ::train::research::import;
-use anyhow::{Result, bail};
+use anyhow::Result;
 use burn::tensor::Device;
 use clap::Args;
+use datasets::output;
 use serde::Serialize;
 use std::path::PathBuf;
 
@@ -17,9 +18,8 @@ pub struct Import {
     /// Where to write [default: beside the file, with the extension .safetensors]
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
-    /// Replaces the output if it exists
-    #[arg(long)]
-    force: bool,
+    #[command(flatten)]
+    overwrite: Overwrite,
     /// Prints the result as one JSON object
     #[arg(long)]
     json: bool,
@@ -40,11 +40,11 @@ impl Import {
     /// If the file is no usable checkpoint of the research code, or the output exists or cannot be written.
     pub fn run(self) -> Result<()> {
         let out = self.out.unwrap_or_else(|| self.file.with_extension("safetensors"));
-        if out.exists() && !self.force {
-            bail!("{} exists; choose another name with --out, or replace it with --force", out.display());
-        }
+        let existing = self.overwrite.existing();
+        output::check_extension(&out, &["safetensors"])?;
+        output::check_all(&[&out], &[&self.file], existing)?;
         let imported = import::read(&self.file, &Device::flex())?;
-        checkpoint::save(&out, &imported)?;
+        checkpoint::save(&out, existing, &imported)?;
         let Description { shape, step, .. } = imported.description;
         let outcome = Outcome { checkpoint: out, shape, step, file: self.file };
         report(self.json, &outcome, || format!("a model of {shape:?} after {step} steps in {}", outcome.checkpoint.display()))

@@ -18,6 +18,8 @@ use ::train::parallel::Team;
 use anyhow::Result;
 use burn::tensor::Device;
 use clap::{Args, Parser, Subcommand};
+use datasets::console;
+use datasets::output::Existing;
 use serde::Serialize;
 use std::process::ExitCode;
 
@@ -96,11 +98,25 @@ impl Compute {
     }
 }
 
+/// What becomes of files that exist.
+#[derive(Args)]
+struct Overwrite {
+    /// Replaces the output if it exists
+    #[arg(long)]
+    force: bool,
+}
+
+impl Overwrite {
+    fn existing(&self) -> Existing {
+        Existing::replaced_if(self.force)
+    }
+}
+
 /// Prints a result on standard output: as one JSON object, or as lines to be read.
 fn report(json: bool, result: &impl Serialize, lines: impl FnOnce() -> String) -> Result<()> {
     match json {
-        true => println!("{}", serde_json::to_string(result)?),
-        false => println!("{}", lines()),
+        true => console::print(serde_json::to_string(result)?)?,
+        false => console::print(lines())?,
     }
     Ok(())
 }

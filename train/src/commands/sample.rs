@@ -1,14 +1,15 @@
 //! `train sample CHECKPOINT`: images or points from a checkpoint's averaged weights.
 
-use super::{Compute, report};
+use super::{Compute, Overwrite, report};
 use ::train::data_kind::{DataKind, Named};
 use ::train::parallel::{Team, together};
 use ::train::progress::duration;
 use ::train::{checkpoint, noise, picture, step, system};
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 use burn::tensor::{Tensor, TensorData};
 use clap::{Args, ValueEnum};
-use datasets::points::Points;
+use datasets::output::{self, Existing};
+use datasets::points::{FileKind, Points};
 use residual_flows::{ResidualFlow, gaussian};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
@@ -32,6 +33,8 @@ pub struct Sample {
     /// The picture (.png) or table (.csv, .npy), or a directory for it [default: the directory of the checkpoint]
     #[arg(long, value_name = "PATH")]
     out: Option<PathBuf>,
+    #[command(flatten)]
+    overwrite: Overwrite,
     /// How points are written into a directory
     #[arg(long, value_enum, default_value_t = TableFormat::Csv)]
     format: TableFormat,
@@ -75,15 +78,17 @@ impl Sample {
     fn run_with(self, team: &Team) -> Result<()> {
         let start = Instant::now();
         let device = self.compute.device_for(team)?;
+        if let Some(out) = self.out.as_deref().filter(|out| !is_directory(out)) {
+            output::check_extension(out, &["png", "csv", "npy"])?;
+        }
         let checkpoint = checkpoint::load(&self.checkpoint, &device)?;
         let (model, kind) = (step::ready(checkpoint.average), checkpoint.description.kind);
+        let destination = team.is_first().then(|| self.destination(&kind)).transpose()?;
         let &Self { n, temperature, seed, .. } = &self;
         let latents = gaussian([n, model.latent_dimensions()], &mut noise::samples(seed).stream(0), &device) * temperature;
         let samples = sampled(&model, latents, team)?;
-        if !team.is_first() {
-            return Ok(());
-        }
-        let output = write(samples, &kind, &self.destination(&kind)?)?;
+        let Some(destination) = destination else { return Ok(()) };
+        let output = write(samples, &kind, &destination, self.overwrite.existing())?;
         let outcome = Outcome {
             n: kind.named_count(n),
             output,
@@ -98,37 +103,46 @@ impl Sample {
         })
     }
 
-    /// The file that `--out` names, or one in the directory that it names, which is made.
+    /// The file that `--out` names, or one in the directory that it names, which is made; it can be written.
     fn destination(&self, kind: &DataKind) -> Result<PathBuf> {
-        let extension = match (kind, self.format) {
-            (DataKind::Images { .. }, _) => "png",
-            (DataKind::Points { .. }, TableFormat::Csv) => "csv",
-            (DataKind::Points { .. }, TableFormat::Npy) => "npy",
+        let (known, extension): (&[&str], _) = match (kind, self.format) {
+            (DataKind::Images { .. }, _) => (&["png"], "png"),
+            (DataKind::Points { .. }, TableFormat::Csv) => (&["csv", "npy"], "csv"),
+            (DataKind::Points { .. }, TableFormat::Npy) => (&["csv", "npy"], "npy"),
         };
-        let beside = self.checkpoint.parent().unwrap_or(Path::new(""));
-        let out = self.out.as_deref().unwrap_or(beside);
-        if ["png", "csv", "npy"].iter().any(|known| out.extension() == Some(known.as_ref())) {
-            return Ok(out.to_path_buf());
-        }
-        if self.out.is_some() {
-            std::fs::create_dir_all(out).with_context(|| format!("cannot make the directory {}", out.display()))?;
-        }
         let &Self { n, temperature, seed, .. } = self;
-        Ok(out.join(format!("samples-n{n}-temperature{temperature}-seed{seed}.{extension}")))
+        let name = format!("samples-n{n}-temperature{temperature}-seed{seed}.{extension}");
+        let path = match &self.out {
+            None => self.checkpoint.with_file_name(name),
+            Some(out) if is_directory(out) => {
+                std::fs::create_dir_all(out).with_context(|| format!("cannot make the directory {}", out.display()))?;
+                out.join(name)
+            }
+            Some(out) => out.clone(),
+        };
+        output::check_extension(&path, known)?;
+        output::check_all(&[&path], &[&self.checkpoint], self.overwrite.existing())?;
+        Ok(path)
     }
 }
 
+/// Whether a name is that of a directory, which need not be there yet: it has no extension, or a slash at its end.
+fn is_directory(path: &Path) -> bool {
+    let is_named_so = path.extension().is_none() || path.as_os_str().as_encoded_bytes().ends_with(b"/");
+    path.is_dir() || is_named_so && !output::is_stream(path)
+}
+
 /// Writes images as a picture, points in the data's own units as a table.
-fn write(samples: Tensor<4>, kind: &DataKind, path: &Path) -> Result<Named<PathBuf>> {
+fn write(samples: Tensor<4>, kind: &DataKind, path: &Path, existing: Existing) -> Result<Named<PathBuf>> {
     match kind {
         DataKind::Images { .. } => {
-            ensure!(path.extension() == Some("png".as_ref()), "{}: samples of images are a picture, a .png file", path.display());
-            picture::write(path, vec![samples])?;
+            picture::write(path, existing, vec![samples])?;
             Ok(Named::new("picture", path.to_path_buf()))
         }
         DataKind::Points { standardization } => {
             let values = samples.try_into_vec_as::<f32>().context("cannot read samples from the device")?;
-            Points::new(standardization.dimensions(), standardization.invert(&values)).write(path)?;
+            let points = Points::new(standardization.dimensions(), standardization.invert(&values));
+            points.write(path, FileKind::of_output(path)?, existing)?;
             Ok(Named::new("table", path.to_path_buf()))
         }
     }

@@ -14,6 +14,7 @@ use ::train::summary::Summary;
 use anyhow::{Context, Result};
 use burn::tensor::Device;
 use clap::Args;
+use datasets::console::note;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -59,7 +60,7 @@ impl Train {
             let (unit, out) = (start.data[1].kind.unit(), start.dir.root().to_path_buf());
             let summary = fit::fit(start, &stop)?;
             if team.is_first() {
-                self.tell(&summary, unit, &out)?;
+                self.tell(&summary, unit, &out);
             }
             // `mpirun` ends other processes where one reports failure.
             let is_success = summary.finished || !team.is_first();
@@ -67,13 +68,16 @@ impl Train {
         })
     }
 
-    fn tell(&self, summary: &Summary, unit: &str, out: &Path) -> Result<()> {
+    fn tell(&self, summary: &Summary, unit: &str, out: &Path) {
         if !summary.finished {
             let Summary { steps, checkpoint, .. } = summary;
-            eprintln!("stopped after {steps} steps, saved in {}", checkpoint.display());
-            eprintln!("go on with: train --resume {}", out.display());
+            note(format_args!("stopped after {steps} steps, saved in {}", checkpoint.display()));
+            note(format_args!("go on with: train --resume {}", out.display()));
         }
-        report(self.json, summary, || lines(summary, unit, out))
+        // The run is what it is, whether somebody reads about it or not: `summary.json` has the same.
+        if let Err(error) = report(self.json, summary, || lines(summary, unit, out)) {
+            note(format_args!("warning: {error:#}; see {}", out.join("summary.json").display()));
+        }
     }
 
     /// Settings, data and directory, checked before any work.

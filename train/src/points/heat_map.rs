@@ -1,7 +1,9 @@
 //! Numbers over the plane as colours, from black over red to yellow.
 
 use super::Window;
-use anyhow::{Context, Result};
+use crate::picture;
+use anyhow::Result;
+use datasets::output::Existing;
 use image::{Rgb, RgbImage};
 use std::path::Path;
 
@@ -70,7 +72,7 @@ impl HeatMap {
     }
 }
 
-/// Draws maps from left to right into a PNG file.
+/// Draws maps from left to right into a PNG file of the run.
 ///
 /// # Errors
 /// If the file cannot be written.
@@ -85,7 +87,7 @@ pub fn write_side_by_side(path: &Path, maps: &[HeatMap]) -> Result<()> {
             }
         }
     }
-    picture.save(path).with_context(|| format!("cannot write the picture {}", path.display()))
+    picture::save(path, Existing::Own, &picture)
 }
 
 /// The colour of a number in `[0, 1]`; what lies outside is clamped.

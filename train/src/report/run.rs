@@ -52,6 +52,12 @@ impl Run {
         })
     }
 
+    /// The files that were read, of the run in this directory.
+    pub fn files(&self, dir: &Path) -> Vec<PathBuf> {
+        let texts = ["config.toml", "metrics.jsonl", "timings.jsonl", "sessions.jsonl", "summary.json"];
+        texts.iter().map(|name| dir.join(name)).chain(self.pictures.iter().cloned()).collect()
+    }
+
     /// The loss that the run minimises.
     pub fn loss(&self) -> LossUnit {
         let measured = |loss: &LossUnit| !self.metrics.get(loss.key()).is_empty();

@@ -5,17 +5,16 @@
 
 use super::names::{NamePair, Naming, places};
 use super::optimizer;
-use crate::atomic;
 use crate::config::Config;
 use crate::state::{Description, TrainingState};
 use anyhow::{Context, Result};
 use burn::tensor::Device;
+use datasets::output::{self, Existing};
 use residual_flows::state::{NamedTensor, named_tensors};
 use residual_flows::{FlowLayer, ResidualFlow};
 use safetensors::Dtype;
 use safetensors::tensor::TensorView;
 use std::collections::HashMap;
-use std::io::Write;
 use std::path::Path;
 
 /// What the averaged weights' names begin with.
@@ -53,12 +52,12 @@ impl Exported {
     }
 }
 
-/// Writes a checkpoint's tensors by the research code's names into a safetensors file; its metadata have the settings and
+/// [Writes](output::write) a checkpoint's tensors by the research code's names into a safetensors file; its metadata have the settings and
 /// the number of steps.
 ///
 /// # Errors
 /// If the model has a layer that the research code lacks, or the file cannot be written.
-pub fn write(state: &TrainingState, path: &Path) -> Result<()> {
+pub fn write(state: &TrainingState, path: &Path, existing: Existing) -> Result<()> {
     let tensors = tensors(state)?;
     let views = tensors.iter().map(|tensor| {
         let view = TensorView::new(tensor.dtype, tensor.shape.clone(), &tensor.bytes);
@@ -68,7 +67,7 @@ pub fn write(state: &TrainingState, path: &Path) -> Result<()> {
     let metadata = [("format", "pt".into()), ("config", config.to_toml()?), ("step", step.to_string())];
     let metadata: HashMap<String, String> = metadata.into_iter().map(|(key, text)| (key.into(), text)).collect();
     let bytes = safetensors::serialize(views.collect::<Result<Vec<_>>>()?, Some(metadata))?;
-    atomic::write(path, |out| Ok(out.write_all(&bytes)?))
+    output::write(path, existing, |out| Ok(out.write_all(&bytes)?))
 }
 
 /// The tensors of both sets of weights.

@@ -6,6 +6,7 @@ use crate::{noise, picture};
 use anyhow::Result;
 use burn::tensor::{Device, Tensor};
 use datasets::BatchSource;
+use datasets::output::Existing;
 use residual_flows::{ResidualFlow, gaussian};
 use std::path::Path;
 
@@ -38,7 +39,7 @@ impl ImageShowcase {
                 Err(error) => missing.push(format!("no {what} in {}: {error}", path.display())),
             }
         }
-        picture::write(path, sections)?;
+        picture::write(path, Existing::Own, sections)?;
         Ok(missing)
     }
 }
