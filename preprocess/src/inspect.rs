@@ -1,6 +1,7 @@
 //! `preprocess inspect`: what a directory of shards holds, by its manifests.
 
 use crate::files::save_png;
+use crate::left_out::escaped;
 use crate::progress::{percent, size, thousands};
 use crate::sheet::contact_sheet;
 use anyhow::{Result, bail};
@@ -30,7 +31,7 @@ pub fn run(args: &InspectArgs) -> Result<()> {
     let dir = &args.dir;
     for manifest in manifests(dir)? {
         let Manifest { name, split, shape, levels, codec, provenance, .. } = &manifest;
-        print(format_args!("{name}, {split}"))?;
+        print(format_args!("{}, {split}", escaped(name)))?;
         let labels = if manifest.labelled { "with labels" } else { "without labels" };
         let attributes = match manifest.attributes {
             0 => String::new(),
@@ -48,7 +49,7 @@ pub fn run(args: &InspectArgs) -> Result<()> {
             ("made by", &provenance.tool),
         ] {
             if !value.is_empty() {
-                print(format_args!("  {key:<11} {value}"))?;
+                print(format_args!("  {key:<11} {}", escaped(value)))?;
             }
         }
         if let Some(place) = &args.sheet {

@@ -123,15 +123,21 @@ impl Group {
     }
 }
 
-/// A name as it can be told: control characters escaped, the beginning of a long one left out.
-pub fn shown(name: &str) -> String {
-    let mut text = String::new();
-    for c in name.chars() {
+/// A text with its control characters escaped, and those that turn the direction of writing.
+pub fn escaped(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
         match c.is_control() || matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}') {
-            true => text.extend(c.escape_default()),
-            false => text.push(c),
+            true => out.extend(c.escape_default()),
+            false => out.push(c),
         }
     }
+    out
+}
+
+/// A name as it can be told: escaped, the beginning of a long one left out.
+pub fn shown(name: &str) -> String {
+    let text = escaped(name);
     match text.char_indices().rev().nth(LENGTH - 1) {
         Some((start, _)) if start > 0 => format!("…{}", &text[start..]),
         _ => text,

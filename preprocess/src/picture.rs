@@ -8,14 +8,16 @@ pub mod memory;
 mod png;
 
 use crate::progress;
-use anyhow::{Context, Result, anyhow, bail, ensure};
+use anyhow::{Result, bail, ensure};
 use image::codecs::{bmp::BmpDecoder, gif::GifDecoder, jpeg::JpegDecoder, png::PngDecoder, tiff::TiffDecoder, webp::WebPDecoder};
 use image::imageops::{self, FilterType};
-use image::{ColorType, DynamicImage, ExtendedColorType, ImageDecoder, Limits, RgbImage};
+use image::{ColorType, DynamicImage, ExtendedColorType, ImageDecoder, ImageError, Limits, RgbImage};
 use kind::Kind;
 use memory::Turn;
+use std::cell::Cell;
 use std::io::Cursor;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Once;
 
 /// Pixels of the largest picture that is decoded.
 pub const MAX_PIXELS: u64 = 1 << 28;
@@ -158,9 +160,30 @@ fn opaque(picture: DynamicImage) -> Result<RgbImage> {
 
 /// Decodes a picture if `check` likes its width and height. `more` says how much memory the caller needs beside it.
 fn decode(bytes: &[u8], check: impl FnOnce(u32, u32) -> Result<()>, more: impl FnOnce(u32, u32) -> u64) -> Result<Decoded> {
-    // Decoders are other people's: a fault in one must not end the program without a name.
-    let decoded = catch_unwind(AssertUnwindSafe(|| decode_kind(kind::kind(bytes)?, bytes, check, more)));
-    decoded.unwrap_or_else(|_| Err(anyhow!("its decoder failed; the picture is damaged in a way the decoder does not know")))
+    let kind = kind::kind(bytes)?;
+    match quietly(|| decode_kind(kind, bytes, check, more)) {
+        Some(decoded) => decoded,
+        None => bail!("the decoder of {kind} files fails at it; make a PNG of it"),
+    }
+}
+
+/// What `work` gives, or `None` if it panics, of which nothing is printed. Decoders are other people's: a fault in one must not
+/// end the program without the name of the picture.
+fn quietly<T>(work: impl FnOnce() -> T) -> Option<T> {
+    thread_local!(static QUIET: Cell<bool> = const { Cell::new(false) });
+    static HOOK: Once = Once::new();
+    HOOK.call_once(|| {
+        let usual = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |info| {
+            if !QUIET.get() {
+                usual(info);
+            }
+        }));
+    });
+    let before = QUIET.replace(true);
+    let result = catch_unwind(AssertUnwindSafe(work)).ok();
+    QUIET.set(before);
+    result
 }
 
 fn decode_kind(
@@ -169,46 +192,57 @@ fn decode_kind(
     check: impl FnOnce(u32, u32) -> Result<()>,
     more: impl FnOnce(u32, u32) -> u64,
 ) -> Result<Decoded> {
-    let invalid = || format!("not a valid {kind}");
+    let told = |error| told(kind, error);
     let cursor = Cursor::new(bytes);
     match kind {
         Kind::Png => {
             let mut limits = Limits::default();
             limits.max_alloc = Some(memory::EACH);
-            let decoder = PngDecoder::with_limits(Cursor::new(png::essential(bytes)?), limits).with_context(invalid)?;
-            upright(decoder, 0, check, more)
+            let decoder = PngDecoder::with_limits(Cursor::new(png::essential(bytes)?), limits).map_err(told)?;
+            upright(decoder, kind, 0, check, more)
         }
         Kind::Jpeg => {
             let jpeg = jpeg::check(bytes)?;
-            let decoder = JpegDecoder::new(cursor).with_context(invalid)?;
+            let decoder = JpegDecoder::new(cursor).map_err(told)?;
             // A coefficient has two bytes; there may be some beyond the edges.
             let own = if jpeg.keeps_coefficients { 2 * jpeg.components as u64 + 1 } else { 0 };
-            let mut decoded = upright(decoder, own, check, more)?;
+            let mut decoded = upright(decoder, kind, own, check, more)?;
             decoded.traits.inks = jpeg.components == 4;
             Ok(decoded)
         }
         Kind::WebP => {
             ends::check_webp(bytes)?;
-            let decoder = WebPDecoder::new(cursor).with_context(invalid)?;
+            let decoder = WebPDecoder::new(cursor).map_err(told)?;
             let animated = decoder.has_animation();
-            let mut decoded = upright(decoder, 8, check, more)?;
+            let mut decoded = upright(decoder, kind, 8, check, more)?;
             decoded.traits.animated = animated;
             Ok(decoded)
         }
-        Kind::Bmp => upright(BmpDecoder::new(cursor).with_context(invalid)?, 0, check, more),
+        Kind::Bmp => upright(BmpDecoder::new(cursor).map_err(told)?, kind, 0, check, more),
         Kind::Gif => {
             let frames = ends::check_gif(bytes)?;
-            let mut decoded = upright(GifDecoder::new(cursor).with_context(invalid)?, 5, check, more)?;
+            let mut decoded = upright(GifDecoder::new(cursor).map_err(told)?, kind, 5, check, more)?;
             decoded.traits.animated = frames > 1;
             Ok(decoded)
         }
-        Kind::Tiff => upright(TiffDecoder::new(cursor).with_context(invalid)?, 16, check, more),
+        Kind::Tiff => upright(TiffDecoder::new(cursor).map_err(told)?, kind, 16, check, more),
     }
+}
+
+/// What a decoder says, beginning with what it means.
+fn told(kind: Kind, error: ImageError) -> anyhow::Error {
+    let meaning = match &error {
+        ImageError::Unsupported(_) => format!("a {kind} of a kind that is not read; make an ordinary PNG of it"),
+        ImageError::Limits(_) => format!("the {kind} takes too much memory"),
+        _ => format!("the {kind} is damaged or cut short"),
+    };
+    anyhow::Error::from(error).context(meaning)
 }
 
 /// The pixels of `decoder`, which needs `own` bytes for each beside the result, turned as the EXIF data says.
 fn upright(
     mut decoder: impl ImageDecoder,
+    kind: Kind,
     own: u64,
     check: impl FnOnce(u32, u32) -> Result<()>,
     more: impl FnOnce(u32, u32) -> u64,
@@ -237,9 +271,9 @@ fn upright(
     let turn = memory::turn(needed);
     let mut limits = Limits::default();
     limits.max_alloc = Some(needed + (16 << 20));
-    decoder.set_limits(limits).context("the picture is too large")?;
-    let orientation = decoder.orientation().context("the picture is damaged")?;
-    let mut picture = DynamicImage::from_decoder(decoder).context("the picture is damaged or cut short")?;
+    decoder.set_limits(limits).map_err(|e| told(kind, e))?;
+    let orientation = decoder.orientation().map_err(|e| told(kind, e))?;
+    let mut picture = DynamicImage::from_decoder(decoder).map_err(|e| told(kind, e))?;
     picture.apply_orientation(orientation);
     let deep = matches!(color, ColorType::L16 | ColorType::La16 | ColorType::Rgb16 | ColorType::Rgba16);
     Ok(Decoded { picture, traits: Traits { deep, inks, animated: false }, turn })

@@ -12,18 +12,28 @@ use std::collections::HashMap;
 const TOLD: usize = 10;
 
 /// Of every so many pictures in order, or of every so many of a class, the last. Pictures with the same pixels are all where the
-/// first of them is.
+/// first of them is, unless none would be for testing then.
 pub fn every(every: usize, checked: &[Checked], labels: Option<&[u32]>) -> Vec<bool> {
+    let together = count(every, checked.iter().map(|checked| Some(checked.fingerprint)), labels);
+    if together.contains(&true) { together } else { count(every, checked.iter().map(|_| None), labels) }
+}
+
+/// Whether each picture is the last of so many; `None`: it has no copies.
+fn count(every: usize, fingerprints: impl Iterator<Item = Option<u128>>, labels: Option<&[u32]>) -> Vec<bool> {
     let mut first: HashMap<u128, bool> = HashMap::new();
     let mut counts: HashMap<Option<u32>, usize> = HashMap::new();
-    let is_test = |(i, checked): (usize, &Checked)| {
-        *first.entry(checked.fingerprint).or_insert_with(|| {
+    let is_test = |(i, fingerprint): (usize, Option<u128>)| {
+        let mut is_next = || {
             let count = counts.entry(labels.map(|labels| labels[i])).or_default();
             *count += 1;
             count.is_multiple_of(every)
-        })
+        };
+        match fingerprint {
+            Some(fingerprint) => *first.entry(fingerprint).or_insert_with(is_next),
+            None => is_next(),
+        }
     };
-    checked.iter().enumerate().map(is_test).collect()
+    fingerprints.enumerate().map(is_test).collect()
 }
 
 /// Says which pictures have the same pixels, and which classes are missing from a split.

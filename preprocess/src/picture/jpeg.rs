@@ -100,6 +100,12 @@ impl<'a> Reader<'a> {
         let frame = self.frame.context("the JPEG has no frame")?;
         ensure!(scans > 0, "the JPEG has no pixels before its end mark: it is cut short");
         frame.check_complete()?;
+        // Told by comparing with libjpeg.
+        let sampled = frame.components.iter().any(|c| (c.across, c.down) != (1, 1));
+        ensure!(
+            frame.progressive || scans == 1 || !(sampled || self.restart_interval > 0),
+            "a JPEG whose colours come one after the other, which the decoder gets wrong; `jpegtran` makes an ordinary one of it"
+        );
         let components = frame.components.len();
         ensure!(components != 4 || adobe, "a JPEG of four inks (CMYK) without Adobe's mark, which says how they are meant");
         Ok(Jpeg { components, keeps_coefficients: scans > 1 || frame.progressive })
@@ -222,6 +228,10 @@ impl Frame {
         ensure!(factors.iter().flatten().all(|f| (1..=4).contains(f)), "has sampling factors outside 1 to 4");
         let most = |i: usize| factors.iter().map(|f| f[i]).max().unwrap_or(1);
         let most = [most(0), most(1)];
+        ensure!(
+            factors.first() == Some(&most),
+            "says that another component has more samples than the first, which the decoder gets wrong; make a PNG of it"
+        );
         let units = [width.div_ceil(8 * most[0]), height.div_ceil(8 * most[1])];
         let component = |(&[id, ..], &[across, down]): (&[u8; 3], &[usize; 2])| Component {
             id,

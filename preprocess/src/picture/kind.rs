@@ -104,12 +104,12 @@ pub enum Named {
     Other,
 }
 
-const READ: &[&str] = &["png", "apng", "jpg", "jpeg", "jpe", "jfif", "webp", "bmp", "dib", "gif", "tif", "tiff"];
+const READ: &[&str] = &["png", "apng", "jpg", "jpeg", "jpe", "jfif", "webp", "bmp", "gif", "tif", "tiff"];
 const NOT_READ: &[&str] = &[
     "heic", "heif", "hif", "avif", "jxl", "jp2", "j2k", "jpf", "jpx", "psd", "psb", "svg", "svgz", "raw", "cr2", "cr3", "crw",
     "nef", "nrw", "arw", "sr2", "srf", "dng", "orf", "rw2", "raf", "pef", "srw", "x3f", "3fr", "erf", "kdc", "mrw", "ppm", "pgm",
     "pbm", "pnm", "pam", "pfm", "tga", "ico", "cur", "icns", "exr", "hdr", "dds", "qoi", "xcf", "eps", "ai", "emf", "wmf", "pcx",
-    "dcm", "fits", "xpm", "xbm", "jls", "wdp", "jxr", "flif", "bpg", "sgi", "ras", "kra", "afphoto", "mpo", "insp",
+    "dcm", "fits", "xpm", "xbm", "dib", "jls", "wdp", "jxr", "flif", "bpg", "sgi", "ras", "kra", "afphoto", "mpo", "insp",
 ];
 
 /// The ending of a name in small letters, without its dot.
