@@ -164,6 +164,25 @@ fn jpegs_without_a_part_of_their_pixels_are_noticed_whatever_is_put_in_its_place
 }
 
 #[test]
+fn progressive_jpegs_without_a_scan_are_noticed() {
+    let mut tried = 0;
+    for name in ["progressive.jpg", "grey_progressive.jpg"] {
+        let bytes = fs::read(fixture(&format!("pictures/{name}"))).unwrap();
+        let starts: Vec<_> =
+            (0..bytes.len()).filter(|&at| bytes[at..].starts_with(b"\xff\xda")).chain([bytes.len() - 2]).collect();
+        for scan in starts.windows(2) {
+            // Up to the next mark: tables for the scans to come.
+            let data = scan[0] + 2 + usize::from(bytes[scan[0] + 3]);
+            let end = (data..).find(|&at| bytes[at] == 0xff && bytes[at + 1] != 0).unwrap();
+            let without = [&bytes[..scan[0]], &bytes[end..]].concat();
+            assert!(decode(&without).is_err(), "{name} without the scan at byte {}", scan[0]);
+            tried += 1;
+        }
+    }
+    assert!(tried >= 14, "{tried}");
+}
+
+#[test]
 fn bytes_behind_the_end_are_of_no_matter() {
     for (name, bytes) in every_kind() {
         let whole = decode(&bytes).unwrap().fingerprint();

@@ -9,7 +9,7 @@ const BLOCK: usize = 64;
 /// Scans of a picture at most: each of them reads all blocks.
 const MAX_SCANS: usize = 500;
 /// Bytes between the last block of a scan and the next mark that are taken for padding.
-const MAX_PADDING: usize = 64;
+const MAX_PADDING: usize = 32;
 
 const SOI: u8 = 0xd8;
 const EOI: u8 = 0xd9;
@@ -271,7 +271,10 @@ impl Frame {
             !self.progressive || (dc && last == 0) || (!dc && n == 1),
             "mixes coefficients {first} to {last} of {n} components"
         );
+        let before = if scan.high == 0 { None } else { Some(scan.high) };
         for &[component, ..] in &scan.parts {
+            let in_order = self.components[component].lowest_bit[scan.first..=scan.last].iter().all(|&bit| bit == before);
+            ensure!(in_order, "goes on with coefficients whose upper bits are missing, or are there already");
             self.components[component].lowest_bit[scan.first..=scan.last].fill(Some(scan.low));
         }
         if self.progressive && !dc {
