@@ -3,10 +3,21 @@
 use crate::activation::ActivationKind;
 use crate::error::{ModelError, Result};
 use crate::fixed_point::FixedPoint;
+use crate::limits::{MOST_BLOCKS, MOST_CHANNELS, real, require, whole};
 use crate::lipschitz::{NormLearning, NormOrder, PowerIteration};
 use crate::residual_flow::PaddingNoise;
 use crate::widths::Widths;
 use serde::{Deserialize, Serialize};
+use std::ops::RangeInclusive;
+
+/// Bounds that a layer's norm can be kept under; the largest is 1 to single precision.
+const LIPSCHITZ_BOUNDS: RangeInclusive<f64> = 1e-3..=0.999_999;
+/// Size of a kernel at the most.
+const MOST_KERNEL: usize = 255;
+/// Layers of a block at the most.
+const MOST_LAYERS: usize = 100;
+/// Numbers in an image at the most.
+const MOST_ELEMENTS: usize = 1 << 30;
 
 /// The invertible blocks that a model is made of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -150,33 +161,24 @@ impl ResidualFlowConfig {
     /// # Errors
     /// Names the setting, what it is and what it could be.
     pub fn validate(&self, image: [usize; 3]) -> Result<()> {
-        let positive = |key, value: usize| require(value > 0, key, "at least 1", value.to_string());
-        require(!self.blocks.is_empty(), "blocks", "at least one scale", "[]".into())?;
-        positive("dense_hidden", self.dense_hidden)?;
-        let odd = !self.kernels.is_empty() && self.kernels.iter().all(|k| k % 2 == 1);
-        require(odd, "kernels", "one or more odd sizes", format!("{:?}", self.kernels))?;
-        let hidden_layers = self.kernels.len() - 1;
-        let expected = format!("a positive number, or a list of {hidden_layers}, one less than there are kernels");
-        let fit = self.hidden_channels.fit(hidden_layers, |width| width > 0);
-        require(fit, "hidden_channels", &expected, format!("{:?}", self.hidden_channels))?;
-        let bound = self.lipschitz_bound;
-        require(bound > 0.0 && bound < 1.0, "lipschitz_bound", "between 0 and 1", bound.to_string())?;
+        self.validate_sizes()?;
+        real("lipschitz_bound", self.lipschitz_bound, LIPSCHITZ_BOUNDS)?;
         let orders = self.norm_orders.len();
         let expected = format!("one order, or {}, one more than there are kernels", self.kernels.len() + 1);
         require(orders == 1 || orders == self.kernels.len() + 1, "norm_orders", &expected, format!("{orders} orders"))?;
-        require((0.0..1.0).contains(&self.dropout), "dropout", "at least 0 and less than 1", self.dropout.to_string())?;
-        let scale = self.last_layer_scale;
-        require(scale > 0.0 && scale.is_finite(), "last_layer_scale", "a positive number", scale.to_string())?;
+        require((0.0..1.0).contains(&self.dropout), "dropout", "at least 0 and less than 1", self.dropout)?;
+        real("last_layer_scale", self.last_layer_scale, 1e-12..=1e6)?;
         let alpha = self.logit_alpha;
-        require((0.0..0.5).contains(&alpha), "logit_alpha", "at least 0 and less than 0.5", alpha.to_string())?;
-        require(self.fixed_point.tol > 0.0, "fixed_point.tol", "positive", self.fixed_point.tol.to_string())?;
-        positive("fixed_point.max_iters", self.fixed_point.max_iters)?;
-        positive("power_iteration.max_iters", self.power_iteration.max_iters)?;
-        let tol = self.power_iteration.tol;
-        require(tol >= 0.0, "power_iteration.tol", "0 or a positive number", tol.to_string())?;
-        require(self.classes != 1, "classes", "0 or at least 2", self.classes.to_string())?;
-        positive("classifier_channels", self.classifier_channels)?;
-        positive("padding_levels", self.padding_levels as usize)?;
+        let possible = alpha == 0.0 || (1e-7..=0.499).contains(&alpha);
+        require(possible, "logit_alpha", "0, or a number from 1e-7 to 0.499", alpha)?;
+        self.fixed_point.validate()?;
+        self.power_iteration.validate()?;
+        require(self.classes != 1, "classes", "0 or at least 2", self.classes)?;
+        let elements = image.iter().try_fold(1usize, |n, &side| n.checked_mul(side)).filter(|n| (1..=MOST_ELEMENTS).contains(n));
+        if elements.is_none() {
+            let expected = format!("[channels, height, width], all positive, with a product of at most {MOST_ELEMENTS}");
+            return Err(ModelError::Shape { what: "the image", expected, got: image.to_vec() });
+        }
 
         self.validate_input(image)?;
         self.validate_coupling(image)?;
@@ -188,6 +190,27 @@ impl ResidualFlowConfig {
         let fits = height >= divisor && width >= divisor && height % divisor == 0 && width % divisor == 0;
         let expected = format!("so few scales that height and width ({height}x{width}) are divisible by {divisor}");
         require(fits, "blocks", &expected, format!("{:?}", self.blocks))
+    }
+
+    /// Checks all numbers of channels, layers and blocks.
+    fn validate_sizes(&self) -> Result<()> {
+        let blocks = !self.blocks.is_empty() && self.blocks.iter().all(|&blocks| blocks <= MOST_BLOCKS);
+        let expected = format!("at least one scale, each of at most {MOST_BLOCKS} blocks");
+        require(blocks, "blocks", &expected, format!("{:?}", self.blocks))?;
+        whole("dense_blocks", self.dense_blocks, 0..=MOST_BLOCKS)?;
+        whole("dense_hidden", self.dense_hidden, 1..=MOST_CHANNELS)?;
+        let odd = self.kernels.iter().all(|&kernel| kernel % 2 == 1 && kernel <= MOST_KERNEL);
+        let expected = format!("1 to {MOST_LAYERS} odd sizes of at most {MOST_KERNEL}");
+        require(odd && (1..=MOST_LAYERS).contains(&self.kernels.len()), "kernels", &expected, format!("{:?}", self.kernels))?;
+        let hidden_layers = self.kernels.len() - 1;
+        let expected =
+            format!("a number from 1 to {MOST_CHANNELS}, or a list of {hidden_layers}, one less than there are kernels");
+        let fit = self.hidden_channels.fit(hidden_layers, |width| (1..=MOST_CHANNELS).contains(&width));
+        require(fit, "hidden_channels", &expected, format!("{:?}", self.hidden_channels))?;
+        whole("padding_channels", self.padding_channels, 0..=MOST_CHANNELS)?;
+        whole("padding_levels", self.padding_levels as usize, 1..=u32::MAX as usize)?;
+        whole("classes", self.classes, 0..=MOST_CHANNELS)?;
+        whole("classifier_channels", self.classifier_channels, 1..=MOST_CHANNELS)
     }
 
     /// Checks that activations which need pairs of channels get them.
@@ -206,7 +229,8 @@ impl ResidualFlowConfig {
         let mut shape = self.first_shape(image);
         for scale in 0..self.scales(image) {
             let last = scale + 1 == self.scales(image);
-            let activated = (0..self.blocks[scale]).any(|block| self.preactivates(scale, block, last));
+            // Only the first block differs from those after it.
+            let activated = (0..self.blocks[scale].min(2)).any(|block| self.preactivates(scale, block, last));
             let channels = if self.dense { shape.iter().product() } else { shape[0] };
             if activated && !even(channels) {
                 return error("preactivation", format!("true, with {channels} channels on scale {scale}"));
@@ -222,12 +246,14 @@ impl ResidualFlowConfig {
             return Ok(());
         }
         let alpha = self.logit_alpha;
-        require(alpha == 0.0, "logit_alpha", "0 beside `input_mean`: there is one transform of the input", alpha.to_string())?;
+        require(alpha == 0.0, "logit_alpha", "0 beside `input_mean`: there is one transform of the input", alpha)?;
         // One for each channel that a squeeze makes is possible too.
         let fits = mean.len() == channels || self.squeeze_first && mean.len() == 4 * channels;
-        require(fits, "input_mean", &format!("one number for each of {channels} channels"), format!("{mean:?}"))?;
-        let positive = std.len() == mean.len() && std.iter().all(|std| std.is_finite() && *std > 0.0);
-        require(positive, "input_std", "as many positive numbers as `input_mean` has", format!("{std:?}"))
+        let fits = fits && mean.iter().all(|mean| mean.abs() <= 1e6);
+        let expected = format!("one number of at most 1e6 for each of {channels} channels");
+        require(fits, "input_mean", &expected, format!("{mean:?}"))?;
+        let positive = std.len() == mean.len() && std.iter().all(|std| (1e-6..=1e6).contains(std));
+        require(positive, "input_std", "as many positive numbers, from 1e-6 to 1e6, as `input_mean` has", format!("{std:?}"))
     }
 
     /// Every coupling block needs two parts.
@@ -239,10 +265,10 @@ impl ResidualFlowConfig {
         let checkerboard = self.splits_pixels([channels, height, width], 0);
         let last_is_dense = self.scales(image) == 1 && self.dense_blocks > 0;
         let fits = channels >= 2 || checkerboard && !last_is_dense;
-        require(fits, "block", "\"residual\" for images of one channel", "\"coupling\"".into())?;
+        require(fits, "block", "\"residual\" for images of one channel", "\"coupling\"")?;
         let single = !self.activation.pairs_channels();
         require(single, "activation", "one without pairs of channels in coupling blocks", format!("{:?}", self.activation))?;
-        require(!self.batch_norm, "batch_norm", "false with coupling blocks (`flow_batch_norm` fits them)", "true".into())
+        require(!self.batch_norm, "batch_norm", "false with coupling blocks (`flow_batch_norm` fits them)", "true")
     }
 
     /// Whether a block (of those before the dense end) has an activation before its first layer. The plain first block
@@ -275,8 +301,4 @@ impl ResidualFlowConfig {
         let channels = if self.factor_out { 2 * c } else { 4 * c };
         [channels, h / 2, w / 2]
     }
-}
-
-fn require(holds: bool, key: &'static str, expected: &str, got: String) -> Result<()> {
-    if holds { Ok(()) } else { Err(ModelError::Config { key, expected: expected.into(), got }) }
 }

@@ -1,5 +1,6 @@
 //! What can go wrong when a flow is built or evaluated.
 
+use std::fmt;
 use thiserror::Error;
 
 /// Errors of this crate. Shapes and settings are checked before work starts; numbers are checked after it.
@@ -58,13 +59,8 @@ pub enum ModelError {
         change: f64,
     },
     /// A number that is not finite where one is needed.
-    #[error("{what} of layer `{layer}` is not finite")]
-    NotFinite {
-        /// The quantity.
-        what: &'static str,
-        /// The layer's path in the model.
-        layer: String,
-    },
+    #[error(transparent)]
+    NotFinite(#[from] NotFinite),
     /// A Jacobian that is singular, or too large to be built.
     #[error("the exact log-determinant of layer `{layer}` cannot be computed: {reason}")]
     ExactLogDet {
@@ -73,6 +69,40 @@ pub enum ModelError {
         /// Why.
         reason: String,
     },
+}
+
+/// Where numbers cease to be finite.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub struct NotFinite {
+    /// The quantity.
+    pub what: &'static str,
+    /// The layer's path in the model; `None` for what enters the first layer.
+    pub layer: Option<String>,
+    /// The first sample of the batch for which it is not; `None` where it does not depend on samples.
+    pub sample: Option<usize>,
+}
+
+impl fmt::Display for NotFinite {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(sample) = self.sample {
+            write!(f, "sample {sample}: ")?;
+        }
+        write!(f, "{}", self.what)?;
+        if let Some(layer) = &self.layer {
+            write!(f, " of layer `{layer}`")?;
+        }
+        f.write_str(" is not finite")
+    }
+}
+
+impl ModelError {
+    /// The error of a batch whose samples are numbered from `first` on.
+    pub fn in_batch_from(mut self, first: usize) -> Self {
+        if let Self::NotFinite(NotFinite { sample: Some(sample), .. }) = &mut self {
+            *sample += first;
+        }
+        self
+    }
 }
 
 /// Result with this crate's error.

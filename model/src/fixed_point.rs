@@ -1,7 +1,9 @@
 //! Inverting `y = x + g(x)`: the fixed point of `x ↦ y - g(x)`, by Anderson-accelerated iteration.
 
+use crate::error::Result;
 use crate::kernels::inner_product;
-use crate::tensor::{from_vec, values};
+use crate::limits::{MOST_ITERATIONS, require, whole};
+use crate::tensor::{first_not_finite, from_vec, values};
 use burn::tensor::Tensor;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -17,11 +19,11 @@ pub struct FixedPoint {
     /// `θ = max|Δf| / max|Δx|` is the contraction between two iterates, of the last two such factors the larger; after only one
     /// iterate the factor before `max|f(x) - x|` is 1. Where `θ` is small, the expression estimates the solution's error
     /// (Hairer and Wanner, Solving Ordinary Differential Equations II, section IV.8), and an evaluation that would only confirm
-    /// it is saved.
+    /// it is saved. From 1e-8, what single precision can reach, to 0.1, above which nothing would be inverted.
     pub tol: f32,
-    /// Iterations at the most; a sample that is not done by then is an error.
+    /// Iterations at the most, 100,000 or fewer; a sample that is not done by then is an error.
     pub max_iters: usize,
-    /// Earlier iterates that the next one is combined from; 0 is the plain Banach iteration.
+    /// Earlier iterates that the next one is combined from, 100 or fewer; 0 is the plain Banach iteration.
     pub anderson_window: usize,
 }
 
@@ -52,9 +54,28 @@ pub(crate) struct Solution {
     pub failed: usize,
     /// Largest last movement among them.
     pub residual: f32,
+    /// The first of them that is not finite, or where `g` is not, from the beginning.
+    pub not_finite: Option<usize>,
 }
 
+/// Earlier iterates at the most.
+const MOST_EARLIER: usize = 100;
+/// Accepted tolerances.
+const TOLERANCES: [f32; 2] = [1e-8, 0.1];
+
 impl FixedPoint {
+    /// Checks the settings.
+    ///
+    /// # Errors
+    /// Names the first that is out of its range.
+    pub fn validate(&self) -> Result<()> {
+        let [least, most] = TOLERANCES;
+        let expected = format!("a number from {least:?} to {most}");
+        require((least..=most).contains(&self.tol), "fixed_point.tol", &expected, format!("{:?}", self.tol))?;
+        whole("fixed_point.max_iters", self.max_iters, 1..=MOST_ITERATIONS)?;
+        whole("fixed_point.anderson_window", self.anderson_window, 0..=MOST_EARLIER)
+    }
+
     /// Solves for every sample by itself: the result does not depend on the others of the batch, and a sample that is
     /// done is not evaluated again.
     pub(crate) fn solve(&self, y: Tensor<4>, g: impl Fn(Tensor<4>) -> Tensor<4>) -> Solution {
@@ -64,7 +85,7 @@ impl FixedPoint {
         let mut samples: Vec<Sample> = y.chunks_exact(size).map(|y| Sample::new(y, self)).collect();
         let (mut iterations, mut evaluations) = (0, 0);
         while iterations < self.max_iters {
-            let mut open: Vec<&mut Sample> = samples.iter_mut().filter(|sample| !sample.done).collect();
+            let mut open: Vec<&mut Sample> = samples.iter_mut().filter(|sample| sample.is_open()).collect();
             if open.is_empty() {
                 break;
             }
@@ -74,11 +95,12 @@ impl FixedPoint {
             iterations += 1;
             open.par_iter_mut().zip(g.par_chunks_exact(size)).for_each(|(sample, g)| sample.advance(g, self.anderson_window));
         }
+        let not_finite = samples.iter().position(|sample| sample.broken);
         let failed: Vec<&Sample> = samples.iter().filter(|sample| !sample.done).collect();
         let residual = failed.iter().map(|sample| sample.moved).fold(0.0, larger);
         let failed = failed.len();
         let x = from_vec(stacked(samples.iter()), dims, &device);
-        Solution { x, iterations, evaluations, failed, residual }
+        Solution { x, iterations, evaluations, failed, residual, not_finite }
     }
 }
 
@@ -95,6 +117,10 @@ struct Sample<'a> {
     x: Vec<f32>,
     limit: f32,
     done: bool,
+    /// Whether `g` has been evaluated.
+    begun: bool,
+    /// Whether `y` is not finite, or `g(y)`: no iteration mends that.
+    broken: bool,
     /// `max|f(x) - x|` at the last evaluation, `f(x) = y - g(x)`.
     moved: f32,
     /// `θ` of the last evaluation.
@@ -112,6 +138,8 @@ impl<'a> Sample<'a> {
             x: y.to_vec(),
             limit: settings.tol * (1.0 + largest(y.iter().copied())),
             done: false,
+            begun: false,
+            broken: first_not_finite(y, y.len()).is_some(),
             moved: f32::INFINITY,
             contraction: 0.0,
             best: None,
@@ -119,11 +147,21 @@ impl<'a> Sample<'a> {
         }
     }
 
+    /// Whether there is anything left to do.
+    fn is_open(&self) -> bool {
+        !self.done && !self.broken
+    }
+
     /// Takes in `g` at the current iterate and moves on.
     fn advance(&mut self, g: &[f32], window: usize) {
         let f: Vec<f32> = self.y.iter().zip(g).map(|(y, g)| y - g).collect();
         let r: Vec<f32> = f.iter().zip(&self.x).map(|(f, x)| f - x).collect();
         self.moved = largest(r.iter().copied());
+        let is_first = !std::mem::replace(&mut self.begun, true);
+        if is_first && !self.moved.is_finite() {
+            self.broken = true;
+            return;
+        }
         if self.estimated_error(&f) <= self.limit {
             self.x = f;
             self.done = true;
@@ -270,6 +308,23 @@ mod tests {
         let solution = solver.solve(column(vec![1.0, 2.0]), |x| x.exp() * 3.0);
         assert_eq!((solution.failed, solution.iterations), (1, 30));
         let nan = solver.solve(column(vec![1.0, 2.0]), |x| x * f32::NAN);
-        assert!(nan.failed == 1 && nan.residual.is_nan());
+        assert!(nan.failed == 1 && nan.residual.is_nan() && nan.not_finite == Some(0) && nan.evaluations == 1);
+        let of_nan = solver.solve(from_vec(vec![0.5, 1.0, f32::NAN, 0.1], [2, 2, 1, 1], &Device::flex()), |x| x * 0.5);
+        assert_eq!((of_nan.failed, of_nan.not_finite), (1, Some(1)), "the other sample is solved");
+    }
+
+    #[test]
+    fn tolerances_that_mean_nothing_are_refused() {
+        let message = |settings: FixedPoint| settings.validate().unwrap_err().to_string();
+        for tol in [f32::NAN, f32::INFINITY, -1e-5, 0.0, 1e-40, 1e-9, 0.2] {
+            let message = message(FixedPoint { tol, ..Default::default() });
+            assert!(message.contains("fixed_point.tol") && message.contains("from 1e-8 to 0.1"), "{message}");
+        }
+        assert!(message(FixedPoint { max_iters: 0, ..Default::default() }).contains("fixed_point.max_iters"));
+        assert!(message(FixedPoint { max_iters: usize::MAX, ..Default::default() }).contains("fixed_point.max_iters"));
+        assert!(message(FixedPoint { anderson_window: usize::MAX, ..Default::default() }).contains("anderson_window"));
+        for tol in [1e-8, 1e-5, 0.1] {
+            assert!(FixedPoint { tol, ..Default::default() }.validate().is_ok());
+        }
     }
 }

@@ -1,17 +1,17 @@
 //! A look at what passes through each layer, for finding the one that breaks and for measuring estimators.
 
-use crate::error::Result;
+use crate::error::{NotFinite, Result};
 use crate::flows::LogDetContext;
 use crate::residual_flow::ResidualFlow;
-use crate::tensor::to_vec;
+use crate::tensor::{first_broken_sample, first_not_finite, to_vec};
 use burn::tensor::Tensor;
 
 /// What leaves a layer.
 pub struct LayerOutput {
     /// Its place in the model.
     pub path: String,
-    /// Whether every element of its output is finite.
-    pub finite: bool,
+    /// The first sample whose output has an element that is not finite.
+    pub broken_sample: Option<usize>,
     /// `ln|det ∂z/∂x|` of every sample, nats; estimated where the context says so.
     pub log_det: Vec<f32>,
 }
@@ -27,10 +27,49 @@ impl ResidualFlow {
         let mut outputs = Vec::new();
         self.forward_scales(x, |layer, x, id| {
             let (z, log_det) = layer.forward_log_det(x, context, &id)?;
-            let finite = to_vec(z.clone()).iter().all(|value| value.is_finite());
-            outputs.push(LayerOutput { path: id.path, finite, log_det: to_vec(log_det) });
+            outputs.push(LayerOutput { path: id.path, broken_sample: first_broken_sample(&z), log_det: to_vec(log_det) });
             Ok(z)
         })?;
         Ok(outputs)
+    }
+
+    /// The first layer, in forward order, whose output or log-determinant is not finite for some of these images, and the
+    /// first such sample; `None` if all is finite.
+    ///
+    /// # Errors
+    /// As [`log_prob`](Self::log_prob).
+    pub fn first_not_finite(&self, x: Tensor<4>, context: &LogDetContext) -> Result<Option<NotFinite>> {
+        let of_layer = |LayerOutput { path, broken_sample, log_det }: LayerOutput| {
+            let of = |what| move |sample| (what, sample);
+            let broken = broken_sample.map(of("the output"));
+            let (what, sample) = broken.or_else(|| first_not_finite(&log_det, 1).map(of("the log-determinant")))?;
+            Some(NotFinite { what, layer: Some(path), sample: Some(sample) })
+        };
+        Ok(self.layer_outputs(x, context)?.into_iter().find_map(of_layer))
+    }
+
+    /// Checks that padded images and what leaves every layer are finite.
+    ///
+    /// # Errors
+    /// Names the first layer where they are not, and the sample.
+    pub(crate) fn check_forward(&self, x: Tensor<4>) -> Result<()> {
+        expect_finite("the input", &x, None)?;
+        self.forward_scales(x, |layer, x, id| {
+            let z = layer.forward(x);
+            expect_finite("the output", &z, Some(&id.path))?;
+            Ok(z)
+        })?;
+        Ok(())
+    }
+}
+
+/// Checks that a batch is finite.
+///
+/// # Errors
+/// Names the layer that it belongs to, and the first sample that is not.
+pub(crate) fn expect_finite<const D: usize>(what: &'static str, batch: &Tensor<D>, layer: Option<&str>) -> Result<()> {
+    match first_broken_sample(batch) {
+        Some(sample) => Err(NotFinite { what, layer: layer.map(Into::into), sample: Some(sample) }.into()),
+        None => Ok(()),
     }
 }

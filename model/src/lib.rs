@@ -51,6 +51,7 @@ pub mod flows;
 mod gradients;
 mod inspection;
 mod kernels;
+mod limits;
 mod linear_algebra;
 pub mod lipschitz;
 pub mod log_det;
@@ -70,7 +71,7 @@ pub use certificate::{BlockCertificate, ConvolutionWeight, Effort, LayerCertific
 pub use config::{BlockKind, ResidualFlowConfig};
 pub use convolution::PlainConvolution;
 pub use distribution::{bits_per_dim, standard_normal_log_prob};
-pub use error::{ModelError, Result};
+pub use error::{ModelError, NotFinite, Result};
 pub use fixed_point::{FixedPoint, InversionReport};
 pub use flows::{FlowLayer, LayerId, LogDetContext};
 pub use gradients::Gradients;

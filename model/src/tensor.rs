@@ -54,6 +54,17 @@ pub(crate) fn from_vec<const D: usize>(values: Vec<f32>, shape: [usize; D], devi
     Tensor::from_data(TensorData::new(values, shape), device)
 }
 
+/// The first of some rows of this length, one after the other, in which a number is not finite.
+pub(crate) fn first_not_finite(values: &[f32], row: usize) -> Option<usize> {
+    values.iter().position(|value| !value.is_finite()).map(|at| at / row.max(1))
+}
+
+/// The first sample of a batch in which a number is not finite.
+pub(crate) fn first_broken_sample<const D: usize>(tensor: &Tensor<D>) -> Option<usize> {
+    let row = tensor.dims()[1..].iter().product();
+    first_not_finite(&values(tensor.clone()), row)
+}
+
 /// The values of a tensor in double precision, row-major.
 ///
 /// # Panics

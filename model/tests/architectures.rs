@@ -354,6 +354,41 @@ fn settings_that_do_not_fit_are_refused_by_name() {
     refused([2, 4, 4], ResidualFlowConfig { classes: 1, ..small() }, &["`classes` is 1"]);
 }
 
+/// What is not finite does not leave: the sample and the layer are named, of samples and of latents.
+#[test]
+fn numbers_that_are_not_finite_name_the_sample_and_the_layer() {
+    let model = small().init([1, 4, 4], &mut NoiseKey::new(1, [0, 0]).stream(0), &device()).unwrap();
+    let error = |result: residual_flows::Result<Vec<f32>>| result.unwrap_err().to_string();
+    let decode = |model: &ResidualFlow, z: Tensor<2>| model.decode(z).map(values);
+    let encode = |model: &ResidualFlow, x: Tensor<4>| model.encode(x).map(values);
+    let z = Tensor::<2>::zeros([3, model.latent_dimensions()], &device());
+    for bad in [f32::NAN, f32::INFINITY] {
+        let latents = z.clone().slice_fill([1..2, 3..4], bad);
+        assert_eq!(error(decode(&model, latents)), "sample 1: the latent is not finite");
+        let images = Tensor::<4>::full([3, 1, 4, 4], 0.5, &device()).slice_fill([2..3, 0..1, 0..1, 0..1], bad);
+        assert_eq!(error(encode(&model, images)), "sample 2: the input is not finite");
+    }
+    // A weight of every layer in turn.
+    let tensors = named_tensors(&model);
+    for (index, tensor) in tensors.iter().enumerate().filter(|(_, tensor)| tensor.name.ends_with("bias")) {
+        let mut broken = tensors.clone();
+        broken[index].values[0] = f32::NAN;
+        let model = with_tensors(model.clone(), broken).unwrap();
+        let layer = tensor.name.split('.').take(4).collect::<Vec<_>>().join(".");
+        let images = Tensor::full([3, 1, 4, 4], 0.5, &device());
+        for message in [error(decode(&model, z.clone())), error(encode(&model, images))] {
+            assert!(message.starts_with("sample 0: ") && message.contains(&format!("`{layer}`")), "{}: {message}", tensor.name);
+        }
+    }
+    for temperature in [f64::NAN, f64::INFINITY, -1.0] {
+        let samples = model.sample(1, temperature, &mut NoiseKey::new(1, [0, 0]).stream(0), &device());
+        assert!(samples.unwrap_err().to_string().contains("temperature"));
+    }
+    let settings = ResidualFlowConfig { fixed_point: FixedPoint { tol: f32::INFINITY, ..Default::default() }, ..small() };
+    let refused = settings.init([1, 4, 4], &mut NoiseKey::new(1, [0, 0]).stream(0), &device()).unwrap_err();
+    assert!(refused.to_string().contains("fixed_point.tol"), "{refused}");
+}
+
 /// Names that checkpoints and importers rely on.
 #[test]
 fn state_names_are_stable() {

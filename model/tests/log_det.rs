@@ -2,7 +2,9 @@
 
 use burn::tensor::{Device, Tensor};
 use residual_flows::flows::ResidualBlock;
-use residual_flows::log_det::{GradientForm, Method, Probe, SeriesPrecision, TermCount, Trace};
+use residual_flows::log_det::{
+    GEOMETRIC_PROBABILITIES, GradientForm, Method, POISSON_RATES, Probe, SeriesPrecision, TermCount, Trace,
+};
 use residual_flows::{
     ActivationKind, ContractiveNetConfig, FlowLayer, Gradients, LayerId, LogDetConfig, LogDetContext, LogDetDraw, NoiseKey,
     gaussian,
@@ -182,18 +184,79 @@ fn the_same_noise_gives_the_same_estimate_whatever_else_is_drawn() {
     assert_ne!(estimate(noise, 1), estimate(NoiseKey::new(4, [1, 7]), 1));
 }
 
+/// The series of `ln(1 + λ)` by the roulette's own weights, at the ends of the accepted ranges and between.
+#[test]
+fn roulettes_are_unbiased_at_the_ends_of_their_ranges() {
+    let device = Device::flex();
+    let poisson = |poisson_rate| LogDetConfig { poisson_rate, n_exact_terms: 0, ..LogDetConfig::training() };
+    let geometric = |geometric_success_prob| LogDetConfig {
+        distribution: TermCount::Geometric,
+        geometric_success_prob,
+        n_exact_terms: 0,
+        ..LogDetConfig::training()
+    };
+    let cases = [
+        (poisson(*POISSON_RATES.start()), 200_000, 0.3),
+        (poisson(0.5), 100_000, 0.6),
+        (poisson(20.0), 4_000, 0.9),
+        (poisson(300.0), 400, 0.999),
+        (poisson(*POISSON_RATES.end()), 200, 0.9995),
+        (geometric(*GEOMETRIC_PROBABILITIES.start()), 4_000, 0.9995),
+        (geometric(0.1), 20_000, 0.9),
+        (geometric(0.5), 40_000, 0.6),
+        (geometric(*GEOMETRIC_PROBABILITIES.end()), 400_000, 0.09),
+    ];
+    for (config, n, size) in cases {
+        config.validate().unwrap();
+        for lambda in [size, -size] {
+            let mut rng = NoiseKey::new(5, [3, 0]).stream(0);
+            let draw = |_| -> f64 {
+                let LogDetDraw::Hutchinson { coefficients, .. } = config.draw([1, 1, 1, 1], &mut rng, &device) else {
+                    unreachable!("a series was asked for")
+                };
+                let mut power = -1.0;
+                let term = |(index, c): (usize, &f64)| {
+                    power *= -lambda;
+                    c * power / (index + 1) as f64
+                };
+                coefficients.iter().enumerate().map(term).sum()
+            };
+            let draws: Vec<f64> = (0..n).map(draw).collect();
+            assert_unbiased(&format!("{config:?} of {lambda}"), &draws, f64::ln_1p(lambda));
+            // What truncation at the mean would leave out is more than what can be seen.
+            assert!(draws.iter().all(|draw| draw.is_finite()));
+        }
+    }
+}
+
 #[test]
 fn settings_out_of_range_are_named() {
-    let bad = [
-        ("poisson_rate", LogDetConfig { poisson_rate: 0.0, ..LogDetConfig::training() }),
-        ("geometric_success_prob", LogDetConfig { geometric_success_prob: 1.0, ..LogDetConfig::training() }),
-        ("n_exact_terms", LogDetConfig { method: Method::Truncated, n_exact_terms: 0, ..LogDetConfig::training() }),
-        ("n_draws", LogDetConfig { n_draws: 0, ..LogDetConfig::training() }),
+    let base = LogDetConfig::training;
+    let poisson = |poisson_rate| ("poisson_rate", LogDetConfig { poisson_rate, ..base() });
+    let geometric = |geometric_success_prob| ("geometric_success_prob", LogDetConfig { geometric_success_prob, ..base() });
+    let truncation = |truncation_tol| ("truncation_tol", LogDetConfig { truncation_tol, ..base() });
+    let mut bad = vec![
+        ("n_exact_terms", LogDetConfig { method: Method::Truncated, n_exact_terms: 0, ..base() }),
+        ("n_exact_terms", LogDetConfig { n_exact_terms: usize::MAX, ..base() }),
+        ("n_draws", LogDetConfig { n_draws: 0, ..base() }),
+        ("n_draws", LogDetConfig { n_draws: usize::MAX, ..base() }),
+        geometric(1.0),
+        geometric(1e-300),
     ];
+    for number in [0.0, -1.0, f64::NAN, f64::INFINITY, f64::NEG_INFINITY, 709.0, 1e308] {
+        bad.extend([poisson(number), geometric(number), truncation(if number == 0.0 { 1.5 } else { number })]);
+    }
+    let (layer, x) = block();
     for (key, config) in bad {
         let message = config.validate().unwrap_err().to_string();
-        assert!(message.contains(key), "{message}");
+        assert!(message.contains(key) && message.contains("expected"), "{message}");
+        if key == "poisson_rate" {
+            assert!(message.contains("from 0.01 to 700"), "{message}");
+            // Whoever asks all the same is not kept waiting.
+            assert!(config.distribution.survival(&config, 3).is_nan());
+        }
     }
+    assert!(mean_log_det(&layer, &x, &poisson(*POISSON_RATES.end()).1, 0).is_finite());
 }
 
 #[test]

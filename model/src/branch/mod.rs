@@ -99,6 +99,7 @@ impl<'a> Branch<'a> {
     }
 
     /// Whether it is on the fused path.
+    #[cfg(test)]
     pub fn is_fused(&self) -> bool {
         matches!(self.path, Path::Fused(_))
     }

@@ -78,6 +78,7 @@ impl CouplingNet {
     }
 
     /// Numbers in the outputs of all layers but the last, on an image of so many pixels.
+    #[cfg(test)]
     pub(crate) fn hidden_numbers(&self, pixels: usize) -> usize {
         let (pixels, [hidden @ .., _]) = (if self.dense { 1 } else { pixels }, &self.convolutions[..]) else { return 0 };
         pixels * hidden.iter().map(|layer| layer.bias.val().dims()[0]).sum::<usize>()

@@ -2,7 +2,7 @@
 
 use super::LayerId;
 use super::scope::Scope;
-use crate::error::{ModelError, Result};
+use crate::error::{ModelError, NotFinite, Result};
 use crate::gradients::Gradients;
 use crate::linear_algebra::Lu;
 use crate::tensor::{from_vec, to_vec};
@@ -93,7 +93,7 @@ impl InvertibleLinear {
         let columns: Vec<f64> = to_vec(rows.transpose()).into_iter().map(f64::from).collect();
         let lu = self.lu();
         if !lu.log_abs_det().is_finite() {
-            return Err(ModelError::NotFinite { what: "the inverse matrix", layer: id.path.clone() });
+            return Err(NotFinite { what: "the inverse matrix", layer: Some(id.path.clone()), sample: None }.into());
         }
         let x = lu.solve(&columns, n).into_iter().map(|value| value as f32).collect();
         let x: Tensor<2> = from_vec(x, [size, n], &device);

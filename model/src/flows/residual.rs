@@ -2,7 +2,7 @@
 
 use super::{LayerId, LogDetContext};
 use crate::branch::{Branch, Linearization};
-use crate::error::{ModelError, Result};
+use crate::error::{ModelError, NotFinite, Result};
 use crate::fixed_point::{FixedPoint, InversionReport};
 use crate::gradients::Gradients;
 use crate::kernels::Terms;
@@ -90,7 +90,7 @@ impl ResidualBlock {
     /// Latent to data.
     ///
     /// # Errors
-    /// If the fixed-point iteration does not converge.
+    /// If the fixed-point iteration does not converge, or a number is not finite.
     pub(crate) fn inverse(
         &self,
         z: Tensor<4>,
@@ -98,6 +98,7 @@ impl ResidualBlock {
         id: &LayerId,
         report: &mut InversionReport,
     ) -> Result<Tensor<4>> {
+        solver.validate()?;
         let dims = z.dims();
         let branch = self.net.branch();
         let solution = solver.solve(self.net.import(z), |x| branch.forward(x));
@@ -105,6 +106,9 @@ impl ResidualBlock {
         if solution.iterations > report.most_iterations {
             report.most_iterations = solution.iterations;
             report.slowest_layer.clone_from(&id.path);
+        }
+        if let Some(sample) = solution.not_finite {
+            return Err(NotFinite { what: "the inverse", layer: Some(id.path.clone()), sample: Some(sample) }.into());
         }
         if solution.failed > 0 {
             return Err(ModelError::Inversion {

@@ -1,6 +1,6 @@
 //! Norm orders that are trained: what they are made of, and the gradient of a layer's norm by them.
 
-use super::norm_order::{NormOrder, NormPair};
+use super::norm_order::{CLOSEST_TO_ONE, NormOrder, NormPair};
 use super::vector_norm::{aligned, norm};
 use burn::module::Param;
 use burn::tensor::Tensor;
@@ -32,8 +32,6 @@ impl NormLearning {
 
 /// `½ ln 3`: where `t = 0` is `p = 2`.
 const OFFSET: f64 = 0.549_306_144_334_054_8;
-/// Closer to 1 the powers `1/(p-1)` are of no use.
-const LEAST: f64 = 1.0 + 1e-4;
 
 /// `p = 3 + 2 tanh(-h(½ ln 3 - t))` with `h(x) = 0.3 x + 0.7 elu(x)`, between 1 and 5, and `∂p/∂t`.
 ///
@@ -42,7 +40,7 @@ pub(crate) fn order_of(t: f64) -> (NormOrder, f64) {
     let x = OFFSET - t;
     let (h, slope) = if x > 0.0 { (x, 1.0) } else { (0.3 * x + 0.7 * x.exp_m1(), 0.3 + 0.7 * x.exp()) };
     let squashed = (-h).tanh();
-    let p = (3.0 + 2.0 * squashed).max(LEAST);
+    let p = (3.0 + 2.0 * squashed).max(CLOSEST_TO_ONE);
     (NormOrder::new(p).unwrap_or(NormOrder::TWO), 2.0 * (1.0 - squashed * squashed) * slope)
 }
 

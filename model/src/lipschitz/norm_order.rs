@@ -8,6 +8,9 @@ use serde::{Deserialize, Serialize};
 #[serde(try_from = "f64", into = "f64")]
 pub struct NormOrder(f64);
 
+/// The least order above 1: the powers `1/(p-1)` of closer ones are of no use.
+pub(super) const CLOSEST_TO_ONE: f64 = 1.0 + 1e-4;
+
 impl NormOrder {
     /// `‖x‖₁ = Σ |x_i|`
     pub const ONE: Self = Self(1.0);
@@ -19,12 +22,12 @@ impl NormOrder {
     /// An order from a number.
     ///
     /// # Errors
-    /// If it is less than 1 or not a number.
+    /// If it is less than 1, not a number, or so close to 1 or so large that powers of numbers by it or its dual underflow.
     pub fn new(p: f64) -> Result<Self> {
-        if p >= 1.0 {
+        if p == 1.0 || p == f64::INFINITY || (CLOSEST_TO_ONE..=1e4).contains(&p) {
             return Ok(Self(p));
         }
-        let expected = "orders of at least 1, or inf".into();
+        let expected = format!("orders of at least 1, or inf (between 1 and inf those from {CLOSEST_TO_ONE} to 10000)");
         Err(ModelError::Config { key: "norm_orders", expected, got: p.to_string() })
     }
 
@@ -82,7 +85,7 @@ mod tests {
 
     #[test]
     fn orders_are_checked() {
-        for wrong in [0.5, -1.0, f64::NAN] {
+        for wrong in [0.5, -1.0, 1.0 + 1e-9, 1e300, f64::NAN] {
             let message = NormOrder::new(wrong).unwrap_err().to_string();
             assert!(message.contains("norm_orders") && message.contains(&wrong.to_string()), "{message}");
         }

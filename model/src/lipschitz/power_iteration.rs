@@ -1,5 +1,7 @@
 //! When iterations for an induced norm stop.
 
+use crate::error::Result;
+use crate::limits::{MOST_ITERATIONS, real, whole};
 use crate::tensor::to_vec;
 use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
@@ -18,6 +20,9 @@ pub struct PowerIteration {
     pub random_starts: usize,
 }
 
+/// Random starts at the most.
+const MOST_STARTS: usize = 10_000;
+
 impl Default for PowerIteration {
     fn default() -> Self {
         Self { tol: 1e-3, max_iters: 200, random_starts: 0 }
@@ -25,6 +30,16 @@ impl Default for PowerIteration {
 }
 
 impl PowerIteration {
+    /// Checks the settings.
+    ///
+    /// # Errors
+    /// Names the first that is out of its range.
+    pub fn validate(&self) -> Result<()> {
+        real("power_iteration.tol", self.tol, 0.0..=1.0)?;
+        whole("power_iteration.max_iters", self.max_iters, 1..=MOST_ITERATIONS)?;
+        whole("power_iteration.random_starts", self.random_starts, 0..=MOST_STARTS)
+    }
+
     /// Settings under which the estimate is converged for use: evaluation, sampling, weights that have just changed.
     pub const CONVERGED: Self = Self { tol: 1e-4, max_iters: 100, random_starts: 10 };
 }

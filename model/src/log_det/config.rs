@@ -2,9 +2,11 @@
 
 use super::{LogDetDraw, MAX_DIMENSIONS, Probe, SeriesPrecision, TermCount};
 use crate::error::{ModelError, Result};
+use crate::limits::{real, require, whole};
 use burn::tensor::Device;
 use rand::Rng;
 use serde::{Deserialize, Serialize};
+use std::ops::RangeInclusive;
 
 /// How a log-determinant is computed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -39,6 +41,22 @@ pub enum GradientForm {
     Basic,
 }
 
+/// Accepted rates of the Poisson distribution.
+///
+/// Within them the estimate is unbiased, and draws and weights are exact to rounding. With a smaller rate, terms that matter
+/// are reached so rarely, and then weigh so much, that no run sees one. From 709 on, `exp(-λ)` is below the smallest normal
+/// number.
+pub const POISSON_RATES: RangeInclusive<f64> = 0.01..=700.0;
+/// Accepted success probabilities of the geometric distribution, for the same reasons: a thousand terms in the mean, or a
+/// hundredth of all draws with more than one.
+pub const GEOMETRIC_PROBABILITIES: RangeInclusive<f64> = 0.001..=0.99;
+/// Nats per dimension that early ends of the exact terms may leave to the roulette at the most.
+const MOST_TRUNCATION: f64 = 1.0;
+/// Draws that are averaged at the most.
+const MOST_DRAWS: usize = 10_000;
+/// Exact terms at the most.
+const MOST_EXACT_TERMS: usize = 10_000;
+
 /// The log-determinant's estimator; training and evaluation have one each.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -47,9 +65,9 @@ pub struct LogDetConfig {
     pub method: Method,
     /// Distribution of the number of terms beyond the exact ones.
     pub distribution: TermCount,
-    /// Rate λ of the Poisson distribution.
+    /// Rate λ of the Poisson distribution, [`POISSON_RATES`].
     pub poisson_rate: f64,
-    /// Success probability of the geometric distribution.
+    /// Success probability of the geometric distribution, [`GEOMETRIC_PROBABILITIES`].
     pub geometric_success_prob: f64,
     /// Terms that are always computed and have weight 1; of the truncated series, all terms.
     pub n_exact_terms: usize,
@@ -108,27 +126,16 @@ impl LogDetConfig {
     /// # Errors
     /// Names the first setting that is out of its range.
     pub fn validate(&self) -> Result<()> {
-        let error = |key, expected: &str, got: String| Err(ModelError::Config { key, expected: expected.into(), got });
-        if !(self.poisson_rate.is_finite() && self.poisson_rate > 0.0) {
-            return error("poisson_rate", "a positive number", self.poisson_rate.to_string());
-        }
-        if !(self.geometric_success_prob > 0.0 && self.geometric_success_prob < 1.0) {
-            return error("geometric_success_prob", "a number between 0 and 1", self.geometric_success_prob.to_string());
-        }
-        if !(self.truncation_tol.is_finite() && self.truncation_tol >= 0.0) {
-            return error("truncation_tol", "0 or a positive number", self.truncation_tol.to_string());
-        }
-        if self.n_draws == 0 {
-            return error("n_draws", "at least 1", "0".into());
-        }
-        if self.method == Method::Truncated && self.n_exact_terms == 0 {
-            return error("n_exact_terms", "at least 1: the truncated series has no other terms", "0".into());
-        }
-        if self.needs_jacobian() && self.series_precision != SeriesPrecision::F32 {
-            let got = format!("\"{}\"", self.series_precision);
-            return error("series_precision", "\"f32\" where whole Jacobians are built", got);
-        }
-        Ok(())
+        real("poisson_rate", self.poisson_rate, POISSON_RATES)?;
+        real("geometric_success_prob", self.geometric_success_prob, GEOMETRIC_PROBABILITIES)?;
+        real("truncation_tol", self.truncation_tol, 0.0..=MOST_TRUNCATION)?;
+        whole("n_draws", self.n_draws, 1..=MOST_DRAWS)?;
+        whole("n_exact_terms", self.n_exact_terms, 0..=MOST_EXACT_TERMS)?;
+        let has_terms = self.method != Method::Truncated || self.n_exact_terms > 0;
+        require(has_terms, "n_exact_terms", "at least 1: the truncated series has no other terms", self.n_exact_terms)?;
+        let in_single_precision = !self.needs_jacobian() || self.series_precision == SeriesPrecision::F32;
+        let got = format!("\"{}\"", self.series_precision);
+        require(in_single_precision, "series_precision", "\"f32\" where whole Jacobians are built", got)
     }
 
     /// Checks that inputs of so many dimensions are small enough for what is asked for.

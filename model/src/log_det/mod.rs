@@ -20,7 +20,7 @@ mod precision;
 mod russian_roulette;
 mod series;
 
-pub use config::{GradientForm, LogDetConfig, Method, Trace};
+pub use config::{GEOMETRIC_PROBABILITIES, GradientForm, LogDetConfig, Method, POISSON_RATES, Trace};
 pub use draw::LogDetDraw;
 pub(crate) use draw::{Estimate, Products};
 pub use hutchinson::Probe;

@@ -1,6 +1,6 @@
 //! The random number of terms of the power series, and the probability of reaching each.
 
-use super::LogDetConfig;
+use super::{GEOMETRIC_PROBABILITIES, LogDetConfig, POISSON_RATES};
 use rand::Rng;
 use serde::{Deserialize, Serialize};
 
@@ -15,14 +15,16 @@ pub enum TermCount {
 }
 
 impl TermCount {
-    /// Draws `N` by inverting its distribution function.
+    /// Draws `N` by inverting its distribution function. The settings are in their ranges ([`LogDetConfig::validate`]).
     pub(super) fn sample(self, config: &LogDetConfig, rng: &mut impl Rng) -> usize {
         let u: f64 = rng.random();
         match self {
             TermCount::Poisson => {
                 let (mut count, mut mass) = (0, (-config.poisson_rate).exp());
                 let mut cumulative = mass;
-                while cumulative < u && mass > f64::MIN_POSITIVE {
+                // What is left of the tail once it is lost to rounding is less likely than any `u`.
+                let is_lost = |count: usize, mass: f64| count as f64 > config.poisson_rate && mass < f64::EPSILON * f64::EPSILON;
+                while cumulative < u && !is_lost(count, mass) {
                     count += 1;
                     mass *= config.poisson_rate / count as f64;
                     cumulative += mass;
@@ -33,9 +35,11 @@ impl TermCount {
         }
     }
 
-    /// `P(N ≥ m)`.
+    /// `P(N ≥ m)`; NaN where the distribution's setting is out of its range.
     pub fn survival(self, config: &LogDetConfig, m: usize) -> f64 {
         match self {
+            TermCount::Poisson if !POISSON_RATES.contains(&config.poisson_rate) => f64::NAN,
+            TermCount::Geometric if !GEOMETRIC_PROBABILITIES.contains(&config.geometric_success_prob) => f64::NAN,
             TermCount::Poisson => {
                 // The tail, smallest terms last: 1 minus the distribution function would lose it to rounding.
                 let mut mass = (-config.poisson_rate).exp();
@@ -51,7 +55,9 @@ impl TermCount {
                 }
                 tail
             }
-            TermCount::Geometric => (1.0 - config.geometric_success_prob).powi(m.saturating_sub(1) as i32),
+            TermCount::Geometric => {
+                (1.0 - config.geometric_success_prob).powi(i32::try_from(m.saturating_sub(1)).unwrap_or(i32::MAX))
+            }
         }
     }
 }

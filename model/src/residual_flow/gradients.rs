@@ -63,6 +63,7 @@ impl ResidualFlow {
         gradients: &mut Gradients,
     ) -> Result<Outputs> {
         let device = images.device();
+        context.config.validate()?;
         context.config.validate_device(&device)?;
         let padded = self.pad(images, &mut context.padding_stream())?;
         let draws = Self::seeded_draws(context.config, context.noise, &device);

@@ -5,7 +5,6 @@ mod classifier;
 mod footprint;
 mod gradients;
 mod padding;
-mod size;
 mod training;
 
 pub use classifier::{Classifier, Head};
@@ -17,8 +16,11 @@ use crate::distribution::standard_normal_log_prob;
 use crate::error::{ModelError, Result};
 use crate::fixed_point::{FixedPoint, InversionReport};
 use crate::flows::{FlowLayer, LayerId, LogDetContext};
+use crate::inspection::expect_finite;
+use crate::limits::require;
 use crate::lipschitz::PowerIteration;
 use crate::randomness::gaussian;
+use crate::tensor::first_broken_sample;
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 use rand::Rng;
@@ -141,12 +143,16 @@ impl ResidualFlow {
         Ok(classifier.logits(&self.pass(x)?.head_inputs))
     }
 
-    /// Padded images to latents `[batch, latent dimensions]`.
+    /// Padded images to latents `[batch, latent dimensions]`, all of them finite.
     ///
     /// # Errors
-    /// If the images have another shape.
+    /// If the images have another shape, or a number is not finite: names the sample and the layer.
     pub fn encode(&self, x: Tensor<4>) -> Result<Tensor<2>> {
-        Ok(self.pass(x)?.latent)
+        let latent = self.pass(x.clone())?.latent;
+        if first_broken_sample(&latent).is_some() {
+            self.check_forward(x)?;
+        }
+        Ok(latent)
     }
 
     /// Padded images to latents, with `ln|det ∂z/∂x|`, `[batch]`.
@@ -158,10 +164,11 @@ impl ResidualFlow {
         Ok((passed.latent, log_det))
     }
 
-    /// Latents `[batch, latent dimensions]` to padded images.
+    /// Latents `[batch, latent dimensions]` to padded images, all of them finite.
     ///
     /// # Errors
-    /// If the latents have another number of dimensions, or the inverse of a layer does not converge.
+    /// If the latents have another number of dimensions, the inverse of a layer does not converge, or a number is not finite:
+    /// names the sample and the layer.
     pub fn decode(&self, z: Tensor<2>) -> Result<Tensor<4>> {
         Ok(self.decode_with_report(z)?.0)
     }
@@ -171,12 +178,27 @@ impl ResidualFlow {
     /// # Errors
     /// As [`decode`](Self::decode).
     pub fn decode_with_report(&self, z: Tensor<2>) -> Result<(Tensor<4>, InversionReport)> {
-        let mut report = InversionReport::default();
         let [batch, dimensions] = z.dims();
         if dimensions != self.latent_dimensions() {
             let expected = format!("[batch, {}]", self.latent_dimensions());
             return Err(ModelError::Shape { what: "the latent", expected, got: vec![batch, dimensions] });
         }
+        let inverted = self.invert(z.clone(), |_, _| Ok(()));
+        let is_broken = match &inverted {
+            Ok((x, _)) => first_broken_sample(x).is_some(),
+            Err(error) => matches!(error, ModelError::NotFinite(_)),
+        };
+        if is_broken {
+            // Once more, with a look at what leaves every layer.
+            expect_finite("the latent", &z, None)?;
+            self.invert(z, |x, path| expect_finite("the inverse", x, Some(path)))?;
+        }
+        inverted
+    }
+
+    /// Runs all layers backward; `check` sees what each makes.
+    fn invert(&self, z: Tensor<2>, check: impl Fn(&Tensor<4>, &str) -> Result<()>) -> Result<(Tensor<4>, InversionReport)> {
+        let mut report = InversionReport::default();
         let mut parts = self.split_latent(z);
         let mut ids = self.layer_ids();
         let mut x = parts.pop().expect("the last scale leaves a part");
@@ -187,6 +209,7 @@ impl ResidualFlow {
             for layer in scale.layers.iter().rev() {
                 let id = ids.pop().expect("one id a layer");
                 x = layer.inverse(x, &self.fixed_point, &id, &mut report)?;
+                check(&x, &id.path)?;
             }
         }
         Ok((x, report))
@@ -195,8 +218,10 @@ impl ResidualFlow {
     /// `n` images from latents of standard deviation `temperature`.
     ///
     /// # Errors
-    /// If the inverse of a layer does not converge.
+    /// If the temperature is negative or not finite, and as [`decode`](Self::decode).
     pub fn sample(&self, n: usize, temperature: f64, rng: &mut impl Rng, device: &Device) -> Result<Tensor<4>> {
+        let possible = temperature.is_finite() && temperature >= 0.0;
+        require(possible, "temperature", "0 or a positive number", temperature)?;
         let z = gaussian([n, self.latent_dimensions()], rng, device) * temperature;
         Ok(self.unpad(self.decode(z)?))
     }
@@ -238,6 +263,7 @@ impl ResidualFlow {
 
     fn forward_log_det(&self, x: Tensor<4>, context: &LogDetContext) -> Result<(Passed, Tensor<1>)> {
         self.check_input(&x)?;
+        context.config.validate()?;
         context.config.validate_device(&x.device())?;
         let mut total = Tensor::zeros([x.dims()[0]], &x.device());
         let passed = self.forward_scales(x, |layer, x, id| {
