@@ -4,6 +4,7 @@
 //! of the log, and a result that was not delivered is an error.
 
 use crate::DatasetError;
+use crate::message::{legible, readable};
 use std::error::Error;
 use std::fmt::Display;
 use std::io::{self, Write};
@@ -12,10 +13,15 @@ use std::io::{self, Write};
 /// the signal ends. Nothing is said then.
 pub const READER_GONE: u8 = 141;
 
-/// Writes a line to standard error; where it cannot be written, it is lost.
+/// Writes a line to standard error, with control characters escaped; where it cannot be written, it is lost.
 pub fn note(line: impl Display) {
-    let line = format!("{line}\n");
+    let line = format!("{}\n", legible(&line.to_string()));
     let _ = io::stderr().write_all(line.as_bytes());
+}
+
+/// Writes what a program ends with to standard error, no more than a few lines of it.
+pub fn error(message: impl Display) {
+    note(format_args!("error: {}", readable(&message.to_string())));
 }
 
 /// Writes a result and a line break to standard output.

@@ -14,6 +14,8 @@
 //! | [`points`] | two-dimensional distributions, files of points, and batches of either |
 //! | [`pickle`] | Python's pickles as inert data, for the files of others |
 //! | [`npy`] | numpy's arrays, before they are read |
+//! | [`input`], [`message`] | what is read whole, and how what it says is printed |
+//! | [`program`] | the threads that a program computes with |
 //! | [`record`] | the framing of TFRecord and TensorBoard files |
 //! | [`synthetic`] | images that carry their own index, for tests |
 //!
@@ -50,13 +52,16 @@ pub mod dataset;
 pub mod dequantization;
 pub mod error;
 pub mod format;
+pub mod input;
 pub mod manifest;
+pub mod message;
 pub mod npy;
 pub mod order;
 pub mod output;
 pub mod pickle;
 pub mod points;
 pub mod prefetch;
+pub mod program;
 pub mod reader;
 pub mod record;
 pub mod shape;

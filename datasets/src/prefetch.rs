@@ -2,14 +2,15 @@
 
 use crate::{Batch, BatchSource, DatasetError, Part};
 use std::sync::mpsc::{Receiver, sync_channel};
-use std::thread::JoinHandle;
+use std::sync::{Arc, Mutex};
+use std::thread::{Builder, JoinHandle};
 
 type Item = Result<Batch, DatasetError>;
 
 /// An iterator over batches that a background thread prepares, at most `depth` of them ahead.
 ///
 /// The batches are exactly those of [`BatchSource::train_batch`] or [`BatchSource::eval_batch`], in order. After an error the
-/// iterator ends. Dropping it stops the thread.
+/// iterator ends. Dropping it stops the thread. Where the system allows no further thread, batches are made when they are asked for.
 ///
 /// # Examples
 /// ```
@@ -34,6 +35,8 @@ pub struct Prefetch {
     /// `None` only while being dropped.
     batches: Option<Receiver<Item>>,
     thread: Option<JoinHandle<()>>,
+    /// What makes them where no thread can be started.
+    here: Option<Box<dyn FnMut() -> Option<Item> + Send>>,
 }
 
 impl Prefetch {
@@ -69,17 +72,27 @@ impl Prefetch {
         Self::spawn(depth, move || indices.next().map(|i| batcher.eval_batch(i)))
     }
 
-    fn spawn(depth: usize, mut next: impl FnMut() -> Option<Item> + Send + 'static) -> Self {
+    fn spawn(depth: usize, next: impl FnMut() -> Option<Item> + Send + 'static) -> Self {
         let (sender, receiver) = sync_channel(depth.max(1) - 1);
-        let thread = std::thread::spawn(move || {
+        // Shared, as a thread that cannot be started takes what it was to do with it.
+        let next = Arc::new(Mutex::new(next));
+        let of_thread = next.clone();
+        let run = move || {
+            let mut next = of_thread.lock().expect("nobody else asks for batches");
             while let Some(item) = next() {
                 let failed = item.is_err();
                 if sender.send(item).is_err() || failed {
                     break;
                 }
             }
-        });
-        Prefetch { batches: Some(receiver), thread: Some(thread) }
+        };
+        match Builder::new().name("read ahead".into()).spawn(run) {
+            Ok(thread) => Prefetch { batches: Some(receiver), thread: Some(thread), here: None },
+            Err(_) => {
+                let here = move || next.lock().expect("there is no other thread")();
+                Prefetch { batches: None, thread: None, here: Some(Box::new(here)) }
+            }
+        }
     }
 }
 
@@ -89,6 +102,13 @@ impl Iterator for Prefetch {
     /// # Panics
     /// If the background thread panicked, with its message.
     fn next(&mut self) -> Option<Item> {
+        if let Some(next) = &mut self.here {
+            let item = next();
+            if item.as_ref().is_none_or(Result::is_err) {
+                self.here = None;
+            }
+            return item;
+        }
         let item = self.batches.as_ref()?.recv().ok();
         if item.is_none()
             && let Some(thread) = self.thread.take()
