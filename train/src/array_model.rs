@@ -89,7 +89,9 @@ impl ArrayModel {
     pub fn encode(&self, images: &Array) -> Result<Array> {
         let mut values = Vec::new();
         self.for_images(images, |index, batch| {
-            values.extend(to_vec(self.model.encode(self.padded(batch, index)?)?)?);
+            let first = values.len() / self.model.latent_dimensions();
+            let latents = self.model.encode(self.padded(batch, index)?).map_err(|error| error.in_batch_from(first))?;
+            values.extend(to_vec(latents)?);
             Ok(())
         })?;
         Ok(Array { shape: vec![images.shape[0], self.model.latent_dimensions()], values })
@@ -123,8 +125,10 @@ impl ArrayModel {
         ensure!(fits, "latents have shape {:?}, expected [n, {d}]", latents.shape);
         let mut values = Vec::new();
         for batch in latents.values.chunks(d.saturating_mul(self.batch)) {
+            let first = values.len() / self.dimensions();
             let latents = tensor([batch.len() / d, d], batch, &self.device);
-            values.extend(to_vec(self.model.unpad(self.model.decode(latents)?))?);
+            let decoded = self.model.decode(latents).map_err(|error| error.in_batch_from(first))?;
+            values.extend(to_vec(self.model.unpad(decoded))?);
         }
         let n = latents.shape[0];
         Ok(match &self.kind {

@@ -1,11 +1,11 @@
 //! Arrays in numpy's `.npy` files: what is worked on beside Python comes in and goes out in them.
 
 use anyhow::{Context, Result, anyhow, bail, ensure};
-use datasets::npy::{check_header, without_long_suffixes};
+use datasets::input;
+use datasets::npy::check_header;
 use datasets::output::{self, Existing};
 use ndarray::{ArrayD, ArrayViewD, IxDyn};
 use ndarray_npy::{ViewNpyError, ViewNpyExt, WriteNpyExt};
-use std::borrow::Cow;
 use std::path::Path;
 
 /// Numbers with a shape, row-major.
@@ -69,12 +69,7 @@ pub fn write(path: &Path, existing: Existing, array: Array) -> Result<()> {
 }
 
 fn read_bytes(path: &Path) -> Result<Vec<u8>> {
-    let bytes = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
-    let changed = match without_long_suffixes(&bytes) {
-        Cow::Owned(changed) => Some(changed),
-        Cow::Borrowed(_) => None,
-    };
-    let bytes = changed.unwrap_or(bytes);
+    let bytes = input::read(path, u64::MAX).with_context(|| format!("cannot read {}", path.display()))?;
     check_header(&bytes)
         .with_context(|| format!("{} is not a whole .npy file; save it again with numpy.save", path.display()))?;
     Ok(bytes)

@@ -2,6 +2,7 @@
 
 use crate::config::{Config, DataConfig, DataSource, Source};
 use crate::data_kind::DataKind;
+use crate::footprint;
 use crate::objective::Samples;
 use anyhow::{Context, Result, bail};
 use burn::tensor::{Device, Tensor, TensorData};
@@ -123,6 +124,7 @@ impl Opening<'_> {
         let batcher = match self.split {
             Split::Train => PointBatcher::fresh(distribution, self.data().epoch_batches(), self.batch_size(), self.seed()),
             Split::Test => {
+                footprint::check_points(self.data().test_points(), self.source)?;
                 let points = Points::sample(distribution, self.data().test_points(), TEST_POINTS_SEED, 0);
                 self.stored(&points, &standardization)
             }

@@ -100,6 +100,11 @@ impl DeviceChoice {
         })
     }
 
+    /// Whether it is the CPU.
+    pub fn is_cpu(self, team: &Team) -> bool {
+        self.card(team).is_none()
+    }
+
     /// Memory that it has for each of the processes that compute together, where that can be found out: not of `wgpu`'s.
     pub fn memory_bytes(self, team: &Team) -> Option<usize> {
         match self.card(team) {

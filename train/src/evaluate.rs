@@ -3,6 +3,7 @@
 use crate::classification::Classified;
 use crate::config::TaskKind;
 use crate::data::{self, DataSet, PREFETCH_DEPTH};
+use crate::memory::{Phase, during};
 use crate::noise;
 use crate::objective::Samples;
 use crate::parallel::Team;
@@ -105,7 +106,8 @@ impl Evaluation<'_> {
             let begin = index * batch_size;
             let samples = first(data::samples(batch?, device), n_samples - begin);
             let context = LogDetContext { config: self.log_det, noise: noise::evaluation(self.seed, index) };
-            let Judged { log_prob, classes } = self.judge(model, samples, &context)?;
+            let judged = during(Phase::Evaluating, || self.judge(model, samples, &context));
+            let Judged { log_prob, classes } = judged?;
             if let Some(position) = log_prob.iter().position(|value| !value.is_finite()) {
                 let (sample, value) = (begin + position, log_prob[position]);
                 bail!("test sample {sample}: its log-density is {value}; the model is numerically broken");

@@ -5,7 +5,7 @@ use crate::objective::Samples;
 use anyhow::Result;
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::Tensor;
-use residual_flows::{Gradients, LogDetConfig, LogDetContext, ResidualFlow};
+use residual_flows::{Gradients, LogDetConfig, LogDetContext, NotFinite, ResidualFlow};
 use std::fmt;
 
 /// Why a step was not made.
@@ -54,14 +54,8 @@ impl BrokenStep<'_> {
         for (index, samples) in self.micro_batches.iter().enumerate() {
             let noise = noise::training(self.seed, self.step, index, self.process);
             let context = LogDetContext { config: self.log_det, noise };
-            for output in self.model.layer_outputs(samples.x.clone(), &context)? {
-                let log_det_is_finite = output.log_det.iter().all(|value| value.is_finite());
-                let what = match (output.finite, log_det_is_finite) {
-                    (false, _) => "the output",
-                    (_, false) => "the log-determinant",
-                    _ => continue,
-                };
-                return Ok(Fault { what, layer: Some(output.path) });
+            if let Some(NotFinite { what, layer, .. }) = self.model.first_not_finite(samples.x.clone(), &context)? {
+                return Ok(Fault { what, layer });
             }
         }
         let norms = layer_norms(self.model, self.gradients);

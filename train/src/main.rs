@@ -3,7 +3,7 @@
 mod commands;
 
 use clap::Parser;
-use datasets::console;
+use datasets::{console, program};
 use std::process::ExitCode;
 
 #[global_allocator]
@@ -11,13 +11,20 @@ static ALLOCATOR: train::memory::Allocator = train::memory::Allocator;
 
 fn main() -> ExitCode {
     train::memory::keep_freed_pages();
+    // The main thread's stack is of any size; that of the pool's threads is known.
+    program::run(run).unwrap_or_else(|error| {
+        console::note(format_args!("error: {error}"));
+        ExitCode::FAILURE
+    })
+}
+
+fn run() -> ExitCode {
     let arguments = commands::Arguments::parse();
-    // On a thread of the pool: work handed over from outside of it waits for a thread to wake up.
-    rayon::scope(|_| arguments.run()).unwrap_or_else(|error| {
+    arguments.run().unwrap_or_else(|error| {
         if console::reader_is_gone(error.as_ref()) {
             return ExitCode::from(console::READER_GONE);
         }
-        console::note(format_args!("error: {error:#}"));
+        console::error(format_args!("{error:#}"));
         ExitCode::FAILURE
     })
 }

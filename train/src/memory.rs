@@ -10,9 +10,57 @@
 use mimalloc::MiMalloc;
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::io::Write;
+use std::sync::atomic::{AtomicU8, Ordering};
 
 /// Bytes from which on a block is the system's.
 const LARGE: usize = 1 << 16;
+
+/// Bytes that no machine has: not memory is missing then.
+const IMPOSSIBLE: usize = 1 << 46;
+
+/// What the program is doing, for the advice where memory runs out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Phase {
+    /// Reading and building.
+    Loading,
+    /// Making steps.
+    Training,
+    /// Computing densities.
+    Evaluating,
+    /// Drawing samples and reconstructions.
+    Drawing,
+}
+
+static PHASE: AtomicU8 = AtomicU8::new(Phase::Loading as u8);
+
+impl Phase {
+    const ALL: [Self; 4] = [Self::Loading, Self::Training, Self::Evaluating, Self::Drawing];
+
+    fn now() -> Self {
+        Self::ALL.get(usize::from(PHASE.load(Ordering::Relaxed))).copied().unwrap_or(Self::Loading)
+    }
+
+    /// What takes less memory.
+    fn advice(self) -> &'static str {
+        match self {
+            Self::Loading => "the model or its data are too large for this machine, or for its limits (ulimit -v)",
+            Self::Training => {
+                "lower optim.batch_size and raise optim.accumulate in return; a run goes on from its last checkpoint with --resume"
+            }
+            Self::Evaluating => "lower run.eval_batch_size, or --batch",
+            Self::Drawing => "lower run.n_samples, or --n",
+        }
+    }
+}
+
+/// Does work, and says meanwhile what it is.
+pub fn during<T>(phase: Phase, work: impl FnOnce() -> T) -> T {
+    let before = PHASE.swap(phase as u8, Ordering::Relaxed);
+    let done = work();
+    PHASE.store(before, Ordering::Relaxed);
+    done
+}
 
 /// See the module.
 pub struct Allocator;
@@ -81,14 +129,16 @@ unsafe impl GlobalAlloc for Allocator {
 /// The pointer, unless there is none: then the program ends. Nothing is allocated on the way.
 fn or_end(pointer: *mut u8, size: usize) -> *mut u8 {
     if pointer.is_null() {
+        let advice = Phase::now().advice();
         // Where nobody reads it, the exit code remains.
-        let _ = writeln!(
-            std::io::stderr(),
-            "error: out of memory: the system refused {} MiB; lower the batch size (optim.batch_size, with \
-             optim.accumulate raised in return, or run.eval_batch_size); a run goes on from its last checkpoint with \
-             --resume",
-            size >> 20
-        );
+        let _ = if size > IMPOSSIBLE {
+            writeln!(
+                std::io::stderr(),
+                "error: {size} bytes were asked for, which no machine has: a size is far too large; {advice}"
+            )
+        } else {
+            writeln!(std::io::stderr(), "error: out of memory: the system refused {} KiB; {advice}", size.div_ceil(1024))
+        };
         signal_hook::low_level::exit(1);
     }
     pointer

@@ -55,10 +55,12 @@ impl Checkpoints {
     pub fn save(&mut self, state: TrainingState, logs: Vec<File>) -> Result<()> {
         self.finish()?;
         let files = self.files.clone();
-        self.writing = Some(std::thread::spawn(move || {
+        let write = move || {
             logs.iter().try_for_each(File::sync_data).context("cannot sync the logs")?;
             files.save(&state)
-        }));
+        };
+        let thread = std::thread::Builder::new().spawn(write);
+        self.writing = Some(thread.context("cannot start the thread that writes checkpoints")?);
         Ok(())
     }
 

@@ -4,6 +4,7 @@ use crate::config::Config;
 use crate::data_kind::DataKind;
 use crate::ema::WeightAverage;
 use crate::fault::{BrokenStep, Fault, layer_norms, overflow};
+use crate::memory::{Phase, during};
 use crate::noise;
 use crate::objective::{ClassStats, Loss, Measured, Samples, Share};
 use crate::optimizer::Optimizer;
@@ -172,7 +173,8 @@ impl Stepper {
     pub fn step(&mut self, mut model: ResidualFlow, micro_batches: Vec<Samples>) -> Result<(ResidualFlow, StepOutcome)> {
         let mut clock = Clock::start();
         let before = model.clone();
-        let (mut gradients, mut stats, waiting) = self.gradients(&mut model, &micro_batches)?;
+        let computed = during(Phase::Training, || self.gradients(&mut model, &micro_batches));
+        let (mut gradients, mut stats, waiting) = computed?;
         let gradient_time = clock.lap();
         stats.gradient_norm = gradients.norm(&model);
         if !stats.loss.is_finite() || !stats.gradient_norm.is_finite() {

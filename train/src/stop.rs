@@ -16,13 +16,14 @@ pub fn on_signals() -> Result<Arc<AtomicBool>> {
     let mut signals = Signals::new([SIGINT, SIGTERM]).context("cannot handle signals")?;
     let stop = Arc::new(AtomicBool::new(false));
     let flag = stop.clone();
-    std::thread::spawn(move || {
+    let wait = move || {
         for signal in signals.forever() {
             if flag.swap(true, Ordering::Relaxed) {
                 signal_hook::low_level::exit(128 + signal);
             }
             note("stopping: finishing the step and saving; once more to stop at once");
         }
-    });
+    };
+    std::thread::Builder::new().spawn(wait).context("cannot start the thread that waits for signals")?;
     Ok(stop)
 }

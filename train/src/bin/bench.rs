@@ -3,6 +3,7 @@
 use ::train::config::Config;
 use ::train::data_kind::DataKind;
 use ::train::device::DeviceChoice;
+use ::train::footprint::{Work, check_use};
 use ::train::objective::Samples;
 use ::train::parallel::Team;
 use ::train::schedule::Timeline;
@@ -100,7 +101,7 @@ fn main() -> ExitCode {
     train::memory::keep_freed_pages();
     let arguments = Arguments::parse();
     // As in `train`.
-    match rayon::scope(|_| run(&arguments)) {
+    match datasets::program::run(|| run(&arguments)).map_err(anyhow::Error::from).flatten() {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             console::note(format_args!("error: {error:#}"));
@@ -131,6 +132,8 @@ fn measure(arguments: &Arguments) -> Result<Outcome> {
     })?;
     let device = arguments.device.unwrap_or(config.device).open(&Team::alone())?;
     let (batch, repeats) = (arguments.batch.get(), arguments.repeats.get());
+    let choice = arguments.device.unwrap_or(config.device);
+    check_use(&config, shape, (choice, &Team::alone()), Work::Evaluate(batch), "--batch")?;
     let noise = noise::benchmark(config.run.seed);
     let images = random_images(batch, shape, &mut noise.stream(0), &device);
     let mut model = config.model.init(shape, &mut noise.stream(1), &device)?;

@@ -6,7 +6,7 @@
 //! same state gives the same bytes.
 
 use super::metadata;
-use crate::state::{OptimizerState, TrainingState};
+use crate::state::{Description, OptimizerState, TrainingState};
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use residual_flows::state::NamedTensor;
 use safetensors::tensor::TensorView;
@@ -60,6 +60,7 @@ pub fn read(bytes: &[u8]) -> Result<TrainingState> {
     ensure!(whole, "it was damaged: its CRC32C is not that of its contents; copy it again, or take an earlier checkpoint");
     let tensors = SafeTensors::deserialize(bytes).map_err(|error| anyhow!("it is not a checkpoint ({error})"))?;
     let (description, log, mut optimizer) = metadata::read(&header)?;
+    expect_size(&description, &tensors)?;
     let (mut weights, mut average) = (Vec::new(), Vec::new());
     // In the order of the header, so that the first fault does not depend on chance.
     for (name, view) in tensors.iter().map(|(name, view)| (name.to_string(), view)).collect::<BTreeMap<_, _>>() {
@@ -75,6 +76,19 @@ pub fn read(bytes: &[u8]) -> Result<TrainingState> {
         }
     }
     Ok(TrainingState { description, weights, average, optimizer, log })
+}
+
+/// Checks that the settings are of a model about as large as the one in the file, before any is built of them.
+fn expect_size(description: &Description, tensors: &SafeTensors) -> Result<()> {
+    let Description { config, shape, .. } = description;
+    let described = config.model.footprint(*shape).state;
+    let of_model = tensors.iter().filter(|(name, _)| name.starts_with("model."));
+    let held = of_model.map(|(_, view)| view.shape().iter().product::<usize>()).sum::<usize>();
+    ensure!(
+        described <= 2.0 * held as f64 + 1000.0,
+        "its settings describe a model of {described:e} numbers, the one in the file has {held}: it belongs to another architecture"
+    );
+    Ok(())
 }
 
 /// Whether the last four bytes are the checksum of the others.

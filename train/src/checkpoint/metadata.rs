@@ -73,13 +73,13 @@ pub fn read(metadata: &Metadata) -> Result<(Description, RunLog, OptimizerState)
         kind: fields.kind(shape, &config)?,
         config,
         shape,
-        step: fields.number("step")?,
-        epoch: fields.number("epoch")?,
-        batch: fields.number("batch")?,
+        step: fields.count("step")?,
+        epoch: fields.count("epoch")?,
+        batch: fields.count("batch")?,
     };
     let log = toml::from_str(fields.get("log")?).map_err(|error| anyhow!("its `log`: {}", error.message()))?;
     let kind = serde_json::from_str(fields.get("optimizer")?).map_err(|error| anyhow!("its `optimizer`: {error}"))?;
-    let steps = fields.number("optimizer_steps")?;
+    let steps = fields.count("optimizer_steps")?;
     Ok((description, log, OptimizerState { kind, steps, slots: BTreeMap::new() }))
 }
 
@@ -100,6 +100,13 @@ impl Fields<'_> {
             bail!("its `standardization` does not fit points of {} dimensions", shape[0]);
         }
         Ok(DataKind::Points { standardization })
+    }
+
+    /// A number of things that a run has done.
+    fn count(&self, key: &str) -> Result<u64> {
+        const MOST: u64 = 1_000_000_000_000_000;
+        let count = self.number(key)?;
+        if count > MOST { bail!("its `{key}` is {count}, expected at most {MOST}") } else { Ok(count) }
     }
 
     fn number<T: std::str::FromStr>(&self, key: &str) -> Result<T> {

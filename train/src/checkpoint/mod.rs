@@ -8,8 +8,10 @@ use crate::research::import;
 use crate::retention;
 pub use crate::state::{Description, RunLog};
 use crate::state::{OptimizerState, TrainingState};
+use crate::system;
 use anyhow::{Context, Result, anyhow};
 use burn::tensor::Device;
+use datasets::input;
 use datasets::output::{self, Existing};
 use residual_flows::ResidualFlow;
 use std::fs::File;
@@ -59,7 +61,8 @@ pub fn read(path: &Path) -> Result<TrainingState> {
 
 /// Reads what is in a checkpoint, without a look at others.
 pub(crate) fn read_alone(path: &Path) -> Result<TrainingState> {
-    let bytes = std::fs::read(path).with_context(|| format!("cannot read the checkpoint {}", path.display()))?;
+    let most = system::memory_bytes().unwrap_or(u64::MAX);
+    let bytes = input::read(path, most).with_context(|| format!("cannot read the checkpoint {}", path.display()))?;
     format::read(&bytes).with_context(|| format!("{} is not a usable checkpoint", path.display()))
 }
 

@@ -4,6 +4,8 @@ use super::{Compute, Overwrite, report};
 use ::train::config::{Config, Source};
 use ::train::data::{self, DataSet, tensor};
 use ::train::estimators::{self, BEYOND, Estimator, Measurement, Rounding, Study};
+use ::train::footprint::{self, Work};
+use ::train::parallel::Team;
 use ::train::plot::Plot;
 use ::train::progress::Progress;
 use ::train::{checkpoint, fit, step};
@@ -68,6 +70,11 @@ struct Outcome<M> {
     model: PathBuf,
 }
 
+/// Expected terms at most.
+const MOST_TERMS: usize = 10_000;
+/// Draws at most: all of them are kept.
+const MOST_DRAWS: usize = 1_000_000;
+
 impl EstimatorStudy {
     /// Measures.
     ///
@@ -81,6 +88,10 @@ impl EstimatorStudy {
             self.terms
         );
         self.check_outputs()?;
+        ensure!(
+            self.terms.iter().all(|&terms| terms <= MOST_TERMS) && self.draws <= MOST_DRAWS,
+            "--terms can be {MOST_TERMS} at most, and --draws {MOST_DRAWS}"
+        );
         let device = self.compute.device()?;
         let (model, test, training) = self.open(&device)?;
         LogDetConfig::exact().validate_size(model.latent_dimensions())?;
@@ -141,6 +152,7 @@ impl EstimatorStudy {
             config.data.relocate(self.data.clone());
             config.run.eval_batch_size = self.n;
             let [train, test] = data::open_both(&config, &source)?;
+            self.check_memory(&config, &test)?;
             let model = fit::initial_model(&config, &source, &train, device)?;
             return Ok((step::ready(model), test, config.log_det.train));
         }
@@ -151,7 +163,16 @@ impl EstimatorStudy {
         config.run.eval_batch_size = self.n;
         let source = Source::new(self.model.display().to_string(), String::new(), Vec::new());
         let test = data::open(&config, &source, Split::Test).context("the data set (--data says where it is)")?;
+        self.check_memory(&config, &test)?;
         Ok((step::ready(checkpoint.average), test, config.log_det.train))
+    }
+
+    /// That the exact values of all samples can be computed at once.
+    fn check_memory(&self, config: &Config, test: &DataSet) -> Result<()> {
+        let mut config = config.clone();
+        config.log_det.eval = LogDetConfig::exact();
+        let work = Work::Evaluate(self.n.min(test.batches.len()));
+        footprint::check_use(&config, test.shape(), (self.compute.choice, &Team::alone()), work, "--n")
     }
 }
 

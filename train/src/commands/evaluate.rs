@@ -4,6 +4,7 @@ use super::{Compute, Overwrite, report};
 use ::train::config::Source;
 use ::train::data_kind::Named;
 use ::train::evaluate::{Evaluation, TestClasses};
+use ::train::footprint::{self, Work};
 use ::train::parallel::{Team, together};
 use ::train::progress::{Progress, duration};
 use ::train::run_dir;
@@ -101,15 +102,17 @@ impl Evaluate {
         }
         let source = Source::new(self.checkpoint.display().to_string(), String::new(), Vec::new());
         let data = data::open(&config, &source, Split::Test).context("the data set (--data PATH says where it is)")?;
-        let (shape, kind) = (checkpoint.description.shape, &checkpoint.description.kind);
+        let (shape, kind) = (&checkpoint.description.shape, &checkpoint.description.kind);
         ensure!(
-            (data.shape(), &data.kind) == (shape, kind),
+            (&data.shape(), &data.kind) == (shape, kind),
             "{} has {}, of shape {:?}; {} was trained on {kind}, of shape {shape:?}; use the same data set",
             config.data.source()?,
             data.kind,
             data.shape(),
             self.checkpoint.display()
         );
+        let n = config.run.eval_batch_size.min(data.batches.len());
+        footprint::check_use(&config, *shape, (self.compute.choice, team), Work::Evaluate(n), "a batch (--batch) of")?;
         let model = step::ready(checkpoint.average);
         let log_det = &config.log_det.eval;
         let evaluation =

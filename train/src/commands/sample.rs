@@ -2,8 +2,11 @@
 
 use super::{Compute, Overwrite, report};
 use ::train::data_kind::{DataKind, Named};
+use ::train::footprint::{self, Work};
+use ::train::memory::{Phase, during};
 use ::train::parallel::{Team, together};
 use ::train::progress::duration;
+use ::train::state::Description;
 use ::train::{checkpoint, noise, picture, step, system};
 use anyhow::{Context, Result};
 use burn::tensor::{Tensor, TensorData};
@@ -82,11 +85,13 @@ impl Sample {
             output::check_extension(out, &["png", "csv", "npy"])?;
         }
         let checkpoint = checkpoint::load(&self.checkpoint, &device)?;
+        let Description { config, shape, .. } = &checkpoint.description;
+        footprint::check_use(config, *shape, (self.compute.choice, team), Work::Draw(self.n), "--n")?;
         let (model, kind) = (step::ready(checkpoint.average), checkpoint.description.kind);
         let destination = team.is_first().then(|| self.destination(&kind)).transpose()?;
         let &Self { n, temperature, seed, .. } = &self;
         let latents = gaussian([n, model.latent_dimensions()], &mut noise::samples(seed).stream(0), &device) * temperature;
-        let samples = sampled(&model, latents, team)?;
+        let samples = during(Phase::Drawing, || sampled(&model, latents, team))?;
         let Some(destination) = destination else { return Ok(()) };
         let output = write(samples, &kind, &destination, self.overwrite.existing())?;
         let outcome = Outcome {
@@ -154,14 +159,22 @@ fn sampled(model: &ResidualFlow, latents: Tensor<2>, team: &Team) -> Result<Tens
     let mut values = vec![0.0; n * c * h * w];
     let mine = team.part().range(0..n);
     if !mine.is_empty() {
-        let samples = model.unpad(model.decode(latents.slice([mine.clone()]))?);
+        let decoded = model.decode(latents.slice([mine.clone()])).map_err(|error| error.in_batch_from(mine.start))?;
+        let samples = model.unpad(decoded);
         let samples = samples.try_into_vec_as::<f32>().context("cannot read samples from the device")?;
         values[mine.start * c * h * w..mine.end * c * h * w].copy_from_slice(&samples);
     }
     Ok(Tensor::from_data(TensorData::new(team.sum(values)?, [n, c, h, w]), &device))
 }
 
+/// Beyond it, nothing is left of what a model has learned, and numbers overflow.
+const MOST_TEMPERATURE: f64 = 1000.0;
+
 fn temperature(text: &str) -> Result<f64, String> {
     let temperature: f64 = text.parse().map_err(|_| "expected a number")?;
-    if temperature.is_finite() && temperature >= 0.0 { Ok(temperature) } else { Err("expected a number from 0 up".into()) }
+    if (0.0..=MOST_TEMPERATURE).contains(&temperature) {
+        Ok(temperature)
+    } else {
+        Err(format!("expected a number from 0 to {MOST_TEMPERATURE}"))
+    }
 }

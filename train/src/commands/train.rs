@@ -5,6 +5,7 @@ use ::train::config::{Config, Source};
 use ::train::data;
 use ::train::device::DeviceChoice;
 use ::train::fit::{self, Start};
+use ::train::footprint;
 use ::train::parallel::{Team, together};
 use ::train::progress::duration;
 use ::train::resume::Resumption;
@@ -87,14 +88,16 @@ impl Train {
             let (mut config, source) = Config::load(file, &self.set)?;
             let device = self.open_device(&mut config, &source, team)?;
             let data = data::open_both(&config, &source)?;
+            let memory = footprint::Run { config: &config, source: &source, data: &data, team }.check()?;
             let out = self.out.clone().unwrap_or_else(|| default_out(file));
             let dir = if team.is_first() { RunDir::create(&out, &config, self.force)? } else { RunDir::of_another(&out) };
-            return Ok(Start { config, source, data, device, team: team.clone(), dir, state: None });
+            return Ok(Start { config, source, data, device, team: team.clone(), dir, state: None, memory });
         };
         let mut resumption = Resumption::open(target, self.config.as_deref(), &self.set)?;
         let device = self.open_device(&mut resumption.config, &resumption.source, team)?;
         let data = data::open_both(&resumption.config, &resumption.source)?;
         resumption.adapt(&data[0])?;
+        let memory = footprint::Run { config: &resumption.config, source: &resumption.source, data: &data, team }.check()?;
         let home = resumption.home.clone().or_else(|| self.config.as_deref().map(default_out));
         let out = self.out.clone().or(home);
         let out = out.with_context(|| format!("{} belongs to no run: --out DIR says where to train on", target.display()))?;
@@ -105,7 +108,7 @@ impl Train {
             true => resumption.prepare(&out, self.force)?,
             false => resumption.prepared_by_another(&out),
         };
-        Ok(Start { config, source, data, device, team: team.clone(), dir, state })
+        Ok(Start { config, source, data, device, team: team.clone(), dir, state, memory })
     }
 
     /// The device that the command line asks for, which becomes that of the settings, or the one that they ask for.

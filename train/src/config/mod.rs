@@ -15,7 +15,8 @@ pub use task::{TaskConfig, TaskKind};
 
 use crate::device::DeviceChoice;
 use crate::optimizer::OptimizerKind;
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, anyhow};
+use datasets::input;
 use residual_flows::{LogDetConfig, ResidualFlowConfig};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
@@ -229,6 +230,9 @@ impl Default for CheckpointConfig {
     }
 }
 
+/// Bytes of a configuration at most.
+const MOST_BYTES: u64 = 1 << 20;
+
 impl Config {
     /// Reads and checks a file, with `section.key=value` settings that take precedence.
     ///
@@ -236,7 +240,12 @@ impl Config {
     /// If the file cannot be read, is not TOML, or holds an unknown key, a value of a wrong type or out of range; with
     /// the file's line or the setting at fault.
     pub fn load(path: &Path, settings: &[String]) -> Result<(Self, Source)> {
-        let text = std::fs::read_to_string(path).with_context(|| format!("cannot read the configuration {}", path.display()))?;
+        let read = || -> Result<String> {
+            let bytes = input::read_stream(path, MOST_BYTES)?;
+            String::from_utf8(bytes)
+                .map_err(|error| anyhow!("it is not text: byte {} is not UTF-8", error.utf8_error().valid_up_to()))
+        };
+        let text = read().with_context(|| format!("cannot read the configuration {}", path.display()))?;
         let source = Source::new(path.display().to_string(), text, settings.to_vec());
         let config = source.parse()?;
         config.validate(&source)?;

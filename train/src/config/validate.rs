@@ -5,6 +5,21 @@ use anyhow::{Context, Result, anyhow};
 use burn::tensor::Device;
 use residual_flows::{LogDetConfig, ModelError};
 use std::fmt::Display;
+use std::ops::RangeInclusive;
+
+/// Numbers in a sample at most: more are a mistake.
+const MOST_DIMENSIONS: usize = 1 << 30;
+/// Samples of a batch, batches of a step, and batches of an epoch at most; memory sets narrower limits.
+const MOST_SAMPLES: u64 = 1 << 30;
+/// Steps of a run at most.
+const MOST_STEPS: u64 = 1_000_000_000_000_000;
+/// Epochs at most.
+const MOST_EPOCHS: u64 = 1_000_000_000;
+/// What single precision holds, with some distance to its ends.
+const LEAST: f64 = 1e-30;
+const MOST: f64 = 1e30;
+/// Factors that multiply losses and learning rates at most.
+const MOST_FACTOR: f64 = 1e6;
 
 impl Config {
     /// Checks all settings that can be checked without the data; the architecture too if `data.shape` is set.
@@ -12,51 +27,77 @@ impl Config {
     /// # Errors
     /// Names the first setting that is out of its range, and its place.
     pub fn validate(&self, source: &Source) -> Result<()> {
+        self.check(source).map_err(|error| source.attributed(error, |config| config.check(source).is_ok()))
+    }
+
+    fn check(&self, source: &Source) -> Result<()> {
         let check = Check { source };
-        let (optim, run) = (&self.optim, &self.run);
         check.data(&self.data)?;
-        check.positive("optim.learning_rate", optim.learning_rate)?;
-        let fraction = optim.final_fraction;
-        check.require((0.0..=1.0).contains(&fraction), "optim.final_fraction", "between 0 and 1", fraction)?;
-        check.at_least_one("optim.batch_size", optim.batch_size as u64)?;
-        check.at_least_one("optim.accumulate", optim.accumulate as u64)?;
-        check.require(optim.clip_norm > 0.0, "optim.clip_norm", "a positive number or inf", optim.clip_norm)?;
-        check.at_least_one("optim.restart_epochs", optim.restart_epochs)?;
-        check.at_least_one("optim.restart_factor", optim.restart_factor)?;
-        let rising = optim.milestones.is_sorted() && optim.milestones.iter().all(|&epoch| epoch > 0);
-        check.require(rising, "optim.milestones", "epochs in rising order", format!("{:?}", optim.milestones))?;
-        check.positive("optim.milestone_factor", optim.milestone_factor)?;
-        let betas = optim.betas.iter().all(|beta| (0.0..1.0).contains(beta));
-        check.require(betas, "optim.betas", "two numbers from 0 to below 1", format!("{:?}", optim.betas))?;
-        check.positive("optim.epsilon", optim.epsilon)?;
-        check.require((0.0..1.0).contains(&optim.momentum), "optim.momentum", "from 0 to below 1", optim.momentum)?;
-        check.positive("optim.norm_order_weight", optim.norm_order_weight)?;
-        let enough = !self.task.kind.has_classes() || self.model.classes >= 2;
-        check.require(
-            enough,
-            "model.classes",
-            "at least 2, the number of classes that the task is to tell apart",
-            self.model.classes,
-        )?;
-        let hybrid = !self.task.scale_dim || self.task.kind == TaskKind::Hybrid;
-        check.require(hybrid, "task.scale_dim", "false, unless task.kind is \"hybrid\"", self.task.scale_dim)?;
-        let decay = optim.weight_decay;
-        check.require(decay.is_finite() && decay >= 0.0, "optim.weight_decay", "0 or a positive number", decay)?;
-        let decay = optim.ema_decay;
-        check.require((0.0..1.0).contains(&decay), "optim.ema_decay", "from 0 to below 1", decay)?;
-        check.at_least_one("run.epochs", run.epochs)?;
-        check.at_least_one("run.max_steps", run.max_steps.unwrap_or(1))?;
-        check.positive("run.max_seconds", run.max_seconds.unwrap_or(1.0))?;
-        check.at_least_one("run.eval_batch_size", run.eval_batch_size as u64)?;
-        check.at_least_one("run.log_every_steps", run.log_every_steps)?;
-        check.at_least_one("run.n_samples", run.n_samples as u64)?;
-        let minutes = self.checkpoint.every_minutes;
-        let possible = minutes.is_finite() && minutes >= 0.0;
-        check.require(possible, "checkpoint.every_minutes", "0 or a positive number", minutes)?;
-        check.at_least_one("checkpoint.keep", self.checkpoint.keep as u64)?;
+        self.check_whole_numbers(&check)?;
+        self.check_numbers(&check)?;
+        self.check_lists(&check)?;
+        let task = &self.task;
+        let hybrid = !task.scale_dim || task.kind == TaskKind::Hybrid;
+        check.require(hybrid, "task.scale_dim", "false, unless task.kind is \"hybrid\"", task.scale_dim)?;
+        let (enough, classes) = (!task.kind.has_classes() || self.model.classes >= 2, self.model.classes);
+        check.require(enough, "model.classes", "at least 2, the number of classes that the task is to tell apart", classes)?;
         check.estimator("log_det.train", &self.log_det.train)?;
         check.estimator("log_det.eval", &self.log_det.eval)?;
         self.data.known_shape().map_or(Ok(()), |shape| self.validate_architecture(shape, source))
+    }
+
+    /// What is counted. Those that are missing here may be any whole number: seeds, and intervals with 0 for never.
+    fn check_whole_numbers(&self, check: &Check) -> Result<()> {
+        let Self { optim, run, checkpoint, .. } = self;
+        for (key, value, range) in [
+            ("optim.batch_size", optim.batch_size as u64, 1..=MOST_SAMPLES),
+            ("optim.accumulate", optim.accumulate as u64, 1..=MOST_SAMPLES),
+            ("optim.warmup_steps", optim.warmup_steps, 0..=MOST_STEPS),
+            ("optim.annealing_steps", optim.annealing_steps, 0..=MOST_STEPS),
+            ("optim.restart_epochs", optim.restart_epochs, 1..=MOST_EPOCHS),
+            ("optim.restart_factor", optim.restart_factor, 1..=MOST_EPOCHS),
+            ("run.epochs", run.epochs, 1..=MOST_EPOCHS),
+            ("run.max_steps", run.max_steps.unwrap_or(1), 1..=MOST_STEPS),
+            ("run.eval_batch_size", run.eval_batch_size as u64, 1..=MOST_SAMPLES),
+            ("run.log_every_steps", run.log_every_steps, 1..=MOST_STEPS),
+            ("run.n_samples", run.n_samples as u64, 1..=MOST_SAMPLES),
+            ("checkpoint.keep", checkpoint.keep as u64, 1..=MOST_EPOCHS),
+        ] {
+            check.whole(key, value, range)?;
+        }
+        Ok(())
+    }
+
+    /// What is measured. NaN is in no range.
+    fn check_numbers(&self, check: &Check) -> Result<()> {
+        let Self { optim, run, checkpoint, .. } = self;
+        for (key, value, range) in [
+            ("optim.learning_rate", optim.learning_rate, LEAST..=MOST),
+            ("optim.final_fraction", optim.final_fraction, 0.0..=1.0),
+            ("optim.milestone_factor", optim.milestone_factor, LEAST..=MOST_FACTOR),
+            ("optim.epsilon", optim.epsilon, LEAST..=MOST),
+            ("optim.norm_order_weight", optim.norm_order_weight, LEAST..=MOST_FACTOR),
+            ("optim.weight_decay", optim.weight_decay, 0.0..=MOST_FACTOR),
+            ("run.max_seconds", run.max_seconds.unwrap_or(1.0), LEAST..=MOST),
+            ("checkpoint.every_minutes", checkpoint.every_minutes, 0.0..=MOST),
+        ] {
+            check.real(key, value, range)?;
+        }
+        let clip = optim.clip_norm;
+        check.require(clip >= LEAST, "optim.clip_norm", "a positive number of at least 1e-30, or inf", clip)?;
+        for (key, value) in [("optim.momentum", optim.momentum), ("optim.ema_decay", optim.ema_decay)] {
+            check.require((0.0..1.0).contains(&value), key, "from 0 to below 1", value)?;
+        }
+        Ok(())
+    }
+
+    fn check_lists(&self, check: &Check) -> Result<()> {
+        let optim = &self.optim;
+        let milestones = &optim.milestones;
+        let rising = milestones.is_sorted() && milestones.iter().all(|epoch| (1..=MOST_EPOCHS).contains(epoch));
+        check.require(rising, "optim.milestones", "epochs in rising order", format!("{milestones:?}"))?;
+        let betas = optim.betas.iter().all(|beta| (0.0..1.0).contains(beta));
+        check.require(betas, "optim.betas", "two numbers from 0 to below 1", format!("{:?}", optim.betas))
     }
 
     /// Checks that the architecture fits samples of this shape.
@@ -66,8 +107,8 @@ impl Config {
     pub fn validate_architecture(&self, shape: [usize; 3], source: &Source) -> Result<()> {
         let check = Check { source };
         let dimensions = shape.iter().try_fold(1usize, |n, &side| n.checked_mul(side)).unwrap_or(usize::MAX);
-        let expected = format!("three positive numbers whose product is at most {MAX_DIMENSIONS}");
-        check.require((1..=MAX_DIMENSIONS).contains(&dimensions), "data.shape", &expected, format!("{shape:?}"))?;
+        let expected = format!("three positive numbers whose product is at most {MOST_DIMENSIONS}");
+        check.require((1..=MOST_DIMENSIONS).contains(&dimensions), "data.shape", &expected, format!("{shape:?}"))?;
         self.model.validate(shape).map_err(|error| check.of_model("model", error))?;
         let of_size =
             |section, config: &LogDetConfig| config.validate_size(dimensions).map_err(|error| check.of_model(section, error));
@@ -88,9 +129,6 @@ impl Config {
     }
 }
 
-/// Numbers in a sample at most: more are a mistake.
-const MAX_DIMENSIONS: usize = 1 << 30;
-
 struct Check<'a> {
     source: &'a Source,
 }
@@ -110,16 +148,22 @@ impl Check<'_> {
         }
         let fraction = data.test_fraction();
         self.require(fraction > 0.0 && fraction < 1.0, "data.test_fraction", "between 0 and 1", fraction)?;
-        self.at_least_one("data.epoch_batches", data.epoch_batches() as u64)?;
-        self.at_least_one("data.test_points", data.test_points() as u64)
+        self.whole("data.epoch_batches", data.epoch_batches() as u64, 1..=MOST_SAMPLES)?;
+        self.whole("data.test_points", data.test_points() as u64, 1..=MOST_SAMPLES)
     }
 
-    fn positive(&self, key: &str, value: f64) -> Result<()> {
-        self.require(value.is_finite() && value > 0.0, key, "a positive number", value)
+    fn whole(&self, key: &str, value: u64, range: RangeInclusive<u64>) -> Result<()> {
+        let (least, most) = (range.start(), range.end());
+        let expected = if value < *least { format!("at least {least}") } else { format!("at most {most}") };
+        self.require(range.contains(&value), key, &expected, value)
     }
 
-    fn at_least_one(&self, key: &str, value: u64) -> Result<()> {
-        self.require(value > 0, key, "at least 1", value)
+    fn real(&self, key: &str, value: f64, range: RangeInclusive<f64>) -> Result<()> {
+        let expected = match range.start() {
+            0.0 => format!("0 or a positive number of at most {:e}", range.end()),
+            least => format!("a positive number from {least:e} to {:e}", range.end()),
+        };
+        self.require(range.contains(&value), key, &expected, format!("{value:?}"))
     }
 
     fn estimator(&self, section: &str, config: &LogDetConfig) -> Result<()> {

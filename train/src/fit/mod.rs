@@ -27,6 +27,7 @@ use crate::watch::Warning;
 use anyhow::{Result, bail};
 use burn::tensor::{Device, Tensor};
 use datasets::Prefetch;
+use datasets::console::note;
 use residual_flows::ResidualFlow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -105,6 +106,8 @@ pub struct Start {
     pub dir: RunDir,
     /// Where a run goes on, if it has begun before.
     pub state: Option<TrainingState>,
+    /// What it takes, to be read ([`footprint::Run::check`](crate::footprint::Run::check)).
+    pub memory: String,
 }
 
 /// Trains as configured, and writes everything into the run's directory; from the beginning, or on from a state.
@@ -116,6 +119,9 @@ pub struct Start {
 /// process that trains with this one is lost.
 pub fn fit(mut start: Start, interrupted: &AtomicBool) -> Result<Summary> {
     let state = start.state.take();
+    if start.team.is_first() {
+        note(&start.memory);
+    }
     let is_new = state.is_none();
     let (mut model, mut fit) = match state {
         None => Fit::begin(&start)?,

@@ -3,7 +3,6 @@
 use super::{Clock, Fit, Start};
 use crate::config::{Config, Source};
 use crate::data::{DataSet, tensor};
-use crate::footprint;
 use crate::journal::Journal;
 use crate::noise;
 use crate::parallel::Team;
@@ -23,7 +22,6 @@ impl<'a> Fit<'a> {
     pub fn begin(start: &'a Start) -> Result<(ResidualFlow, Self)> {
         let Start { config, source, device, data: [train, _], .. } = start;
         let model = random_model(config, source, train, device)?;
-        footprint::check(start, &model)?;
         let model = initialized(model, config, train, device)?;
         Ok((model, Self::new(start, Position::new(0, 0, train), 0, RunLog::default())?))
     }
@@ -31,7 +29,6 @@ impl<'a> Fit<'a> {
     /// Where a checkpoint was made.
     pub fn resume(start: &'a Start, state: TrainingState) -> Result<(ResidualFlow, Self)> {
         let [model, average] = state.models(&start.device)?;
-        footprint::check(start, &model)?;
         let TrainingState { description: Description { step, epoch, batch, .. }, optimizer, log, .. } = state;
         let mut fit = Self::new(start, Position::new(epoch, batch, &start.data[0]), step, log)?;
         fit.stepper.restore(step, &optimizer, &model, average)?;

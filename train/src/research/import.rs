@@ -11,8 +11,8 @@ use crate::noise;
 use crate::state::{Description, OptimizerState, RunLog, TrainingState};
 use anyhow::{Context, Result, ensure};
 use burn::tensor::Device;
+use datasets::input;
 use residual_flows::state::named_tensors;
-use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
@@ -22,7 +22,7 @@ const SMALLEST_NUMBER: f64 = 2.0;
 /// Whether a file begins like one of `torch.save`; not if it cannot be read.
 pub fn is_likely(path: &Path) -> bool {
     let mut start = Vec::new();
-    let is_read = File::open(path).and_then(|file| file.take(9).read_to_end(&mut start)).is_ok();
+    let is_read = input::open(path).and_then(|file| file.take(9).read_to_end(&mut start)).is_ok();
     is_read && TorchFile::is_likely(&start) && start.get(8) != Some(&b'{')
 }
 
@@ -33,8 +33,7 @@ pub fn is_likely(path: &Path) -> bool {
 /// If the file cannot be read, is damaged, is another kind of file, or its tensors do not fit its arguments.
 pub fn read(path: &Path, device: &Device) -> Result<TrainingState> {
     let read = || -> Result<TrainingState> {
-        let file = File::open(path)?;
-        ensure!(file.metadata()?.is_file(), "it is not an ordinary file");
+        let file = input::open(path)?;
         // SAFETY: the mapping is only read, and lives for this function. Whoever cuts the file meanwhile ends this process;
         // whoever changes it gets other numbers, as with any way of reading.
         let bytes = unsafe { memmap2::Mmap::map(&file) }?;
@@ -54,7 +53,7 @@ pub fn parse(bytes: &[u8], device: &Device) -> Result<TrainingState> {
     let source = Source::new("the settings that its `args` amount to".into(), config.to_toml()?, Vec::new());
     config.validate(&source)?;
     config.validate_architecture(shape, &source)?;
-    let numbers = config.model.n_numbers(shape);
+    let numbers = config.model.footprint(shape).state;
     ensure!(
         numbers * SMALLEST_NUMBER <= bytes.len() as f64,
         "its `args` describe a model of {numbers:.3e} numbers, which are not in a file of {} bytes: they belong to another file, or \

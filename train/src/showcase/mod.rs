@@ -6,6 +6,7 @@ mod points;
 use crate::config::Config;
 use crate::data::DataSet;
 use crate::data_kind::DataKind;
+use crate::memory::{Phase, during};
 use anyhow::Result;
 use burn::tensor::Device;
 use images::ImageShowcase;
@@ -41,9 +42,9 @@ impl Showcase {
     /// # Errors
     /// If the file cannot be written, or the data do not fit the model.
     pub fn draw(&self, model: &ResidualFlow, path: &Path) -> Result<Vec<String>> {
-        match self {
+        during(Phase::Drawing, || match self {
             Self::Images(showcase) => showcase.draw(model, path),
             Self::Points(showcase) => showcase.draw(model, path),
-        }
+        })
     }
 }
