@@ -2,6 +2,10 @@
 //! would end the program.
 
 use ndarray_npy::npy::header::Header;
+use std::borrow::Cow;
+
+/// Bytes of a header at most; that of an array of a hundred named fields has some 4,000.
+pub const MAX_HEADER: usize = 1 << 20;
 
 /// Brackets within each other at most; numpy itself needs four.
 const MAX_DEPTH: usize = 8;
@@ -20,6 +24,12 @@ pub enum NpyHeaderError {
         /// Bytes of the file.
         len: usize,
     },
+    /// As long as no program writes them: the reader would copy it.
+    #[error("a header of {announced} bytes is announced, expected at most {MAX_HEADER}: the file is damaged")]
+    TooLong {
+        /// Bytes of the header, by its own word.
+        announced: usize,
+    },
     /// Every bracket takes room on the stack, and several times the time of the one around it.
     #[error("the header has more than {MAX_DEPTH} brackets within each other: the file is damaged")]
     Depth,
@@ -36,14 +46,13 @@ pub enum NpyHeaderError {
 /// # Errors
 /// If reading it may do harm. What else is wrong with it is left to the reader.
 pub fn check_header(bytes: &[u8]) -> Result<(), NpyHeaderError> {
-    let (start, announced) = match bytes {
-        [_, _, _, _, _, _, 1, _, a, b, ..] => (10, usize::from(u16::from_le_bytes([*a, *b]))),
-        [_, _, _, _, _, _, _, _, a, b, c, d, ..] => (12, u32::from_le_bytes([*a, *b, *c, *d]) as usize),
-        _ => return Ok(()),
-    };
+    let Some((start, announced)) = extent(bytes) else { return Ok(()) };
     let Some(text) = bytes[start..].get(..announced) else {
         return Err(NpyHeaderError::Length { announced, len: bytes.len() });
     };
+    if announced > MAX_HEADER {
+        return Err(NpyHeaderError::TooLong { announced });
+    }
     if depth(text) > MAX_DEPTH {
         return Err(NpyHeaderError::Depth);
     }
@@ -57,6 +66,33 @@ pub fn check_header(bytes: &[u8]) -> Result<(), NpyHeaderError> {
         Some(size) if isize::try_from(size).is_ok() => Ok(()),
         _ => Err(NpyHeaderError::Shape { shape }),
     }
+}
+
+/// Where the text of a header begins and how long it is, given at least the 12 first bytes of a file.
+pub fn extent(bytes: &[u8]) -> Option<(usize, usize)> {
+    match bytes {
+        [_, _, _, _, _, _, 1, _, a, b, ..] => Some((10, usize::from(u16::from_le_bytes([*a, *b])))),
+        [_, _, _, _, _, _, _, _, a, b, c, d, ..] => Some((12, u32::from_le_bytes([*a, *b, *c, *d]) as usize)),
+        _ => None,
+    }
+}
+
+/// The bytes of a file with the suffixes that Python 2 gave long numbers, as in the shape `(10L, 3L)`, replaced by blanks:
+/// readers of today do not know them. Files without them, and what follows the header, stay as they are.
+pub fn without_long_suffixes(bytes: &[u8]) -> Cow<'_, [u8]> {
+    let Some((start, len)) = extent(bytes).filter(|_| bytes.starts_with(b"\x93NUMPY")) else { return Cow::Borrowed(bytes) };
+    let end = start.saturating_add(len.min(MAX_HEADER)).min(bytes.len());
+    let mut changed = Cow::Borrowed(bytes);
+    let mut quote = None;
+    for at in start..end {
+        match (bytes[at], quote) {
+            (mark @ (b'\'' | b'"'), None) => quote = Some(mark),
+            (mark, Some(open)) if mark == open => quote = None,
+            (b'L' | b'l', None) if bytes[at - 1].is_ascii_digit() => changed.to_mut()[at] = b' ',
+            _ => {}
+        }
+    }
+    changed
 }
 
 /// The most brackets that are open at the same time; what is in quotes counts as well.
@@ -94,10 +130,28 @@ mod tests {
     }
 
     #[test]
+    fn headers_of_python_2_are_read() {
+        for (shape, expected) in [("(2L, 3L)", &[2usize, 3][..]), ("(0L,)", &[0]), ("(1L, 2, 10L)", &[1, 2, 10])] {
+            let mut old = file("'|u1'", shape);
+            old.extend(std::iter::repeat_n(76, expected.iter().product()));
+            let new = without_long_suffixes(&old);
+            assert_eq!(check_header(&new), Ok(()));
+            let array = ArrayViewD::<u8>::view_npy(&new).unwrap();
+            assert_eq!(array.shape(), expected);
+            assert!(array.iter().all(|&byte| byte == b'L'), "only the header is changed");
+        }
+        let fields = file("[('4L', '<f4')]", "(2,)");
+        assert_eq!(without_long_suffixes(&fields), fields, "names are no numbers");
+        assert!(matches!(without_long_suffixes(&file("'|u1'", "(2,)")), Cow::Borrowed(_)));
+    }
+
+    #[test]
     fn headers_that_would_end_the_program_are_refused() {
         let huge = file("'|u1'", "(1, 0, 9223372036854775807)");
         assert!(matches!(check_header(&huge), Err(NpyHeaderError::Shape { .. })));
         assert_eq!(check_header(&file("'|u1'", &"(".repeat(20_000))), Err(NpyHeaderError::Depth));
+        let padded = [b"\x93NUMPY\x02\x00", &(2u32 << 20).to_le_bytes()[..], &vec![b' '; 2 << 20]].concat();
+        assert!(matches!(check_header(&padded), Err(NpyHeaderError::TooLong { .. })));
         let long = [b"\x93NUMPY\x02\x00", &u32::MAX.to_le_bytes()[..], b"{}\n"].concat();
         assert!(matches!(check_header(&long), Err(NpyHeaderError::Length { len: 15, .. })));
     }

@@ -1,7 +1,6 @@
 //! CelebA-HQ at 64x64 with 5 bits, the one `.npy` file of the flow++ authors.
 
 use crate::find::InputArgs;
-use crate::imagenet::copy_npy;
 use crate::npy::NpyImages;
 use crate::output::{Inputs, Output, OutputArgs};
 use anyhow::{Result, ensure};
@@ -71,6 +70,6 @@ impl ImageSource<anyhow::Error> for Part<'_> {
     }
 
     fn read(&self, range: Range<usize>, sink: &mut Sink<'_>) -> Result<()> {
-        copy_npy(self.npy, self.first + range.start..self.first + range.end, sink)
+        self.npy.copy(self.first + range.start..self.first + range.end, sink)
     }
 }

@@ -1,9 +1,10 @@
-//! CelebA-HQ as published with Glow: TFRecord files of every resolution in one tar archive, read in place.
+//! CelebA-HQ as published with Glow: TFRecord files of every resolution in one tar archive, read in place, or in the folder
+//! unpacked from it.
 
+use crate::counts::{Counts, check_counts};
 use crate::example_proto::Example;
 use crate::fault;
 use crate::find::InputArgs;
-use crate::imagenet::{Counts, check_counts};
 use crate::interleave::split_channels;
 use crate::large_file::{LargeFile, PIECE};
 use crate::output::{Inputs, Output, OutputArgs};
@@ -11,13 +12,16 @@ use crate::tar_index::{Member, TarIndex};
 use crate::tfrecord::{self, FRAME, Record};
 use anyhow::{Context, Result, bail, ensure};
 use datasets::build::{ImageSource, Sink};
+use datasets::console::print;
 use datasets::{ImageShape, Provenance, Split};
 use prost::bytes::BytesMut;
 use std::collections::BTreeMap;
 use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use team::Team;
 
-const NAMES: [&str; 1] = ["celeba-tfr.tar"];
+const NAMES: [&str; 2] = ["celeba-tfr.tar", "celeba-tfr"];
 /// Folder, number of files and number of images of each split, as published.
 const SPLITS: [(Split, &str, usize, usize); 2] = [(Split::Train, "train", 120, 27_000), (Split::Test, "validation", 40, 3_000)];
 
@@ -42,13 +46,14 @@ pub struct CelebaTfrArgs {
 pub fn run(input: &InputArgs, args: &CelebaTfrArgs, output: &OutputArgs, team: &Team) -> Result<()> {
     let size = args.resolution;
     ensure!((2..=1024).contains(&size) && size.is_power_of_two(), "--resolution {size}: expected a power of two from 2 to 1024");
-    let path = input.resolve_file(&NAMES)?;
-    let archive = TarIndex::open(&path)?;
+    let path = find(input)?;
     let place = path.display().to_string();
     let counts = args.counts.unwrap_or(Counts(SPLITS.map(|split| split.3)));
+    let archive = Archive::open(&path)?;
+    let mut inputs = Inputs::default();
     let splits = SPLITS.map(|(split, folder, n_files, _)| {
-        let files = files(&archive, folder, size, n_files).with_context(|| place.clone())?;
-        Records::open(archive.file(), split, size, files, output).with_context(|| place.clone())
+        let files = archive.files(folder, size, n_files, &mut inputs).with_context(|| place.clone())?;
+        Records::open(split, size, files, output).with_context(|| place.clone())
     });
     let [train, test] = splits;
     let sources = [train?, test?];
@@ -60,23 +65,109 @@ pub fn run(input: &InputArgs, args: &CelebaTfrArgs, output: &OutputArgs, team: &
         notes,
         ..Provenance::default()
     };
+    if team.is_first() {
+        print(format_args!("reading {place}"))?;
+    }
     let output = Output::new(output, format!("celebahq{size}"), provenance)?;
-    let mut inputs = Inputs::default();
-    inputs.add(&path)?;
     let shape = ImageShape { channels: 3, height: size, width: size };
     let [train, test] = &sources;
     output.write(team, shape, 256, inputs, &[train, test])
 }
 
-/// The record files of a split and resolution, in order of their numbers, which their names spell with leading zeros.
-fn files<'a>(archive: &'a TarIndex, folder: &str, size: usize, n_files: usize) -> Result<Vec<&'a Member>> {
+/// The archive, or the folder unpacked from it. Of a record file that was given it is the folder with both splits.
+fn find(input: &InputArgs) -> Result<PathBuf> {
+    let path = input.resolve(&NAMES)?;
+    let has_splits = |dir: &Path| SPLITS.iter().any(|split| dir.join(split.1).is_dir());
+    if path.is_dir() {
+        return if has_splits(&path) { Ok(path) } else { input.resolve_in(&NAMES) };
+    }
+    match path.parent().and_then(Path::parent) {
+        Some(folder) if path.extension().is_some_and(|e| e == "tfrecords") => {
+            Ok(if folder.as_os_str().is_empty() { ".".into() } else { folder.into() })
+        }
+        _ => Ok(path),
+    }
+}
+
+/// Record files, packed or not.
+enum Archive {
+    Tar(TarIndex, Arc<LargeFile>),
+    /// The folder, and the paths in it.
+    Folder(PathBuf, Vec<Member>),
+}
+
+impl Archive {
+    fn open(path: &Path) -> Result<Self> {
+        if !path.is_dir() {
+            let index = TarIndex::open(path)?;
+            return Ok(Archive::Tar(index, Arc::new(LargeFile::open(path)?)));
+        }
+        let mut members = Vec::new();
+        for folder in SPLITS.map(|split| path.join(split.1)).iter().filter(|folder| folder.is_dir()) {
+            let place = || format!("cannot list {}", folder.display());
+            for entry in std::fs::read_dir(folder).with_context(place)? {
+                let file = entry.with_context(place)?.path();
+                let name = file.strip_prefix(path).unwrap_or(&file).to_string_lossy().into_owned();
+                if let Some(metadata) = std::fs::metadata(&file).ok().filter(std::fs::Metadata::is_file) {
+                    members.push(Member { name, offset: 0, len: metadata.len() });
+                }
+            }
+        }
+        Ok(Archive::Folder(path.into(), members))
+    }
+
+    fn members(&self) -> &[Member] {
+        match self {
+            Archive::Tar(index, _) => index.members(),
+            Archive::Folder(_, members) => members,
+        }
+    }
+
+    /// The record files of a split and resolution, in order of their numbers.
+    fn files(&self, folder: &str, size: usize, n_files: usize, inputs: &mut Inputs) -> Result<Vec<RecordFile>> {
+        let chosen = choose(self.members(), folder, size, n_files)?;
+        if let Archive::Tar(index, _) = self {
+            inputs.add(index.file().path())?;
+        }
+        let file = |member: &Member| {
+            let file = match self {
+                Archive::Tar(_, file) => Arc::clone(file),
+                Archive::Folder(dir, _) => {
+                    let path = dir.join(&member.name);
+                    inputs.add(&path)?;
+                    Arc::new(LargeFile::open(&path)?)
+                }
+            };
+            Ok(RecordFile { file, member: member.clone() })
+        };
+        chosen.into_iter().map(file).collect()
+    }
+}
+
+/// A file of records, or a part of one.
+struct RecordFile {
+    file: Arc<LargeFile>,
+    member: Member,
+}
+
+impl RecordFile {
+    /// The archive; for a file of its own nothing is to be added to the member's name.
+    fn place(&self) -> String {
+        let path = self.file.path();
+        let dir = if self.member.offset == 0 { path.ancestors().nth(2).unwrap_or(path) } else { path };
+        dir.display().to_string()
+    }
+}
+
+/// The record files of a split and resolution among all, in order of their numbers, which their names spell with leading zeros.
+fn choose<'a>(all: &'a [Member], folder: &str, size: usize, n_files: usize) -> Result<Vec<&'a Member>> {
     let prefix = format!("{folder}-r{:02}-s-", size.ilog2());
     let ours = |name: &str| {
         let mut parts = name.rsplit('/');
         let file = parts.next().unwrap_or_default();
         parts.next() == Some(folder) && file.starts_with(&prefix) && file.ends_with(".tfrecords")
     };
-    let members: Vec<_> = archive.members().iter().filter(|member| ours(&member.name)).collect();
+    let members: Vec<_> = all.iter().filter(|member| ours(&member.name)).collect();
     let number = |member: &Member| {
         let file = member.name.rsplit('/').next()?;
         let (number, total) = file.strip_prefix(&prefix)?.strip_suffix(".tfrecords")?.split_once("-of-")?;
@@ -87,7 +178,7 @@ fn files<'a>(archive: &'a TarIndex, folder: &str, size: usize, n_files: usize) -
         (0..n_files).filter(|i| !found.contains_key(i)).map(|i| format!("{prefix}{i:04}-of-{n_files:04}.tfrecords")).collect();
     if missing.len() == n_files {
         bail!(
-            "there are no files {folder}/{prefix}*-of-{n_files:04}.tfrecords in the archive: does it have the resolution {size}?"
+            "there are no files {folder}/{prefix}*-of-{n_files:04}.tfrecords there: does the archive have the resolution {size}?"
         );
     }
     if let [first, ..] = missing.as_slice() {
@@ -120,26 +211,26 @@ impl Memory {
 }
 
 /// The images of one split.
-struct Records<'a> {
-    archive: &'a LargeFile,
+struct Records {
     split: Split,
     size: usize,
     /// Images in the archive.
     available: usize,
     /// Images to be taken.
     count: usize,
-    /// Members, and the number of the first image of each.
-    files: Vec<(&'a Member, usize, Vec<Record>)>,
+    /// Files, and the number of the first image of each.
+    files: Vec<(RecordFile, usize, Vec<Record>)>,
     labelled: bool,
     n_attributes: usize,
 }
 
-impl<'a> Records<'a> {
-    fn open(archive: &'a LargeFile, split: Split, size: usize, members: Vec<&'a Member>, output: &OutputArgs) -> Result<Self> {
+impl Records {
+    fn open(split: Split, size: usize, members: Vec<RecordFile>, output: &OutputArgs) -> Result<Self> {
         let mut files = Vec::with_capacity(members.len());
         let mut count = 0;
-        for member in members {
-            let records = tfrecord::index(archive.file(), member.offset, member.offset + member.len);
+        for file in members {
+            let member = &file.member;
+            let records = tfrecord::index(file.file.file(), member.offset, member.offset + member.len);
             let records = records.with_context(|| member.name.clone())?;
             if let Some(i) = records.iter().position(|record| record.len > image_len(size) as u64 + EXTRA) {
                 let (name, at, len) = (&member.name, records[i].offset + 4 - FRAME, records[i].len);
@@ -149,9 +240,9 @@ impl<'a> Records<'a> {
             }
             let first = count;
             count += records.len();
-            files.push((member, first, records));
+            files.push((file, first, records));
         }
-        let mut split = Records { archive, split, size, available: count, count, files, labelled: false, n_attributes: 0 };
+        let mut split = Records { split, size, available: count, count, files, labelled: false, n_attributes: 0 };
         // The first record says whether there are labels and attributes; all others must agree.
         if let Some(file) = split.files.iter().position(|(_, _, records)| !records.is_empty()) {
             let kinds = |_: &[u8], label: Option<u32>, attributes: &[i8]| Ok((label.is_some(), attributes.len()));
@@ -164,7 +255,7 @@ impl<'a> Records<'a> {
     /// What the error and notes about counts call this split, and how many images there are in each file.
     fn describe(&self) -> (String, usize, String) {
         let mut sizes: BTreeMap<usize, Vec<&str>> = BTreeMap::new();
-        self.files.iter().for_each(|(member, _, records)| sizes.entry(records.len()).or_default().push(&member.name));
+        self.files.iter().for_each(|(file, _, records)| sizes.entry(records.len()).or_default().push(&file.member.name));
         let usual = sizes.iter().max_by_key(|(_, names)| names.len()).map_or(0, |(&n, _)| n);
         let odd = sizes
             .iter()
@@ -183,10 +274,10 @@ impl<'a> Records<'a> {
         Memory { piece, image }: &mut Memory,
         mut take: impl FnMut(&[u8], Option<u32>, &[i8]) -> Result<R>,
     ) -> Result<R> {
-        let (member, _, records) = &self.files[file];
+        let (RecordFile { file, member }, _, records) = &self.files[file];
         let (start, last) = (records[range.start].offset, records[range.end - 1]);
         piece.resize(usize::try_from(last.offset + last.len + 4 - start)?, 0);
-        self.archive.read(start, piece)?;
+        file.read(start, piece)?;
         // Contents of records are parts of the piece, not copies.
         let bytes = std::mem::take(piece).freeze();
         let mut result = None;
@@ -226,7 +317,7 @@ impl<'a> Records<'a> {
     }
 }
 
-impl ImageSource<anyhow::Error> for Records<'_> {
+impl ImageSource<anyhow::Error> for Records {
     fn split(&self) -> Split {
         self.split
     }
@@ -248,12 +339,12 @@ impl ImageSource<anyhow::Error> for Records<'_> {
         let mut next = range.start;
         while next < range.end {
             let file = self.files.partition_point(|(_, first, _)| *first <= next) - 1;
-            let (_, first, records) = &self.files[file];
+            let (source, first, records) = &self.files[file];
             let wanted = &records[next - first..records.len().min(range.end - first)];
             let fit = wanted.partition_point(|record| record.offset + record.len <= wanted[0].offset + PIECE as u64).max(1);
             let push = |image: &[u8], label, attributes: &[i8]| Ok(sink.push(image, label, attributes)?);
             let decoded = self.decode(file, next - first..next - first + fit, &mut memory, push);
-            fault::in_input(decoded, || self.archive.path().display().to_string())?;
+            fault::in_input(decoded, || source.place())?;
             next += fit;
         }
         Ok(())

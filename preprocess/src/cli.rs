@@ -2,15 +2,18 @@
 
 use crate::celeba_5bit::{self, Celeba5bitArgs};
 use crate::celeba_tfr::{self, CelebaTfrArgs};
+use crate::cifar100::{self, Cifar100Args};
+use crate::emnist::{self, EmnistArgs};
 use crate::export::{self, ExportArgs};
 use crate::find::InputArgs;
 use crate::imagenet::{self, ImagenetArgs};
 use crate::images::{self, ImagesArgs};
 use crate::inspect::{self, InspectArgs};
+use crate::kmnist::{self, K49Args};
 use crate::output::OutputArgs;
 use crate::svhn::{self, SvhnArgs};
 use crate::synth::{self, SynthArgs};
-use crate::{cifar10, digits, mnist, verify};
+use crate::{cifar10, digits, fashion_mnist, mnist, verify};
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 use std::path::PathBuf;
@@ -26,7 +29,7 @@ pub struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Downsampled ImageNet: train_SxS and valid_SxS as .npy, .tar or folder.
+    /// Downsampled ImageNet: train_SxS and valid_SxS as .npy, .tar or folder, or image-net.org's batches.
     Imagenet {
         #[command(flatten)]
         input: InputArgs,
@@ -35,7 +38,7 @@ enum Command {
         #[command(flatten)]
         output: OutputArgs,
     },
-    /// CelebA-HQ as published with Glow: celeba-tfr.tar, read in place.
+    /// CelebA-HQ as published with Glow: celeba-tfr.tar, read in place, or unpacked.
     CelebaTfr {
         #[command(flatten)]
         input: InputArgs,
@@ -61,6 +64,38 @@ enum Command {
         #[command(flatten)]
         output: OutputArgs,
     },
+    /// Fashion-MNIST: four idx files named as those of MNIST.
+    FashionMnist {
+        #[command(flatten)]
+        input: InputArgs,
+        #[command(flatten)]
+        output: OutputArgs,
+    },
+    /// Kuzushiji-MNIST: four idx files named as those of MNIST.
+    Kmnist {
+        #[command(flatten)]
+        input: InputArgs,
+        #[command(flatten)]
+        output: OutputArgs,
+    },
+    /// Kuzushiji-49: four .npz files, such as k49-train-imgs.npz.
+    K49 {
+        #[command(flatten)]
+        input: InputArgs,
+        #[command(flatten)]
+        args: K49Args,
+        #[command(flatten)]
+        output: OutputArgs,
+    },
+    /// EMNIST, handwritten digits and letters: idx files of a selection, or gzip.zip.
+    Emnist {
+        #[command(flatten)]
+        input: InputArgs,
+        #[command(flatten)]
+        args: EmnistArgs,
+        #[command(flatten)]
+        output: OutputArgs,
+    },
     /// CIFAR-10: the binary or the Python version, as published or extracted.
     Cifar10 {
         #[command(flatten)]
@@ -71,7 +106,16 @@ enum Command {
         #[command(flatten)]
         output: OutputArgs,
     },
-    /// Street View House Numbers: train_32x32.mat and test_32x32.mat.
+    /// CIFAR-100: the binary or the Python version, as published or extracted.
+    Cifar100 {
+        #[command(flatten)]
+        input: InputArgs,
+        #[command(flatten)]
+        args: Cifar100Args,
+        #[command(flatten)]
+        output: OutputArgs,
+    },
+    /// Street View House Numbers: train_32x32.mat and test_32x32.mat, with --extra extra_32x32.mat.
     Svhn {
         #[command(flatten)]
         input: InputArgs,
@@ -127,6 +171,11 @@ impl Cli {
             Command::CelebaTfr { input, args, output } => celeba_tfr::run(input, args, output, team),
             Command::Celeba5bit { input, args, output } => celeba_5bit::run(input, args, output, team),
             Command::Mnist { input, output } => mnist::run(input, output, team),
+            Command::FashionMnist { input, output } => fashion_mnist::run(input, output, team),
+            Command::Kmnist { input, output } => kmnist::run(input, output, team),
+            Command::K49 { input, args, output } => kmnist::run_k49(input, args, output, team),
+            Command::Emnist { input, args, output } => emnist::run(input, args, output, team),
+            Command::Cifar100 { input, args, output } => cifar100::run(input, args, output, team),
             Command::Cifar10 { input, partial, output } => cifar10::run(input, *partial, output, team),
             Command::Svhn { input, args, output } => svhn::run(input, args, output, team),
             Command::Images { args, output } => images::run(args, output, team),

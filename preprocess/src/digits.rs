@@ -1,11 +1,11 @@
 //! The 8x8 digits that ship with this project, from the two .npy files of their scikit-learn copy.
 
-use crate::find::InputArgs;
+use crate::find::{InputArgs, directory_of};
 use crate::output::{Inputs, Output, OutputArgs};
 use crate::source::Indexed;
 use anyhow::{Context, Result, ensure};
 use datasets::build::ImageSource;
-use datasets::npy::check_header;
+use datasets::npy::{check_header, without_long_suffixes};
 use datasets::{ImageShape, Provenance, Split};
 use ndarray::{Array1, Array3};
 use ndarray_npy::ReadNpyExt;
@@ -23,7 +23,7 @@ const TEST_EVERY: usize = 6;
 /// If one of the files is missing or is not as expected.
 pub fn run(input: &InputArgs, args: &OutputArgs, team: &Team) -> Result<()> {
     let dir = input.resolve(&["digits_8x8_0to16.npy", "digits"])?;
-    let dir = if dir.is_file() { dir.with_file_name("") } else { dir };
+    let dir = if dir.is_file() { directory_of(&dir) } else { dir };
     let provenance = Provenance {
         source: "UCI Optical Recognition of Handwritten Digits, https://doi.org/10.24432/C50P49, test part, as \
                  scikit-learn ships it"
@@ -81,6 +81,7 @@ pub fn run(input: &InputArgs, args: &OutputArgs, team: &Team) -> Result<()> {
 
 fn read<T: ReadNpyExt>(path: &Path) -> Result<T> {
     let bytes = std::fs::read(path)?;
+    let bytes = without_long_suffixes(&bytes);
     check_header(&bytes)?;
-    Ok(T::read_npy(bytes.as_slice())?)
+    Ok(T::read_npy(&*bytes)?)
 }

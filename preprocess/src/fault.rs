@@ -41,17 +41,42 @@ pub fn in_input<T>(result: anyhow::Result<T>, place: impl FnOnce() -> String) ->
     })
 }
 
-/// The error and its causes in one line, without those that an outer message has quoted already.
+/// Characters of a message at most: names and values in it come from files.
+const MAX_MESSAGE: usize = 8000;
+
+/// The error and its causes, without those that an outer message has quoted already, and without outer ones with which the next
+/// begins. Control characters but line breaks are escaped; a message of any length is shortened in its middle.
 pub fn describe(error: &Error) -> String {
-    let mut text = String::new();
+    let mut parts: Vec<String> = Vec::new();
     for cause in error.chain().map(|cause| cause.to_string()) {
-        if text.is_empty() {
-            text = cause;
-        } else if !text.contains(&cause) {
-            text = format!("{text}: {cause}");
+        let begins_with = |part: &String| cause.strip_prefix(part.as_str()).is_some_and(|rest| rest.starts_with([':', ',']));
+        if parts.last().is_some_and(begins_with) {
+            parts.pop();
+        }
+        if !parts.iter().any(|part| part.contains(&cause)) {
+            parts.push(cause);
         }
     }
-    text
+    printable(&parts.join(": "))
+}
+
+fn printable(text: &str) -> String {
+    let shown: Vec<char> = text
+        .chars()
+        .flat_map(|c| {
+            let escaped = c != '\n' && c.is_control();
+            let escape: Box<dyn Iterator<Item = char>> =
+                if escaped { Box::new(c.escape_debug()) } else { Box::new([c].into_iter()) };
+            escape
+        })
+        .collect();
+    match shown.len() {
+        0..=MAX_MESSAGE => shown.into_iter().collect(),
+        len => {
+            let half = MAX_MESSAGE / 2;
+            shown[..half].iter().chain(['…'].iter()).chain(&shown[len - half..]).collect()
+        }
+    }
 }
 
 #[cfg(test)]
@@ -64,6 +89,14 @@ mod tests {
         let quoted = DatasetError::Io { action: "write", path: "x".into(), source: full() };
         assert_eq!(describe(&Error::from(quoted).context("not finished")), "not finished: cannot write x: no space");
         assert_eq!(describe(&Error::from(full()).context("cannot read y")), "cannot read y: no space");
+    }
+
+    #[test]
+    fn messages_are_short_and_printable() {
+        let told = describe(&Error::msg(format!("a\u{1b}[31m{}", "x".repeat(100_000))));
+        assert!(told.starts_with("a\\u{1b}[31mxx") && told.ends_with('x') && told.chars().count() == MAX_MESSAGE + 1);
+        let twice = Error::msg("dir/file: it is damaged").context("dir/file").context("dir");
+        assert_eq!(describe(&twice), "dir: dir/file: it is damaged");
     }
 
     #[test]

@@ -17,6 +17,7 @@ impl InputArgs {
     /// The directories in which names are looked up, in order.
     pub fn places(&self) -> Vec<PathBuf> {
         match &self.input {
+            Some(file) if file.is_file() => vec![directory_of(file)],
             Some(dir) => vec![dir.clone()],
             None => vec!["data".into(), ".".into()],
         }
@@ -48,6 +49,38 @@ impl InputArgs {
     pub fn resolve_file(&self, names: &[&str]) -> Result<PathBuf> {
         let path = self.resolve(names)?;
         if path.is_dir() { first(names.iter().map(|name| path.join(name)).collect()) } else { Ok(path) }
+    }
+}
+
+impl InputArgs {
+    /// Where files are looked up that are needed together. A directory that was given is the only place, and of a file that was
+    /// given, such as one of them, the directory it is in.
+    ///
+    /// # Errors
+    /// If what was given does not exist.
+    pub fn directories(&self) -> Result<Vec<PathBuf>> {
+        if self.path.is_none() {
+            return Ok(self.places());
+        }
+        let path = self.resolve(&[])?;
+        Ok(vec![if path.is_dir() { path } else { directory_of(&path) }])
+    }
+
+    /// The first of `names` in [`InputArgs::directories`].
+    ///
+    /// # Errors
+    /// If there is none; the message lists the places.
+    pub fn resolve_in(&self, names: &[&str]) -> Result<PathBuf> {
+        let places = self.directories()?;
+        first(places.iter().flat_map(|place| names.iter().map(move |name| place.join(name))).collect())
+    }
+}
+
+/// The directory that a file is in.
+pub fn directory_of(path: &Path) -> PathBuf {
+    match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent.into(),
+        _ => ".".into(),
     }
 }
 

@@ -1,40 +1,22 @@
-//! Downsampled ImageNet (32x32 or 64x64): `.npy` files, the original tar archives, or the folders unpacked from them.
+//! Downsampled ImageNet (32x32 or 64x64) of A. van den Oord et al.: `.npy` files, the original tar archives, or the folders
+//! unpacked from them. Where these are not, image-net.org's [batches](crate::imagenet_batches) are looked for.
 
-use crate::fault;
+use crate::counts::{Counts, check_counts};
 use crate::find::InputArgs;
-use crate::interleave::split_channels;
-use crate::large_file::PIECE;
+use crate::imagenet_batches::{self, Batches};
 use crate::npy::NpyImages;
 use crate::output::{Inputs, Output, OutputArgs};
 use crate::picture_source::{Pictures, PicturesSplit};
-use crate::progress::thousands;
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result};
 use datasets::build::{ImageSource, Sink};
 use datasets::console;
 use datasets::{ImageShape, Provenance, Split};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
-use std::str::FromStr;
 use team::Team;
 
 /// Images of the two splits of the 32x32 and 64x64 sets, as published.
 const PUBLISHED: [usize; 2] = [1_281_149, 49_999];
-
-/// Numbers of training and test images.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Counts(pub [usize; 2]);
-
-impl FromStr for Counts {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let number = |n: &str| n.trim().parse().map_err(|e| format!("`{n}`: {e}"));
-        match text.split_once(',') {
-            Some((train, test)) => Ok(Counts([number(train)?, number(test)?])),
-            None => Err("expected two numbers, such as 27000,3000".into()),
-        }
-    }
-}
 
 /// Options of this data set.
 #[derive(clap::Args, Clone, Debug)]
@@ -42,28 +24,9 @@ pub struct ImagenetArgs {
     /// Side of the images: 32 or 64 for the published sets.
     #[arg(long, value_name = "PIXELS", value_parser = clap::value_parser!(u64).range(1..=4096))]
     size: u64,
-    /// Numbers of training and test images, if not 1281149,49999.
+    /// Numbers of training and test images, if not 1281149,49999 (1281167,50000 of image-net.org's batches).
     #[arg(long, value_name = "TRAIN,TEST")]
     counts: Option<Counts>,
-}
-
-/// Compares numbers of images with those expected; each split comes with its description and a detail for the message.
-/// Returns the note that a data set with numbers of its own gets.
-///
-/// # Errors
-/// If a number differs.
-pub fn check_counts(splits: [(String, usize, String); 2], Counts(expected): Counts, given: bool) -> Result<String> {
-    for ((place, got, detail), expected) in splits.into_iter().zip(expected) {
-        ensure!(
-            got == expected,
-            "{place} holds {} images, expected {}{detail}: files are missing or cut short; download it again, or give --counts if \
-             this is another selection of images",
-            thousands(got),
-            thousands(expected)
-        );
-    }
-    let [train, test] = expected.map(thousands);
-    Ok(if given { format!("Numbers of images given by hand: {train} and {test}.") } else { String::new() })
 }
 
 /// Converts both splits.
@@ -74,7 +37,15 @@ pub fn run(input: &InputArgs, args: &ImagenetArgs, output: &OutputArgs, team: &T
     let size = usize::try_from(args.size)?;
     let name = format!("imagenet{size}");
     let mut inputs = Inputs::default();
-    let paths = [find(input, &name, "train", size)?, find(input, &name, "valid", size)?];
+    let paths = match [find(input, &name, "train", size), find(input, &name, "valid", size)] {
+        [Err(missing), Err(_)] => match Batches::find(input, size)? {
+            Some(batches) => return imagenet_batches::run(&batches, size, args.counts, output, team),
+            None => {
+                return Err(missing).context("nor are there batches of image-net.org, such as Imagenet64_train_part1_npz.zip");
+            }
+        },
+        [train, valid] => [train?, valid?],
+    };
     let [train, test] = &paths;
     let splits = [Source::open(train, Split::Train, size, &mut inputs)?, Source::open(test, Split::Test, size, &mut inputs)?];
     let [n_train, n_test] = splits.each_ref().map(Source::available);
@@ -102,14 +73,13 @@ pub fn run(input: &InputArgs, args: &ImagenetArgs, output: &OutputArgs, team: &T
     output_set.write(team, shape, 256, inputs, &[train, test])
 }
 
-/// The input of one split: in each place a `.npy` file, an archive or a folder, in this order.
+/// The input of one split: in each place a `.npy` file, an archive (tar or zip) or a folder, in this order.
 fn find(input: &InputArgs, name: &str, prefix: &str, size: usize) -> Result<PathBuf> {
     let stem = format!("{prefix}_{size}x{size}");
-    let names = [".npy", ".tar", ""].map(|end| format!("{stem}{end}"));
+    let names = [".npy", ".tar", ".zip", ""].map(|end| format!("{stem}{end}"));
     let names: Vec<_> = names.iter().cloned().chain(names.iter().map(|n| format!("{name}/{n}"))).collect();
     let names: Vec<_> = names.iter().map(String::as_str).collect();
-    let place = InputArgs { path: None, input: input.path.clone().or(input.input.clone()) };
-    place.resolve(&names)
+    input.resolve_in(&names)
 }
 
 /// Images in one of the three forms.
@@ -161,28 +131,8 @@ impl ImageSource<anyhow::Error> for Limited {
 
     fn read(&self, range: Range<usize>, sink: &mut Sink<'_>) -> Result<()> {
         match &self.source {
-            Source::Npy(npy, _) => copy_npy(npy, range, sink),
+            Source::Npy(npy, _) => npy.copy(range, sink),
             Source::Pictures(pictures) => pictures.read(range, sink),
         }
     }
-}
-
-/// Hands images of a `.npy` file on, channel by channel.
-///
-/// # Errors
-/// If the file cannot be read, or the data set takes no such image.
-pub fn copy_npy(npy: &NpyImages, range: Range<usize>, sink: &mut Sink<'_>) -> Result<()> {
-    let len = npy.image_len();
-    let per_piece = (PIECE / len).max(1);
-    let (mut pixels, mut image) = (vec![0; per_piece * len], vec![0; len]);
-    for first in range.clone().step_by(per_piece) {
-        let pixels = &mut pixels[..per_piece.min(range.end - first) * len];
-        npy.read(first, pixels)?;
-        for (i, pixels) in pixels.chunks_exact(len).enumerate() {
-            split_channels(pixels, &mut image);
-            let pushed = sink.push(&image, None, &[]).map_err(anyhow::Error::from);
-            fault::in_input(pushed, || format!("{}, image {}", npy.path().display(), first + i))?;
-        }
-    }
-    Ok(())
 }

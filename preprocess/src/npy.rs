@@ -1,10 +1,14 @@
-//! Arrays of images in numpy's `.npy` files, of any size: the header is checked, pixels are read when they are needed.
+//! Arrays in numpy's `.npy` files, of any size: the header is checked, values are read when they are needed.
 
-use crate::large_file::LargeFile;
+use crate::fault;
+use crate::interleave::split_channels;
+use crate::large_file::{LargeFile, PIECE};
 use anyhow::{Context, Result, bail, ensure};
-use datasets::npy::check_header;
-use ndarray::ArrayView4;
-use ndarray_npy::ViewNpyExt;
+use datasets::build::Sink;
+use datasets::npy::{MAX_HEADER, NpyHeaderError, check_header, extent, without_long_suffixes};
+use ndarray_npy::npy::header::{Header, Layout};
+use std::io::Read;
+use std::ops::Range;
 use std::path::Path;
 
 /// A file with unsigned bytes of shape `[count, height, width, 3]`, row by row.
@@ -16,25 +20,91 @@ pub struct NpyImages {
     dims: [usize; 4],
 }
 
-/// What is in a `.npy` file of images: its dimensions, and where its pixels begin.
+/// What a `.npy` file says of its array.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ArrayHeader {
+    /// numpy's name of the type, such as `|u1`; of an array of records a list of them.
+    pub descr: String,
+    /// Whether the first dimension runs fastest.
+    pub fortran: bool,
+    /// The dimensions.
+    pub shape: Vec<usize>,
+    /// Where the values begin.
+    pub offset: usize,
+}
+
+impl ArrayHeader {
+    /// Reads a header of any version, also one of Python 2, and checks it.
+    ///
+    /// # Errors
+    /// If it is damaged, too long, or describes more than any memory holds.
+    pub fn read(stream: &mut impl Read) -> Result<Self> {
+        let mut bytes = Vec::new();
+        stream.take(12).read_to_end(&mut bytes).context("cannot read the header")?;
+        ensure!(bytes.starts_with(b"\x93NUMPY"), "expected a .npy file, which begins with \\x93NUMPY");
+        let (start, announced) = extent(&bytes).context("the header is cut short")?;
+        ensure!(announced <= MAX_HEADER, NpyHeaderError::TooLong { announced });
+        let wanted = (start + announced).saturating_sub(bytes.len());
+        stream.take(wanted as u64).read_to_end(&mut bytes).context("cannot read the header")?;
+        let bytes = without_long_suffixes(&bytes);
+        check_header(&bytes)?;
+        let header = Header::from_reader(&mut &bytes[..]).context("the header of the .npy file is damaged")?;
+        let descr = header.type_descriptor.as_string().cloned().unwrap_or_else(|| header.type_descriptor.to_string());
+        Ok(ArrayHeader { descr, fortran: header.layout == Layout::Fortran, shape: header.shape, offset: start + announced })
+    }
+
+    /// Whether the values are unsigned bytes, which have no byte order.
+    pub fn is_bytes(&self) -> bool {
+        matches!(self.descr.as_str(), "|u1" | "<u1" | ">u1" | "=u1" | "u1" | "B")
+    }
+
+    /// Refuses all but unsigned bytes in C order; `shape` says what is expected.
+    ///
+    /// # Errors
+    /// If they are of another type or order, with its name and what to do.
+    pub fn expect_bytes(&self, shape: &str) -> Result<()> {
+        let (descr, dims) = (self.descr.escape_debug(), &self.shape);
+        ensure!(
+            self.is_bytes(),
+            "expected unsigned bytes (uint8) of shape {shape}, the array has the type '{descr}' and the shape {dims:?}; pixels are \
+             whole numbers from 0 to 255, save them again with array.astype(numpy.uint8)"
+        );
+        ensure!(
+            !self.fortran,
+            "the array is in Fortran order; save it again as numpy.save(path, numpy.ascontiguousarray(array))"
+        );
+        Ok(())
+    }
+
+    /// Number of values; headers that were checked have no overflow.
+    pub fn len(&self) -> usize {
+        self.shape.iter().product()
+    }
+
+    /// Whether there are no values.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+/// What is in a `.npy` file of images of `len` bytes in all: its dimensions, and where its pixels begin.
 ///
 /// # Errors
-/// If `bytes`, the whole file, holds anything but unsigned bytes of rank 4 in C order, exactly as many as the header
-/// says.
-pub fn header(bytes: &[u8]) -> Result<([usize; 4], usize)> {
-    check_header(bytes)?;
-    let view = ArrayView4::<u8>::view_npy(bytes).map_err(|e| {
-        anyhow::anyhow!(
-            "expected a .npy file of unsigned bytes (uint8) of shape [n, height, width, 3]: {e} ({} bytes in all)",
-            bytes.len()
-        )
-    })?;
-    let (n, height, width, channels) = view.dim();
+/// If it holds anything but unsigned bytes of rank 4 in C order, exactly as many as the header says.
+pub fn header(stream: &mut impl Read, len: u64) -> Result<([usize; 4], u64)> {
+    const SHAPE: &str = "[n, height, width, 3]";
+    let header = ArrayHeader::read(stream)?;
+    header.expect_bytes(SHAPE)?;
+    let dims = <[usize; 4]>::try_from(header.shape.as_slice());
+    let dims = dims.map_err(|_| anyhow::anyhow!("shape {:?}, expected {SHAPE}", header.shape))?;
+    let (offset, pixels) = (header.offset as u64, header.len() as u64);
+    let there = len.saturating_sub(offset);
     ensure!(
-        view.is_standard_layout(),
-        "the array is in Fortran order; save it again as numpy.save(path, numpy.ascontiguousarray(array))"
+        there >= pixels,
+        "shape {dims:?} asks for {pixels} bytes of pixels, {there} are there: the file is cut short; download or make it again"
     );
-    Ok(([n, height, width, channels], bytes.len() - view.len()))
+    ensure!(there == pixels, "{} extra bytes follow the pixels of shape {dims:?}: the file is damaged", there - pixels);
+    Ok((dims, offset))
 }
 
 /// The header (version 1) of a new file in C order; `descr` is numpy's name of the type, such as `|u1`.
@@ -59,7 +129,7 @@ impl NpyImages {
         let file = LargeFile::open(path)?;
         let place = || path.display().to_string();
         ensure!(!file.is_empty(), "{} is empty; download or make it again", place());
-        let (dims, offset) = header(&file.map()?).with_context(place)?;
+        let (dims, offset) = header(&mut file.file(), file.len()).with_context(place)?;
         match dims {
             [0, ..] => bail!("{} holds no images", place()),
             [_, h, w, 3] if (h, w) == (size, size) => {}
@@ -69,7 +139,7 @@ impl NpyImages {
             ),
             _ => bail!("{}: shape {dims:?}, expected [n, {size}, {size}, 3]; is it another data set or size?", place()),
         }
-        Ok(NpyImages { file, offset: offset as u64, dims })
+        Ok(NpyImages { file, offset, dims })
     }
 
     /// Number of images.
@@ -93,5 +163,25 @@ impl NpyImages {
     /// If they cannot be read.
     pub fn read(&self, first: usize, out: &mut [u8]) -> Result<()> {
         self.file.read(self.offset + (first * self.image_len()) as u64, out)
+    }
+
+    /// Hands images on, channel by channel.
+    ///
+    /// # Errors
+    /// If the file cannot be read, or the data set takes no such image.
+    pub fn copy(&self, range: Range<usize>, sink: &mut Sink<'_>) -> Result<()> {
+        let len = self.image_len();
+        let per_piece = (PIECE / len).max(1);
+        let (mut pixels, mut image) = (vec![0; per_piece * len], vec![0; len]);
+        for first in range.clone().step_by(per_piece) {
+            let pixels = &mut pixels[..per_piece.min(range.end - first) * len];
+            self.read(first, pixels)?;
+            for (i, pixels) in pixels.chunks_exact(len).enumerate() {
+                split_channels(pixels, &mut image);
+                let pushed = sink.push(&image, None, &[]).map_err(anyhow::Error::from);
+                fault::in_input(pushed, || format!("{}, image {}", self.path().display(), first + i))?;
+            }
+        }
+        Ok(())
     }
 }

@@ -94,6 +94,13 @@ impl TermLike for Log {
     }
 }
 
+/// A bar for a few long steps, with the elapsed time.
+pub fn steps(n: usize, message: impl Into<String>) -> ProgressBar {
+    let style = ProgressStyle::with_template("{msg} [{bar:30}] {pos}/{len}, {elapsed}");
+    let style = style.unwrap_or_else(|_| ProgressStyle::default_bar());
+    ProgressBar::new(n as u64).with_style(style.progress_chars("=> ")).with_message(message.into())
+}
+
 /// `1234567` as `1,234,567`.
 pub fn thousands(n: usize) -> String {
     let digits = n.to_string();

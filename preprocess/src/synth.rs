@@ -4,8 +4,8 @@
 mod layout;
 mod picture;
 
+use crate::counts::Counts;
 use crate::files;
-use crate::imagenet::Counts;
 use crate::progress;
 use anyhow::{Result, ensure};
 use datasets::console::print;
@@ -43,17 +43,33 @@ pub enum Kind {
     ImagenetTar,
     /// ImageNet as two folders of PNGs.
     ImagenetPng,
+    /// ImageNet as image-net.org's batches: .npz files in zip archives.
+    ImagenetNpz,
     /// CelebA-HQ as Glow's archive of record files.
     CelebaTfr,
+    /// CelebA-HQ as the folder unpacked from that archive.
+    CelebaTfrFolder,
     /// CelebA-HQ 64x64 with 5 bits as one .npy file.
     #[value(name = "celeba-5bit")]
     Celeba5bit,
     /// MNIST as four zipped idx files.
     Mnist,
+    /// Fashion-MNIST as four zipped idx files.
+    FashionMnist,
+    /// Kuzushiji-MNIST as four zipped idx files.
+    Kmnist,
+    /// Kuzushiji-49 as four .npz files.
+    K49,
+    /// The letters of EMNIST as four zipped idx files.
+    Emnist,
     /// CIFAR-10 as an archive of the binary version.
     Cifar10,
+    /// CIFAR-100 as an archive of the binary version.
+    Cifar100,
     /// SVHN as two Matlab files.
     Svhn,
+    /// SVHN as three Matlab files, as many images in the additional one as for training.
+    SvhnExtra,
 }
 
 /// Makes the files, and says how to convert them.
@@ -61,13 +77,14 @@ pub enum Kind {
 /// # Errors
 /// If the directory is occupied, a number does not fit the layout, or a file cannot be written.
 pub fn run(args: &SynthArgs) -> Result<()> {
-    let default = if args.kind == Kind::CelebaTfr { 256 } else { 64 };
-    let size = usize::try_from(args.size.unwrap_or(default))?;
-    let sized = matches!(args.kind, Kind::ImagenetNpy | Kind::ImagenetTar | Kind::ImagenetPng | Kind::CelebaTfr);
-    ensure!(sized || args.size.is_none(), "--size: the images of this data set have one size");
-    ensure!(args.kind != Kind::CelebaTfr || (size.is_power_of_two() && size > 1), "--size {size}: expected a power of two");
+    let celeba = matches!(args.kind, Kind::CelebaTfr | Kind::CelebaTfrFolder);
+    let imagenet = matches!(args.kind, Kind::ImagenetNpy | Kind::ImagenetTar | Kind::ImagenetPng | Kind::ImagenetNpz);
+    let size = usize::try_from(args.size.unwrap_or(if celeba { 256 } else { 64 }))?;
+    ensure!(celeba || imagenet || args.size.is_none(), "--size: the images of this data set have one size");
+    ensure!(!celeba || (size.is_power_of_two() && size > 1), "--size {size}: expected a power of two");
     let Counts([train, test]) = args.counts;
     ensure!(train > 0 && test > 0, "--counts {train},{test}: expected at least one image in each split");
+    ensure!(args.kind != Kind::ImagenetNpz || train >= 10, "--counts {train},{test}: the ten batches need at least ten images");
     files::create_dir(&args.out, args.force)?;
     let bar = progress::bar(train + test, "synth");
     let existing = Existing::replaced_if(args.force);
@@ -75,12 +92,18 @@ pub fn run(args: &SynthArgs) -> Result<()> {
     bar.finish_and_clear();
     let counts = format!("--counts {train},{test}");
     let options = match args.kind {
-        Kind::ImagenetNpy | Kind::ImagenetTar | Kind::ImagenetPng => format!("imagenet --size {size} {counts}"),
-        Kind::CelebaTfr => format!("celeba-tfr --resolution {size} {counts}"),
+        _ if imagenet => format!("imagenet --size {size} {counts}"),
+        _ if celeba => format!("celeba-tfr --resolution {size} {counts}"),
         Kind::Celeba5bit => format!("celeba-5bit --test-images {test}"),
-        Kind::Mnist => "mnist".into(),
+        Kind::FashionMnist => "fashion-mnist".into(),
+        Kind::Kmnist => "kmnist".into(),
+        Kind::K49 => format!("k49 {counts}"),
+        Kind::Emnist => "emnist --split letters".into(),
         Kind::Cifar10 => "cifar10 --partial".into(),
+        Kind::Cifar100 => "cifar100 --partial".into(),
         Kind::Svhn => format!("svhn {counts}"),
+        Kind::SvhnExtra => format!("svhn --extra --counts {},{test}", 2 * train),
+        _ => "mnist".into(),
     };
     let out = args.out.display();
     Ok(print(format_args!("made up {train} + {test} images; convert them with\n  preprocess {options} --input {out}"))?)

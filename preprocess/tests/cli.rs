@@ -96,12 +96,12 @@ fn a_failed_conversion_leaves_the_earlier_one() {
 fn damaged_mnist_is_refused_by_name() {
     type Damage = fn(&mut Vec<u8>);
     let cases: [(&str, Damage, &[&str]); 9] = [
-        ("train-images-idx3-ubyte", |b| b.truncate(b.len() - 1), &["ends too early", "byte 236"]),
+        ("train-images-idx3-ubyte", |b| b.truncate(b.len() - 1), &["ends too early", "1 more bytes at byte 255"]),
         ("train-images-idx3-ubyte", |b| b.push(0), &["more bytes"]),
         ("train-images-idx3-ubyte", |b| b[3] = 1, &["0x00000801", "0x00000803"]),
         ("train-images-idx3-ubyte", |b| b[7] = 11, &["11 images", "12 labels"]),
         ("train-images-idx3-ubyte", |b| b[8..16].fill(255), &["4294967295"]),
-        ("train-images-idx3-ubyte", |b| b[15] = 4, &["1x4x4", "1x4x5"]),
+        ("train-images-idx3-ubyte", |b| b[15] = 4, &["more bytes than the 208"]),
         ("train-labels-idx1-ubyte", |b| b[10] = 10, &["label 2 is 10", "byte 10"]),
         ("t10k-labels-idx1-ubyte", |b| b.push(1), &["more bytes"]),
         ("t10k-labels-idx1-ubyte", |b| b.truncate(3), &["ends too early"]),
@@ -145,7 +145,11 @@ fn absent_and_doubled_mnist_files_are_named() {
     let out = dir.path().join("out");
     mnist(dir.path(), false);
     mnist(dir.path(), true);
-    assert_failure(&convert("mnist", dir.path(), &out, &[]), &out, &["train-images-idx3-ubyte.gz exist"]);
+    let path = dir.path().join("train-images-idx3-ubyte");
+    let mut bytes = std::fs::read(&path).unwrap();
+    bytes[100] ^= 1;
+    std::fs::write(&path, bytes).unwrap();
+    assert_failure(&convert("mnist", dir.path(), &out, &[]), &out, &["train-images-idx3-ubyte.gz exist, and differ"]);
     let empty = dir.path().join("empty");
     std::fs::create_dir(&empty).unwrap();
     assert_failure(&convert("mnist", &empty, &out, &[]), &out, &["train-images-idx3-ubyte"]);
@@ -265,6 +269,82 @@ fn ambiguous_cifar10_is_refused() {
     assert_failure(&output, &out, &["cifar-10-batches-bin", "cifar-10-python.tar.gz"]);
     let mixed = write_dir(&dir.path().join("mixed"), &[cifar_files(false), cifar_files(true)].concat());
     assert_failure(&convert("cifar10", &mixed, &out, &["--partial"]), &out, &["mixed"]);
+}
+
+#[test]
+fn torchvisions_folder_beside_its_archive_is_taken() {
+    let dir = tempfile::tempdir().unwrap();
+    let out = dir.path().join("out");
+    write_dir(&dir.path().join("cifar-10-batches-py"), &cifar_files(true));
+    write_tar(&dir.path().join("cifar-10-python.tar.gz"), &cifar_files(true));
+    let output = convert("cifar10", dir.path(), &out, &["--partial"]);
+    assert_success(&output);
+    assert!(stdout(&output).contains("reading") && stdout(&output).contains("cifar-10-batches-py"), "{}", stdout(&output));
+    assert_cifar(&out, &[0, 1, 2, 3, 4]);
+    // A file of a folder stands for the folder.
+    let file = dir.path().join("cifar-10-batches-py/data_batch_2");
+    assert_success(&convert("cifar10", &file, &out, &["--partial", "--force"]));
+    assert_cifar(&out, &[0, 1, 2, 3, 4]);
+}
+
+#[test]
+fn cifar100_is_converted_in_every_form() {
+    let images = |split: usize| -> Vec<(Vec<u8>, [u8; 2])> {
+        (0..4).map(|i: usize| (pixels(split * 50 + i, 3072), [i as u8 * 5, i as u8 * 33])).collect()
+    };
+    let binary =
+        |split| -> Vec<u8> { images(split).into_iter().flat_map(|(pixels, labels)| [&labels[..], &pixels].concat()).collect() };
+    let pickle = |split: usize| {
+        let list = |k: usize| images(split).iter().flat_map(|(_, labels)| [b'K', labels[k]]).collect::<Vec<u8>>();
+        let data: Vec<u8> = images(split).into_iter().flat_map(|(pixels, _)| pixels).collect();
+        [
+            b"\x80\x02}q\x01(U\x0dcoarse_labels](".as_slice(),
+            &list(0),
+            b"eU\x0bfine_labels](",
+            &list(1),
+            b"eU\x04datacnumpy.core.multiarray\n_reconstruct\ncnumpy\nndarray\nK\x00\x85U\x01b\x87R(K\x01K\x04M\x00\x0c\x86cnumpy\ndtype\n\
+              U\x02u1K\x00K\x01\x87R(K\x03U\x01|NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK\x00tb\x89T",
+            &(data.len() as u32).to_le_bytes(),
+            &data,
+            b"tbu.",
+        ]
+        .concat()
+    };
+    for python in [false, true] {
+        let files = match python {
+            true => [("train".to_string(), pickle(0)), ("test".to_string(), pickle(1))],
+            false => [("train.bin".to_string(), binary(0)), ("test.bin".to_string(), binary(1))],
+        };
+        let dir = tempfile::tempdir().unwrap();
+        let place = match python {
+            true => write_dir(&dir.path().join("cifar-100-python"), &files),
+            false => write_tar(&dir.path().join("cifar-100-binary.tar.gz"), &files),
+        };
+        for (kind, k) in [("fine", 1), ("coarse", 0)] {
+            for path in [place.as_path(), dir.path()] {
+                let out = dir.path().join(kind);
+                assert_success(&convert("cifar100", path, &out, &["--labels", kind, "--partial", "--force"]));
+                for (split, number) in [(Split::Train, 0), (Split::Test, 1)] {
+                    let expected: Vec<_> = images(number).into_iter().map(|(p, labels)| (p, labels[k].into())).collect();
+                    assert_eq!(contents(&out, split), expected, "{kind}");
+                }
+                let notes = ImageDataset::open(&out, Split::Train).unwrap().manifest().provenance.notes.clone();
+                assert!(notes.contains(&format!("({kind})")), "{notes}");
+            }
+        }
+        let out = dir.path().join("out");
+        assert_failure(&convert("cifar100", &place, &out, &[]), &out, &["4 images, expected 50,000", "--partial"]);
+        // Superclasses end at 19.
+        let mut changed = files.clone();
+        let at = if python { changed[0].1.windows(2).position(|w| w == b"K\x0f").unwrap() + 1 } else { 3 * 3074 };
+        changed[0].1[at] = 20;
+        let place = write_dir(&dir.path().join("changed"), &changed);
+        assert_failure(
+            &convert("cifar100", &place, &out, &["--labels", "coarse", "--partial"]),
+            &out,
+            &["label 3 is 20, expected 0 to 19"],
+        );
+    }
 }
 
 #[test]

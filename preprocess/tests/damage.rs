@@ -174,6 +174,162 @@ fn missing_record_files_are_named() {
     refuse(temp.path(), &["celeba-tfr", "a.tar", "--resolution", "4"], "data", &[SEVEN, "missing"]);
 }
 
+/// The program must refuse its input, as [`refuse`], with little memory.
+#[track_caller]
+fn refuse_in_little_memory(dir: &Path, args: &[&str], words: &[&str]) {
+    const KILOBYTES: usize = 3_000_000;
+    let line = format!("ulimit -v {KILOBYTES}; exec \"$0\" \"$@\"");
+    let output = std::process::Command::new("sh")
+        .args(["-c", &line, env!("CARGO_BIN_EXE_preprocess")])
+        .args(args)
+        .args(["--out", "out"])
+        .current_dir(dir)
+        .output()
+        .unwrap();
+    let message = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{args:?}: {message}");
+    for word in words {
+        assert!(message.contains(word), "`{word}` is not in: {message}");
+    }
+    assert!(message.len() < 2000 && !message.contains("panicked") && !dir.join("out").exists(), "{message}");
+}
+
+/// A file that begins with `start` and goes on with zeros to 8 GB, which take no room on the disk.
+fn huge(path: &Path, start: &[u8]) {
+    fs::write(path, start).unwrap();
+    fs::File::options().write(true).open(path).unwrap().set_len(8 << 30).unwrap();
+}
+
+fn tar_header(kind: u8, name: &str, size: u64) -> [u8; 512] {
+    let mut header = tar::Header::new_gnu();
+    header.set_path(name).unwrap();
+    header.set_size(size);
+    header.set_mode(0o644);
+    header.set_entry_type(tar::EntryType::new(kind));
+    header.set_cksum();
+    *header.as_bytes()
+}
+
+#[test]
+fn names_and_headers_of_gigabytes_take_little_memory() {
+    let temp = tempfile::tempdir().unwrap();
+    let dir = temp.path();
+    for kind in [b'L', b'K', b'x'] {
+        huge(&dir.join("a.tar"), &tar_header(kind, "long", 7 << 30));
+        refuse_in_little_memory(dir, &["celeba-tfr", "a.tar"], &["a.tar", "longer headers"]);
+        huge(&dir.join("cifar-10-python.tar"), &tar_header(kind, "long", 7 << 30));
+        refuse_in_little_memory(dir, &["cifar10", "cifar-10-python.tar"], &["cifar-10-python.tar", "longer headers"]);
+    }
+    // A name too long for any file system, and one that would change the terminal's colours.
+    let long = [&tar_header(b'L', "long", 5000)[..], &[b'x'; 5000], &[0; 120], &tar_header(b'0', "a", 0), &[0; 1024]].concat();
+    fs::write(dir.join("a.tar"), long).unwrap();
+    refuse_in_little_memory(dir, &["celeba-tfr", "a.tar"], &["a name of 5000 bytes"]);
+    fs::write(dir.join("a.tar"), [&tar_header(b'2', "\x1b[31mred", 0)[..], &[0; 1024]].concat()).unwrap();
+    refuse_in_little_memory(dir, &["celeba-tfr", "a.tar"], &["member \\u{1b}[31mred", "not an ordinary file"]);
+    let mut sparse = tar_header(b'S', "train_4x4/a.png", 512);
+    // One hole of 4 GB.
+    sparse[483..495].copy_from_slice(b"40000000000\0");
+    sparse[148..156].fill(b' ');
+    let sum: u32 = sparse.iter().map(|&b| u32::from(b)).sum();
+    sparse[148..156].copy_from_slice(format!("{sum:06o}\0 ").as_bytes());
+    fs::write(dir.join("train_4x4.tar"), [&sparse[..], &[0; 2048]].concat()).unwrap();
+    fs::copy(fixture("gnu.tar"), dir.join("valid_4x4.tar")).unwrap();
+    refuse_in_little_memory(dir, &["imagenet", "--size", "4"], &["train_4x4.tar"]);
+    let pax = [&b"30 GNU.sparse.name=a\n"[..], b"22 GNU.sparse.major=1\n", b"22 GNU.sparse.minor=0\n"];
+    let pax: Vec<u8> = pax.iter().flat_map(|line| [line.len().to_string().as_bytes(), &line[2..]].concat()).collect();
+    let mut body = pax.clone();
+    body.resize(512, 0);
+    let archive = [&tar_header(b'x', "pax", pax.len() as u64)[..], &body, &tar_header(b'0', "train_4x4/a.png", 0), &[0; 1024]];
+    fs::write(dir.join("train_4x4.tar"), archive.concat()).unwrap();
+    refuse_in_little_memory(dir, &["imagenet", "--size", "4"], &["train_4x4.tar", "--sparse"]);
+    fs::remove_file(dir.join("train_4x4.tar")).unwrap();
+
+    let mut header = fs::read(fixture("v2.npy")).unwrap();
+    header[8..12].copy_from_slice(&(7u32 << 29).to_le_bytes());
+    huge(&dir.join("train_4x4.npy"), &header);
+    refuse_in_little_memory(dir, &["imagenet", "--size", "4"], &["train_4x4.npy", "3758096384", "at most"]);
+    // Pickles that announce more than there is, and one that is nothing but zeros.
+    for start in [&b"\x80\x02T\xff\xff\xff\xff"[..], b"\x80\x04\x8e\0\0\0\0\x07\0\0\0", b"\x80\x02"] {
+        fs::create_dir_all(dir.join("py")).unwrap();
+        fs::write(dir.join("py/test_batch"), b"\x80\x02}.").unwrap();
+        fs::write(dir.join("py/data_batch_1"), start).unwrap();
+        refuse_in_little_memory(dir, &["cifar10", "py", "--partial"], &["data_batch_1", "pickle"]);
+    }
+    fs::copy(fixture("test_32x32.mat"), dir.join("test_32x32.mat")).unwrap();
+    let mut mat = fs::read(fixture("test_32x32.mat")).unwrap()[..128].to_vec();
+    mat.extend([14, 0, 0, 0, 0xff, 0xff, 0xff, 0xff]);
+    huge(&dir.join("train_32x32.mat"), &mat);
+    refuse_in_little_memory(dir, &["svhn"], &["train_32x32.mat"]);
+}
+
+#[test]
+fn zipped_files_are_read_to_the_length_that_is_expected() {
+    let temp = tempfile::tempdir().unwrap();
+    let dir = temp.path();
+    let zeros = vec![0; 100 << 20];
+    let files = |images: &[u8], labels: &[u8]| {
+        for prefix in ["train", "t10k"] {
+            fs::write(dir.join(format!("{prefix}-images-idx3-ubyte.gz")), images).unwrap();
+            fs::write(dir.join(format!("{prefix}-labels-idx1-ubyte.gz")), labels).unwrap();
+        }
+    };
+    let bomb = |dims: &[usize]| gzip(&idx(dims, &zeros));
+    let fine = gzip(&idx(&[3], &[1, 2, 3]));
+    files(&bomb(&[3, 4, 4]), &fine);
+    refuse_in_little_memory(dir, &["mnist", "."], &["train-images-idx3-ubyte.gz has more bytes than the 64"]);
+    files(&gzip(&idx(&[3, 4, 4], &[0; 48])), &bomb(&[3]));
+    refuse_in_little_memory(dir, &["mnist", "."], &["train-labels-idx1-ubyte.gz has more bytes than the 11"]);
+    let many = 4_000_000_000;
+    files(&bomb(&[many, 4, 4]), &bomb(&[many]));
+    refuse_in_little_memory(dir, &["mnist", "."], &["announces 4000000000 images or labels"]);
+    files(&bomb(&[3, 4_000_000_000, 4_000_000_000]), &fine);
+    refuse_in_little_memory(dir, &["mnist", "."], &["4000000000"]);
+    // An archive whose one member unpacks to more than any batch has, and an array with more than its header says.
+    let member = ("cifar-10-batches-py/readme".to_string(), Vec::new());
+    let mut archive = tar(&[member]);
+    archive.truncate(archive.len() - 1024);
+    archive[124..136].copy_from_slice(b"77777777777\0");
+    archive[148..156].fill(b' ');
+    let sum: u32 = archive[..512].iter().map(|&b| u32::from(b)).sum();
+    archive[148..156].copy_from_slice(format!("{sum:06o}\0 ").as_bytes());
+    archive.extend(&zeros);
+    archive.extend(&zeros);
+    fs::write(dir.join("cifar-10-python.tar.gz"), gzip(&archive)).unwrap();
+    refuse_in_little_memory(
+        dir,
+        &["cifar10", "cifar-10-python.tar.gz"],
+        &["cifar-10-python.tar.gz", "contents, than any published one"],
+    );
+    let array = |dims: &[usize]| zip(&[("arr_0.npy".into(), [npy(dims, &[]), zeros.clone()].concat())]);
+    for split in ["train", "test"] {
+        fs::write(dir.join(format!("k49-{split}-imgs.npz")), array(&[3, 28, 28])).unwrap();
+        fs::write(dir.join(format!("k49-{split}-labels.npz")), array(&[3, 1])).unwrap();
+    }
+    refuse_in_little_memory(dir, &["k49", "."], &["k49-train-imgs.npz, arr_0.npy", "more bytes than the 2352"]);
+    fs::write(dir.join("k49-train-imgs.npz"), zip(&[("arr_0.npy".into(), npy(&[3, 28, 28], &zeros[..2352]))])).unwrap();
+    refuse_in_little_memory(dir, &["k49", "."], &["k49-train-labels.npz, arr_0.npy", "more bytes than the 3"]);
+}
+
+#[test]
+fn other_files_than_archives_are_called_what_they_are() {
+    let temp = tempfile::tempdir().unwrap();
+    let dir = temp.path();
+    for (start, name) in [
+        (&b"PK\x03\x04rest"[..], "a zip archive"),
+        (b"PK\x05\x06rest", "a zip archive"),
+        (b"7z\xbc\xaf\x27\x1crest", "a 7-Zip archive"),
+        (b"Rar!rest", "a RAR archive"),
+        (b"\x89PNG\r\n\x1a\n", "a PNG picture"),
+        (b"\xff\xd8\xff\xe0", "a JPEG picture"),
+        (b"\x93NUMPY\x01\x00", "a .npy file"),
+    ] {
+        fs::write(dir.join("a.tar"), start).unwrap();
+        refuse(dir, &CELEBA, "data", &["a.tar is", name, "expected a tar archive"]);
+        fs::write(dir.join("cifar-10-python.tar"), start).unwrap();
+        refuse(dir, &["cifar10", "cifar-10-python.tar"], "data", &["cifar-10-python.tar is", name]);
+    }
+}
+
 /// Converts `train` with a whole file for testing.
 fn imagenet(dir: &Path, name: &str, train: &[u8], words: &[&str]) {
     fs::write(dir.join(name), train).unwrap();

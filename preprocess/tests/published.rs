@@ -4,6 +4,7 @@ mod support;
 
 use datasets::{ImageDataset, Split};
 use std::fs;
+use std::path::Path;
 use support::*;
 
 #[test]
@@ -134,6 +135,15 @@ fn folders_give_the_same_as_archives_with_any_number_of_threads() {
         fs::copy(fixture(archive), dir.join(format!("{folder}.tar"))).unwrap();
     }
     fs::write(dir.join("train_4x4/._0000001.png"), "not a picture").unwrap();
+    // As `git archive` packs it, with a header for all members.
+    let mut header = tar::Header::new_ustar();
+    header.set_path("pax_global_header").unwrap();
+    header.set_entry_type(tar::EntryType::XGlobalHeader);
+    header.set_size(20);
+    header.set_mode(0o644);
+    header.set_cksum();
+    let global = [&header.as_bytes()[..], b"20 comment=01234567\n", &[0; 492], &fs::read(fixture("gnu.tar")).unwrap()].concat();
+    fs::write(dir.join("train_4x4.tar"), global).unwrap();
     succeed(dir, &["imagenet", "--size", "4", "--images-per-shard", "2", "--out", "tar", "--jobs", "1"]);
     fs::remove_file(dir.join("train_4x4.tar")).unwrap();
     fs::remove_file(dir.join("valid_4x4.tar")).unwrap();
@@ -232,4 +242,306 @@ fn a_dry_run_writes_nothing_and_limits_are_obeyed() {
     let message = String::from_utf8(run(dir, &args).stderr).unwrap();
     assert!(message.contains("exists") && message.contains("--force"), "{message}");
     succeed(dir, &[&args[..], &["--force"]].concat());
+}
+
+/// Files of image-net.org's batches of 8x8, each a copy of a fixture of two images with the classes 1 and 2.
+fn batches(name: &str) -> Vec<(String, Vec<u8>)> {
+    let end = if name.ends_with(".npz") { ".npz" } else { "" };
+    let bytes = fs::read(fixture(name)).unwrap();
+    let names = (1..=10).map(|i| format!("train_data_batch_{i}{end}")).chain([format!("val_data{end}")]);
+    names.map(|name| (name, bytes.clone())).collect()
+}
+
+fn write_all(dir: &Path, files: &[(String, Vec<u8>)]) {
+    fs::create_dir_all(dir).unwrap();
+    files.iter().for_each(|(name, bytes)| fs::write(dir.join(name), bytes).unwrap());
+}
+
+const BATCHES: [&str; 7] = ["imagenet", "--size", "8", "--counts", "20,2", "--images-per-shard", "3"];
+
+fn is_batches(out: &Path) {
+    let train: Vec<_> = (0..10).flat_map(|_| 0..2).collect();
+    assert_eq!(images(out, Split::Train), expected(train.iter().copied(), 8));
+    assert_eq!(images(out, Split::Test), expected(0..2, 8));
+    assert_eq!(labels(out, Split::Train), train.iter().map(|&i| i as u32).collect::<Vec<_>>());
+    assert!(notes(out).contains("1,281,149") && notes(out).contains("less 1"), "{}", notes(out));
+}
+
+#[test]
+fn batches_of_image_net_org_are_read_in_every_form() {
+    let forms = [
+        "batch_stored.npz",
+        "batch_deflated.npz",
+        "batch_python2.npz",
+        "batch_python2_0.pickle",
+        "batch_python2_longs.pickle",
+        "batch_python2_1.pickle",
+        "batch_python2_2.pickle",
+        "batch_python3_3.pickle",
+        "batch_python3_4.pickle",
+        "batch_python3_5.pickle",
+    ];
+    for form in forms {
+        let temp = tempfile::tempdir().unwrap();
+        let dir = temp.path();
+        let files = batches(form);
+        write_all(&dir.join("loose"), &files);
+        succeed(dir, &[&BATCHES[..], &["loose", "--out", "1", "--jobs", "3"]].concat());
+        is_batches(&dir.join("1"));
+        // One of the files, in folders as archives unpack to.
+        write_all(&dir.join("data/Imagenet8_train_npz"), &files[..10]);
+        write_all(&dir.join("data/imagenet8_val"), &files[10..]);
+        succeed(dir, &[&BATCHES[..], &["--out", "2"]].concat());
+        is_batches(&dir.join("2"));
+        // In archives, the training images in two parts.
+        let folder = |files: &[(String, Vec<u8>)]| -> Vec<_> {
+            files.iter().map(|(name, bytes)| (format!("Imagenet8_part/{name}"), bytes.clone())).collect()
+        };
+        let zips = [("part1", 0..5), ("part2", 5..10), ("val", 10..11)];
+        let zips = zips.map(|(part, range)| (format!("Imagenet8_{part}.zip"), zip(&folder(&files[range]))));
+        write_all(&dir.join("zips"), &zips);
+        succeed(dir, &[&BATCHES[..], &["zips/Imagenet8_part1.zip", "--out", "3", "--jobs", "2"]].concat());
+        is_batches(&dir.join("3"));
+    }
+}
+
+#[test]
+fn batches_that_are_missing_doubled_or_of_another_kind_are_refused() {
+    let temp = tempfile::tempdir().unwrap();
+    let dir = temp.path();
+    let files = batches("batch_stored.npz");
+    let case = |name: &str, files: &[(String, Vec<u8>)], words: &[&str]| {
+        write_all(&dir.join(name), files);
+        refuse(dir, &[&BATCHES[..], &[name, "--out", "out"]].concat(), "out", words)
+    };
+    let seven: Vec<_> =
+        files.iter().filter(|(name, _)| !["_3.", "_7.", "_10."].iter().any(|n| name.contains(n))).cloned().collect();
+    let words = ["3 of 10 batches are missing", "train_data_batch_3.npz, train_data_batch_7.npz, train_data_batch_10.npz"];
+    case("seven", &seven, &words);
+    case("train", &files[..10], &["1 of 1 batches are missing", "val_data.npz"]);
+    let changed = |with: &str| {
+        let mut files = files.clone();
+        files[4].1 = fs::read(fixture(with)).unwrap();
+        files
+    };
+    case("other", &changed("photo.jpg"), &["train_data_batch_5.npz", "zip archive is damaged"]);
+    let mut flipped = changed("batch_stored.npz");
+    let at = flipped[4].1.windows(4).position(|w| w == [0, 7, 14, 21]).unwrap();
+    flipped[4].1[at] ^= 1;
+    case("flipped", &flipped, &["train_data_batch_5.npz, data.npy", "checksum"]);
+    let mut cut = files.clone();
+    cut[4].1.truncate(900);
+    case("cut", &cut, &["train_data_batch_5.npz"]);
+    write_all(&dir.join("size"), &files);
+    refuse(dir, &["imagenet", "--size", "16", "size", "--out", "out"], "out", &["[2, 192]", "[2, 768]", "another size"]);
+    refuse(dir, &["imagenet", "--size", "8", "size", "--out", "out"], "out", &["20 images, expected 1,281,167"]);
+    // Both sets: the paper's is taken.
+    write_all(&dir.join("size"), &[("train_8x8.npy".into(), npy_images(5..8, 8)), ("valid_8x8.npy".into(), npy_images(8..9, 8))]);
+    succeed(dir, &["imagenet", "--size", "8", "size", "--counts", "3,1", "--out", "old"]);
+    assert_eq!(images(&dir.join("old"), Split::Train), expected(5..8, 8));
+    let again = batches("batch_python3_2.pickle");
+    case("again", &again, &["train_data_batch_1", "Python 3", "image-net.org"]);
+    let mut classes = batches("batch_python3_3.pickle");
+    let at = classes[2].1.windows(4).rposition(|w| w == b"K\x01K\x02").unwrap();
+    classes[2].1[at + 1] = 0;
+    case("classes", &classes, &["train_data_batch_3", "label 0 is 0, expected 1 to 1000"]);
+}
+
+#[test]
+fn headers_of_python_2_and_names_of_other_types_are_understood() {
+    let temp = tempfile::tempdir().unwrap();
+    let dir = temp.path();
+    fs::copy(fixture("python2.npy"), dir.join("train_4x4.npy")).unwrap();
+    fs::copy(fixture("v1.npy"), dir.join("valid_4x4.npy")).unwrap();
+    succeed(dir, &["imagenet", "--size", "4", "--out", "out"]);
+    assert_eq!(images(&dir.join("out"), Split::Train), expected(0..5, 4));
+    let typed = |descr: &str| {
+        let header = fs::read(fixture("v1.npy")).unwrap();
+        let at = header.windows(3).position(|w| w == b"|u1").unwrap();
+        [&header[..at], descr.as_bytes(), &header[at + 3..]].concat()
+    };
+    for descr in [">u2", "<f4", ">i8", "|i1", "|b1", "|S1", "<c8"] {
+        fs::write(dir.join("train_4x4.npy"), typed(descr)).unwrap();
+        refuse(dir, &["imagenet", "--size", "4", "--out", "no"], "no", &["train_4x4.npy", descr, "uint8", "astype"]);
+    }
+    fs::write(dir.join("train_4x4.npy"), typed("<u1")).unwrap();
+    succeed(dir, &["imagenet", "--size", "4", "--out", "same"]);
+
+    let old = |mut file: Vec<u8>, from: &[u8], to: &[u8]| {
+        let at = file.windows(from.len()).position(|w| w == from).unwrap();
+        file.splice(at..at + from.len(), to.iter().copied());
+        file
+    };
+    let pixels = old(npy(&[12, 8, 8], &[3; 12 * 64]), b"(12, 8, 8),", b"(12L,8,8L),");
+    fs::write(dir.join("digits_8x8_0to16.npy"), pixels).unwrap();
+    fs::write(dir.join("digits_labels.npy"), old(npy(&[12], &[1; 12]), b"(12), ", b"(12L,)")).unwrap();
+    succeed(dir, &["digits", "digits_labels.npy", "--out", "digits"]);
+}
+
+/// MNIST's four files, 9 and 4 images, with a change to the names.
+fn idx_files(dir: &Path, prefixes: [&str; 2], packed: bool, first_class: u8) {
+    fs::create_dir_all(dir).unwrap();
+    for (prefix, numbers) in prefixes.into_iter().zip([0..9, 50..54usize]) {
+        let n = numbers.len();
+        let pixels: Vec<u8> = numbers.clone().flat_map(|i| image(i, 28)[..784].to_vec()).collect();
+        let classes: Vec<u8> = numbers.map(|i| (i % 7) as u8 + first_class).collect();
+        for (what, file) in [("images-idx3", idx(&[n, 28, 28], &pixels)), ("labels-idx1", idx(&[n], &classes))] {
+            let name = format!("{prefix}-{what}-ubyte");
+            match packed {
+                true => fs::write(dir.join(name + ".gz"), gzip(&file)).unwrap(),
+                false => fs::write(dir.join(name), file).unwrap(),
+            }
+        }
+    }
+}
+
+fn is_idx(out: &Path, transposed: bool) {
+    for (split, numbers) in [(Split::Train, 0..9), (Split::Test, 50..54usize)] {
+        let upright = |i: usize| {
+            let file = &image(i, 28)[..784];
+            (0..784).map(|p| file[if transposed { p % 28 * 28 + p / 28 } else { p }]).collect::<Vec<_>>()
+        };
+        assert_eq!(images(out, split), numbers.clone().map(upright).collect::<Vec<_>>());
+        assert_eq!(labels(out, split), numbers.map(|i| i as u32 % 7).collect::<Vec<_>>());
+    }
+}
+
+#[test]
+fn folders_of_torchvision_are_read_as_they_lie_there() {
+    let temp = tempfile::tempdir().unwrap();
+    let dir = temp.path();
+    let mnist = ["train", "t10k"];
+    for (command, folder, source) in [
+        ("mnist", "MNIST/raw", "yann.lecun.com"),
+        ("fashion-mnist", "FashionMNIST/raw", "zalandoresearch"),
+        ("kmnist", "KMNIST/raw", "codh.rois.ac.jp"),
+    ] {
+        let raw = dir.join("root").join(folder);
+        idx_files(&raw, mnist, true, 0);
+        idx_files(&raw, mnist, false, 0);
+        let file = raw.join("t10k-labels-idx1-ubyte.gz");
+        for (i, place) in [raw.clone(), dir.join("root"), file].iter().enumerate() {
+            let out = format!("{command}{i}");
+            let told = succeed(dir, &[command, place.to_str().unwrap(), "--out", &out]);
+            assert!(told.contains("reading") && told.contains("train-images-idx3-ubyte"), "{told}");
+            is_idx(&dir.join(&out), false);
+            let train = ImageDataset::open(&dir.join(&out), Split::Train).unwrap();
+            assert!(train.manifest().provenance.source.contains(source));
+            assert!(notes(&dir.join(&out)).contains("9 and 4 images, not 60,000 and 10,000"));
+        }
+        succeed(dir, &[command, "--input", "root", "--out", &format!("{command}-found")]);
+    }
+    // EMNIST leaves the unpacked files beside one archive of all.
+    let raw = dir.join("root/EMNIST/raw");
+    for split in ["balanced", "byclass", "bymerge", "letters", "digits", "mnist"] {
+        let prefixes = ["train", "test"].map(|part| format!("emnist-{split}-{part}"));
+        idx_files(&raw, [&prefixes[0], &prefixes[1]], false, u8::from(split == "letters"));
+        let out = format!("emnist-{split}");
+        succeed(dir, &["emnist", "root", "--split", split, "--out", &out]);
+        is_idx(&dir.join(&out), true);
+        assert!(notes(&dir.join(&out)).contains("upright"));
+    }
+    refuse(dir, &["emnist", "root", "--out", "no"], "no", &["--split", "balanced, byclass", "letters"]);
+    refuse(dir, &["emnist", "root/MNIST", "--out", "no"], "no", &["emnist-letters-train-images-idx3-ubyte.gz"]);
+}
+
+#[test]
+fn emnist_is_read_from_its_archive() {
+    let temp = tempfile::tempdir().unwrap();
+    let dir = temp.path();
+    idx_files(&dir.join("gzip"), ["emnist-letters-train", "emnist-letters-test"], true, 1);
+    let members: Vec<_> = files(&dir.join("gzip")).into_iter().map(|(name, bytes)| (format!("gzip/{name}"), bytes)).collect();
+    fs::remove_dir_all(dir.join("gzip")).unwrap();
+    fs::create_dir_all(dir.join("EMNIST/raw")).unwrap();
+    fs::write(dir.join("EMNIST/raw/gzip.zip"), zip(&members)).unwrap();
+    for (i, place) in [".", "EMNIST/raw/gzip.zip", "EMNIST/raw"].iter().enumerate() {
+        succeed(dir, &["emnist", place, "--out", &format!("out{i}")]);
+        is_idx(&dir.join(format!("out{i}")), true);
+    }
+    refuse(dir, &["emnist", ".", "--split", "digits", "--out", "no"], "no", &["emnist-digits-train-images-idx3-ubyte"]);
+    let mut damaged = zip(&members);
+    damaged[200] ^= 4;
+    fs::write(dir.join("EMNIST/raw/gzip.zip"), damaged).unwrap();
+    refuse(dir, &["emnist", ".", "--split", "letters", "--out", "no"], "no", &["gzip.zip"]);
+}
+
+#[test]
+fn data_sets_with_files_of_the_same_names_are_told_apart() {
+    let temp = tempfile::tempdir().unwrap();
+    let dir = temp.path();
+    // The classes of Fashion-MNIST begin like this, and there are 6,000 of each.
+    let mut fashion = vec![9u8, 0, 0, 3, 0, 2, 7, 2, 5, 5];
+    let mut left = [6000usize; 10];
+    fashion.iter().for_each(|&class| left[usize::from(class)] -= 1);
+    fashion.extend((0..10u8).flat_map(|class| std::iter::repeat_n(class, left[usize::from(class)])));
+    let counts = [5923, 6742, 5958, 6131, 5842, 5421, 5918, 6265, 5851, 5949];
+    let mnist: Vec<u8> = (0..10u8).flat_map(|class| std::iter::repeat_n(class, counts[usize::from(class)])).collect();
+    let write = |labels: &[u8]| {
+        for (prefix, labels) in [("train", labels), ("t10k", &labels[..10_000])] {
+            fs::write(dir.join(format!("{prefix}-labels-idx1-ubyte")), idx(&[labels.len()], labels)).unwrap();
+            let images = dir.join(format!("{prefix}-images-idx3-ubyte"));
+            fs::write(&images, idx(&[labels.len(), 2, 2], &vec![0; labels.len() * 4])).unwrap();
+        }
+    };
+    write(&fashion);
+    for command in ["mnist", "kmnist"] {
+        refuse(dir, &[command, ".", "--out", "out"], "out", &["classes of Fashion-MNIST", "`preprocess fashion-mnist`"]);
+    }
+    succeed(dir, &["fashion-mnist", ".", "--limit", "10", "--out", "fashion"]);
+    write(&mnist);
+    for command in ["fashion-mnist", "kmnist"] {
+        refuse(dir, &[command, ".", "--out", "out"], "out", &["classes of MNIST", "`preprocess mnist`"]);
+    }
+    succeed(dir, &["mnist", ".", "--limit", "10", "--out", "mnist"]);
+    assert!(!notes(&dir.join("mnist")).contains("published"), "{}", notes(&dir.join("mnist")));
+    write(&[&mnist[1..], &[0]].concat().iter().map(|&class| 9 - class).collect::<Vec<_>>());
+    succeed(dir, &["mnist", ".", "--limit", "10", "--out", "other"]);
+    assert!(notes(&dir.join("other")).contains("not those of the published MNIST"));
+}
+
+#[test]
+fn an_unpacked_archive_is_as_good_as_a_packed_one() {
+    let temp = tempfile::tempdir().unwrap();
+    let dir = temp.path();
+    fs::copy(fixture("celeba-tfr.tar"), dir.join("celeba-tfr.tar")).unwrap();
+    let args = ["--resolution", "4", "--counts", "121,41", "--images-per-shard", "10"];
+    succeed(dir, &[&["celeba-tfr", "celeba-tfr.tar", "--out", "packed"], &args[..]].concat());
+    tar::Archive::new(fs::File::open(dir.join("celeba-tfr.tar")).unwrap()).unpack(dir).unwrap();
+    fs::remove_file(dir.join("celeba-tfr.tar")).unwrap();
+    let record = "celeba-tfr/train/train-r02-s-0007-of-0120.tfrecords";
+    for (i, place) in [Some("celeba-tfr"), Some("."), Some(record), None].into_iter().enumerate() {
+        let out = format!("out{i}");
+        succeed(dir, &[&["celeba-tfr", "--out", &out], &args[..], place.as_slice()].concat());
+        for split in Split::ALL {
+            assert_eq!(images(&dir.join(&out), split), images(&dir.join("packed"), split));
+            assert_eq!(labels(&dir.join(&out), split), labels(&dir.join("packed"), split));
+        }
+    }
+    let mut bytes = fs::read(dir.join(record)).unwrap();
+    bytes[40] ^= 1;
+    fs::write(dir.join(record), bytes).unwrap();
+    refuse(
+        dir,
+        &[&["celeba-tfr", "--out", "no"], &args[..]].concat(),
+        "no",
+        &["celeba-tfr: train/train-r02-s-0007", "record 0", "checksum"],
+    );
+    fs::remove_file(dir.join(record)).unwrap();
+    refuse(dir, &[&["celeba-tfr", "--out", "no"], &args[..]].concat(), "no", &["train-r02-s-0007-of-0120.tfrecords", "missing"]);
+}
+
+#[test]
+fn a_file_stands_for_the_folder_it_is_in() {
+    let temp = tempfile::tempdir().unwrap();
+    let dir = temp.path();
+    let svhn = fixture("test_32x32.mat");
+    succeed(dir, &["svhn", svhn.to_str().unwrap(), "--counts", "3,2", "--out", "svhn"]);
+    refuse(dir, &["svhn", svhn.to_str().unwrap(), "--extra", "--out", "no"], "no", &["extra_32x32.mat"]);
+    write_all(&dir.join("in"), &[("train_4x4.npy".into(), npy_images(0..3, 4)), ("valid_4x4.npy".into(), npy_images(3..4, 4))]);
+    for file in ["in/train_4x4.npy", "in/valid_4x4.npy", "in"] {
+        succeed(dir, &["imagenet", "--size", "4", file, "--out", "imagenet", "--force"]);
+        assert_eq!(images(&dir.join("imagenet"), Split::Train), expected(0..3, 4));
+    }
+    write_all(&dir.join("other"), &[("train_4x4.npy".into(), npy_images(0..3, 4))]);
+    refuse(dir, &["imagenet", "--size", "4", "other", "--out", "no"], "no", &["other/valid_4x4.npy"]);
 }

@@ -84,6 +84,40 @@ fn small_images_come_back() {
 }
 
 #[test]
+fn todays_downloads_come_back() {
+    let labels = |dir: &Path, split| {
+        let dataset = ImageDataset::open(&dir.join("out"), split).unwrap();
+        let notes = dataset.manifest().provenance.notes.clone();
+        ((0..dataset.len()).map(|i| dataset.label(i).unwrap()).collect::<Vec<_>>(), notes)
+    };
+    let digits = |n| (0..n).map(|i| u32::from(label(i))).collect::<Vec<_>>();
+    let temp = comes_back("imagenet-npz --size 8 --counts 23,4", "imagenet --size 8 --counts 23,4", [23, 4], 8, 3, 0);
+    let (classes, notes) = labels(temp.path(), Split::Train);
+    assert_eq!(classes, digits(23), "counted from 0");
+    assert!(notes.contains("another set than the older one") && notes.contains("less 1"), "{notes}");
+
+    let temp = comes_back("emnist --counts 13,4", "emnist --split letters", [13, 4], 28, 1, 0);
+    let (classes, notes) = labels(temp.path(), Split::Train);
+    assert_eq!(classes, digits(13), "a is 0");
+    assert!(notes.contains("letters") && notes.contains("upright") && notes.contains("less 1"), "{notes}");
+    comes_back("fashion-mnist --counts 9,4", "fashion-mnist", [9, 4], 28, 1, 0);
+    comes_back("kmnist --counts 9,4", "kmnist", [9, 4], 28, 1, 0);
+    let temp = comes_back("k49 --counts 9,4", "k49 --counts 9,4", [9, 4], 28, 1, 0);
+    assert_eq!(labels(temp.path(), Split::Train).0, digits(9));
+
+    let temp = comes_back("cifar100 --counts 12,4", "cifar100 --partial", [12, 4], 32, 3, 0);
+    assert_eq!(labels(temp.path(), Split::Train).0, digits(12));
+    succeed(temp.path(), &["cifar100", "--labels", "coarse", "--partial", "--input", "input", "--out", "out", "--force"]);
+    let (classes, notes) = labels(temp.path(), Split::Train);
+    assert_eq!(classes, digits(12).into_iter().map(|class| class / 5).collect::<Vec<_>>());
+    assert!(notes.contains("superclasses (coarse)"), "{notes}");
+
+    let temp = comes_back("svhn-extra --counts 7,3", "svhn --extra --counts 14,3", [14, 3], 32, 3, 0);
+    assert_eq!(labels(temp.path(), Split::Train).0, digits(14));
+    comes_back("celeba-tfr-folder --size 4 --counts 121,45", "celeba-tfr --resolution 4 --counts 121,45", [121, 45], 4, 3, 0);
+}
+
+#[test]
 fn occupied_directories_and_impossible_sizes_are_refused() {
     let temp = tempfile::tempdir().unwrap();
     let dir = temp.path();
@@ -92,5 +126,6 @@ fn occupied_directories_and_impossible_sizes_are_refused() {
     refuse(dir, &["synth", "mnist", "--out", "full"], "none", &["full is not empty", "--force"]);
     refuse(dir, &["synth", "mnist", "--out", "out", "--size", "32"], "out", &["--size", "one size"]);
     refuse(dir, &["synth", "celeba-tfr", "--out", "out", "--size", "48"], "out", &["--size 48", "power of two"]);
+    refuse(dir, &["synth", "imagenet-npz", "--out", "out", "--counts", "9,3"], "out", &["--counts 9,3", "ten batches"]);
     refuse(dir, &["synth", "svhn", "--out", "out", "--counts", "0,3"], "out", &["--counts 0,3", "at least one"]);
 }

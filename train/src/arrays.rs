@@ -2,10 +2,11 @@
 
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use datasets::input;
-use datasets::npy::check_header;
+use datasets::npy::{check_header, without_long_suffixes};
 use datasets::output::{self, Existing};
 use ndarray::{ArrayD, ArrayViewD, IxDyn};
 use ndarray_npy::{ViewNpyError, ViewNpyExt, WriteNpyExt};
+use std::borrow::Cow;
 use std::path::Path;
 
 /// Numbers with a shape, row-major.
@@ -70,6 +71,11 @@ pub fn write(path: &Path, existing: Existing, array: Array) -> Result<()> {
 
 fn read_bytes(path: &Path) -> Result<Vec<u8>> {
     let bytes = input::read(path, u64::MAX).with_context(|| format!("cannot read {}", path.display()))?;
+    let changed = match without_long_suffixes(&bytes) {
+        Cow::Owned(changed) => Some(changed),
+        Cow::Borrowed(_) => None,
+    };
+    let bytes = changed.unwrap_or(bytes);
     check_header(&bytes)
         .with_context(|| format!("{} is not a whole .npy file; save it again with numpy.save", path.display()))?;
     Ok(bytes)

@@ -72,6 +72,8 @@ impl<'a> Machine<'a> {
             b')' => self.push_node(Node::Tuple(Vec::new())),
             0x85..=0x87 => self.short_tuple(usize::from(opcode - 0x84)),
             b't' | 0x91 => self.marked_tuple(),
+            b'l' => self.marked_list(),
+            b'd' => self.marked_dict(),
             b'a' => self.append(),
             b'e' | 0x90 => self.append_marked(),
             b's' => self.set_item(),
@@ -214,6 +216,17 @@ impl<'a> Machine<'a> {
         self.push_node(Node::Tuple(values))
     }
 
+    fn marked_list(&mut self) -> Step<()> {
+        let values = self.pop_marked()?;
+        self.push_node(Node::List(values))
+    }
+
+    fn marked_dict(&mut self) -> Step<()> {
+        let values = self.pop_marked()?;
+        self.push_node(Node::Dict(Vec::new()))?;
+        self.extend_pairs(&values)
+    }
+
     fn append(&mut self) -> Step<()> {
         let value = self.pop()?;
         self.extend_list(vec![value])
@@ -241,6 +254,10 @@ impl<'a> Machine<'a> {
 
     fn set_marked(&mut self) -> Step<()> {
         let values = self.pop_marked()?;
+        self.extend_pairs(&values)
+    }
+
+    fn extend_pairs(&mut self, values: &[Value<'a>]) -> Step<()> {
         let (pairs, rest) = values.as_chunks::<2>();
         if !rest.is_empty() {
             return self.fail("a key without a value");

@@ -46,6 +46,16 @@ fn later_changes_are_seen_wherever_a_value_is_used() {
 }
 
 #[test]
+fn containers_of_protocol_1_are_read() {
+    let pickle = parse(b"\x80\x02(U\x01a(K\x01K\x02lU\x01b(dd.").unwrap();
+    let list: Vec<_> = pickle.root().get("a").unwrap().list().unwrap().map(|item| item.int()).collect();
+    assert_eq!(list, [Some(1), Some(2)]);
+    assert_eq!(pickle.root().get("b").unwrap().entries().unwrap().len(), 0);
+    assert!(reason(b"\x80\x02(K\x01d.").contains("a key without a value"));
+    assert!(reason(b"\x80\x02K\x01l.").contains("mark"));
+}
+
+#[test]
 fn later_protocols_are_read() {
     let bytes = b"\x80\x04\x95\x20\x00\x00\x00\x00\x00\x00\x00\x8c\x08argparse\x94\x8c\x09Namespace\x94\x93\x94)\x81\x94}\x94\x8c\x01n\x94K\x03sb.";
     assert_eq!(parse(bytes).unwrap().root().get("n").unwrap().int(), Some(3));

@@ -6,7 +6,7 @@ use super::summary::Reading;
 use super::table::{Cell, Places, Table};
 use super::{Points, TableOptions, error, input};
 use crate::DatasetError;
-use crate::npy::check_header;
+use crate::npy::{check_header, without_long_suffixes};
 use ndarray::Array2;
 use ndarray_npy::npy::header::Header;
 use ndarray_npy::{ReadNpyError, ReadNpyExt, ReadableElement};
@@ -19,6 +19,7 @@ pub(super) fn read(path: &Path, options: &TableOptions) -> Result<Points, Datase
     if !bytes.starts_with(b"\x93NUMPY") {
         return Err(fail("it does not begin as .npy files do, which hold float32 or float64; save it with numpy.save".into()));
     }
+    let bytes = without_long_suffixes(&bytes);
     check_header(&bytes).map_err(|e| fail(e.to_string()))?;
     let mut data = &bytes[..];
     let header = Header::from_reader(&mut data).map_err(|e| fail(format!("its header is damaged: {e}; save it again")))?;

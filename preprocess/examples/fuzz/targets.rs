@@ -4,7 +4,8 @@ use crate::changes::Random;
 use crate::fresh;
 use datasets::codec::Codec;
 use datasets::{CodecKind, DatasetError, ImageDataset, ImageShape, Manifest, Split, format, synthetic};
-use preprocess::{example_proto::Example, mat, npy, picture, tar_index, tfrecord};
+use preprocess::pickle_outline::Outline;
+use preprocess::{example_proto::Example, mat, npy, packed::Packed, pickle, picture, tar_index, tfrecord, zip_file};
 use safetensors::SafeTensors;
 use std::io::{self, Cursor};
 use std::ops::Range;
@@ -74,7 +75,10 @@ pub fn target(name: &str) -> Fallible<Target> {
                 b"\x93NUMPY",
             ],
             mend: |bytes| mend_npy(bytes),
-            read: Box::new(|bytes, _| npy::header(bytes).map(|(dims, offset)| dims[0] + offset).map_err(told)),
+            read: Box::new(|bytes, _| {
+                let header = npy::header(&mut &bytes[..], bytes.len() as u64);
+                header.map(|(dims, offset)| dims[0] + offset as usize).map_err(told)
+            }),
         }),
         "records" => records(),
         "tar" => Ok(Target {
@@ -114,7 +118,41 @@ pub fn target(name: &str) -> Fallible<Target> {
             fresh: None,
             tokens: &[b"\x0e\0\0\0", b"\x0f\0\0\0", b"\x01\0\x04\0", b"\x02\0\0\0", b"\x09\0\0\0", b"MI"],
             mend: |_| (),
-            read: Box::new(|bytes, _| mat::read(bytes).map(|arrays| arrays.len()).map_err(told)),
+            read: Box::new(|bytes, _| mat::read(&Packed::memory("mat", bytes.to_vec())).map(|arrays| arrays.len()).map_err(told)),
+        }),
+        "pickle" => Ok(Target {
+            seeds: vec![
+                b"\x80\x02}q\x01(U\x06labelsq\x02]q\x03(K\x03K\x09eU\x04dataq\x04cnumpy.core.multiarray\n_reconstruct\nq\x05\
+                  cnumpy\nndarray\nq\x06K\x00\x85U\x01b\x87Rq\x07(K\x01K\x02K\x03\x86cnumpy\ndtype\nq\x08U\x02u1K\x00K\x01\x87Rq\x09\
+                  (K\x03U\x01|NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK\x00tb\x89T\x06\x00\x00\x00\x01\x02\x03\x04\x05\x06tbu."
+                    .to_vec(),
+                b"(dp0\nS'labels'\np1\n(lp2\nI1\naL-2L\nasS'data'\np3\nS'\\x00\\\\\\n'\np4\nsVb\\u20ac\np5\nF0.5\ns.".to_vec(),
+            ],
+            fresh: None,
+            tokens: &[b"U", b"T\xff\xff\xff\x7f", b"\x8e", b"(l", b"(d", b"S'", b"V\\U00110000\n", b"I99999999999999999999\n", b"p1\n", b"g1\n"],
+            mend: |_| (),
+            read: Box::new(|bytes, _| {
+                let outline = Outline::read(&mut &bytes[..]).map_err(told)?;
+                let pickle = pickle::parse(&outline, "").map_err(|e| e.to_string())?;
+                let data = pickle.root().get("data").map(pickle::byte_array);
+                Ok(data.map_or(0, |array| array.map_or(1, |array| array.shape.len())))
+            }),
+        }),
+        "zip" => Ok(Target {
+            seeds: vec![{
+                let mut file = b"PK\x03\x04\x14\0\0\0\0\0\0\0\0\0".to_vec();
+                file.extend(crc32fast::hash(b"hello").to_le_bytes());
+                file.extend(b"\x05\0\0\0\x05\0\0\0\x05\0\0\0a.npyhelloPK\x01\x02 and so on");
+                file
+            }],
+            fresh: None,
+            tokens: &[b"PK\x03\x04", b"PK\x01\x02", b"\xff\xff\xff\xff", b"\x01\0\x10\0", b"\x08\0"],
+            mend: |_| (),
+            read: Box::new(|bytes, _| {
+                let members = zip_file::members_of_packed(&Packed::memory("zip", bytes.to_vec())).map_err(told)?;
+                let lengths = members.iter().map(|member| member.contents.count_from(0, 1 << 20).map_err(told));
+                Ok(lengths.sum::<Result<u64, _>>()? as usize)
+            }),
         }),
         "png" => {
             let archive = fixture("gnu.tar")?;

@@ -13,9 +13,11 @@ use flate2::write::GzEncoder;
 use indicatif::ProgressBar;
 use prost::Message;
 use rayon::prelude::*;
-use std::io::{self, BufWriter, Write};
+use std::io::{self, BufWriter, Cursor, Write};
 use std::ops::Range;
 use std::path::Path;
+use zip::write::SimpleFileOptions;
+use zip::{CompressionMethod, ZipWriter};
 
 /// Number of the first test picture; training pictures are numbered from 0.
 const FIRST_TEST: usize = 1 << 31;
@@ -36,14 +38,20 @@ impl Layout<'_> {
             Kind::ImagenetNpy => self.imagenet("npy", |path, numbers, _| self.npy(path, &[numbers], 0)),
             Kind::ImagenetTar => self.imagenet("tar", |path, numbers, stem| self.tar_of_pngs(path, numbers, stem)),
             Kind::ImagenetPng => self.imagenet("", |path, numbers, _| self.folder_of_pngs(path, numbers)),
+            Kind::ImagenetNpz => self.imagenet_batches(),
             Kind::CelebaTfr => self.celeba_tfr(),
+            Kind::CelebaTfrFolder => self.celeba_tfr_folder(),
             Kind::Celeba5bit => {
                 let [train, test] = self.numbers();
                 Layout { size: 64, ..*self }.npy(&self.out.join("celeba_full_64x64_5bit.npy"), &[test, train], 3)
             }
-            Kind::Mnist => self.mnist(),
+            Kind::Mnist | Kind::FashionMnist | Kind::Kmnist => self.idx(["train", "t10k"], 0, false),
+            Kind::Emnist => self.idx(["emnist-letters-train", "emnist-letters-test"], 1, true),
+            Kind::K49 => self.k49(),
             Kind::Cifar10 => self.cifar10(),
-            Kind::Svhn => self.svhn(),
+            Kind::Cifar100 => self.cifar100(),
+            Kind::Svhn => self.svhn(false),
+            Kind::SvhnExtra => self.svhn(true),
         }
     }
 
@@ -117,22 +125,68 @@ impl Layout<'_> {
         })
     }
 
-    /// 120 and 40 files of records, as even as can be; the archive has them in another order than that of their names.
+    /// Ten batches for training and one for testing, with classes from 1, each an `.npz` file in a zip archive.
+    fn imagenet_batches(&self) -> Result<()> {
+        let [train, test] = self.numbers();
+        let start = |k: usize| train.start + k * train.len() / 10;
+        let training = (0..10).map(|k| (format!("train_data_batch_{}", k + 1), start(k)..start(k + 1))).collect();
+        for (split, batches) in [("train", training), ("val", vec![("val_data".to_string(), test.clone())])] {
+            let stem = format!("Imagenet{}_{split}_npz", self.size);
+            save(&self.out.join(format!("{stem}.zip")), self.existing, |file| {
+                let mut archive = ZipWriter::new_stream(file);
+                for (name, numbers) in &batches {
+                    let mut data = Vec::new();
+                    self.each(numbers.clone(), 3, |_, pixels| {
+                        data.extend(planes(&pixels));
+                        io::Result::Ok(())
+                    })?;
+                    let labels: Vec<u8> = numbers.clone().flat_map(|i| (i64::from(label(i)) + 1).to_le_bytes()).collect();
+                    let n = numbers.len();
+                    let arrays =
+                        [("data", "|u1", &[n, 3 * self.size * self.size][..], &data), ("labels", "<i8", &[n][..], &labels)];
+                    archive.start_file(format!("{stem}/{name}.npz"), deflated())?;
+                    archive.write_all(&npz(&arrays)?)?;
+                }
+                archive.finish()?;
+                Ok(())
+            })?;
+        }
+        Ok(())
+    }
+
+    /// The archive as it is unpacked.
+    fn celeba_tfr_folder(&self) -> Result<()> {
+        let folder = self.out.join("celeba-tfr");
+        for split in ["train", "validation"] {
+            create_dir(&folder.join(split), true)?;
+        }
+        self.record_files(|name, records| {
+            save(&self.out.join(name), self.existing, |file| file.write_all(records)).map_err(io::Error::other)
+        })?;
+        Ok(())
+    }
+
+    /// One tar archive, whose members have another order than that of their names.
     fn celeba_tfr(&self) -> Result<()> {
         save(&self.out.join("celeba-tfr.tar"), self.existing, |file| {
             let mut archive = tar::Builder::new(BufWriter::new(file));
-            for (folder, n_files, numbers) in [("validation", 40, &self.numbers()[1]), ("train", 120, &self.numbers()[0])] {
-                for k in (0..n_files).rev() {
-                    let start = |k| numbers.start + k * numbers.len() / n_files;
-                    let mut records = Vec::new();
-                    self.each(start(k)..start(k + 1), 3, |i, pixels| tfrecord::write(&self.example(i, pixels), &mut records))?;
-                    let level = self.size.ilog2();
-                    let name = format!("celeba-tfr/{folder}/{folder}-r{level:02}-s-{k:04}-of-{n_files:04}.tfrecords");
-                    append(&mut archive, &name, &records)?;
-                }
-            }
+            self.record_files(|name, records| append(&mut archive, name, records))?;
             archive.into_inner()?.flush()
         })
+    }
+
+    /// Hands 120 and 40 files of records, as even as can be, to `take` with their names.
+    fn record_files(&self, mut take: impl FnMut(&str, &[u8]) -> io::Result<()>) -> io::Result<()> {
+        for (folder, n_files, numbers) in [("validation", 40, &self.numbers()[1]), ("train", 120, &self.numbers()[0])] {
+            for k in (0..n_files).rev() {
+                let start = |k| numbers.start + k * numbers.len() / n_files;
+                let mut records = Vec::new();
+                self.each(start(k)..start(k + 1), 3, |i, pixels| tfrecord::write(&self.example(i, pixels), &mut records))?;
+                let level = self.size.ilog2();
+                take(&format!("celeba-tfr/{folder}/{folder}-r{level:02}-s-{k:04}-of-{n_files:04}.tfrecords"), &records)?;
+            }
+        }
+        Ok(())
     }
 
     fn example(&self, i: usize, pixels: Vec<u8>) -> Vec<u8> {
@@ -142,7 +196,8 @@ impl Layout<'_> {
         Example::new(ints, ("data", pixels)).encode_to_vec()
     }
 
-    fn mnist(&self) -> Result<()> {
+    /// Four zipped idx files; classes begin with `first_class`, and rows and columns are exchanged if `transposed`.
+    fn idx(&self, prefixes: [&str; 2], first_class: u8, transposed: bool) -> Result<()> {
         let idx = |name: &str, dims: &[usize], values: &[u8]| {
             save(&self.out.join(name), self.existing, |file| {
                 let mut file = GzEncoder::new(BufWriter::new(file), Compression::fast());
@@ -152,41 +207,81 @@ impl Layout<'_> {
                 file.finish()?.flush()
             })
         };
-        for (prefix, numbers) in ["train", "t10k"].into_iter().zip(self.numbers()) {
-            let mut images = Vec::new();
-            Layout { size: 28, ..*self }.each(numbers.clone(), 1, |_, pixels| {
-                images.extend(pixels);
-                anyhow::Ok(())
-            })?;
-            let labels: Vec<u8> = numbers.map(label).collect();
+        for (prefix, numbers) in prefixes.into_iter().zip(self.numbers()) {
+            let images = self.grey_images(numbers.clone(), transposed)?;
+            let labels: Vec<u8> = numbers.map(|i| label(i) + first_class).collect();
             idx(&format!("{prefix}-images-idx3-ubyte.gz"), &[labels.len(), 28, 28], &images)?;
             idx(&format!("{prefix}-labels-idx1-ubyte.gz"), &[labels.len()], &labels)?;
         }
         Ok(())
     }
 
+    /// Pictures of 28 rows and columns.
+    fn grey_images(&self, numbers: Range<usize>, transposed: bool) -> Result<Vec<u8>> {
+        let mut images = Vec::new();
+        Layout { size: 28, ..*self }.each(numbers, 1, |_, pixels| {
+            images.extend((0..28 * 28).map(|p| pixels[if transposed { p % 28 * 28 + p / 28 } else { p }]));
+            anyhow::Ok(())
+        })?;
+        Ok(images)
+    }
+
+    fn k49(&self) -> Result<()> {
+        for (split, numbers) in ["train", "test"].into_iter().zip(self.numbers()) {
+            let images = self.grey_images(numbers.clone(), false)?;
+            let n = numbers.len();
+            let labels: Vec<u8> = numbers.map(label).collect();
+            for (what, dims, values) in [("imgs", &[n, 28, 28][..], &images), ("labels", &[n][..], &labels)] {
+                let bytes = npz(&[("arr_0", "|u1", dims, values)])?;
+                save(&self.out.join(format!("k49-{split}-{what}.npz")), self.existing, |file| file.write_all(&bytes))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn cifar100(&self) -> Result<()> {
+        let [train, test] = self.numbers();
+        let files = vec![("train.bin".to_string(), train), ("test.bin".to_string(), test)];
+        // Of class i the superclass is i / 5, and labels are below 10 here.
+        self.cifar("cifar-100-binary.tar.gz", "cifar-100-binary", files, |i| vec![label(i) / 5, label(i)])
+    }
+
     fn cifar10(&self) -> Result<()> {
-        let layout = Layout { size: 32, ..*self };
         let [train, test] = self.numbers();
         let part = |k| k * train.len() / 5;
         let batches = (0..5).map(|k| (format!("data_batch_{}.bin", k + 1), part(k)..part(k + 1)));
-        save(&self.out.join("cifar-10-binary.tar.gz"), self.existing, |file| {
+        let files = batches.chain([("test_batch.bin".into(), test)]).filter(|(_, numbers)| !numbers.is_empty()).collect();
+        self.cifar("cifar-10-binary.tar.gz", "cifar-10-batches-bin", files, |i| vec![label(i)])
+    }
+
+    /// An archive of files with records, each of some labels and the pixels of a picture.
+    fn cifar(
+        &self,
+        archive: &str,
+        folder: &str,
+        files: Vec<(String, Range<usize>)>,
+        labels: impl Fn(usize) -> Vec<u8>,
+    ) -> Result<()> {
+        let layout = Layout { size: 32, ..*self };
+        save(&self.out.join(archive), self.existing, |file| {
             let mut archive = tar::Builder::new(GzEncoder::new(BufWriter::new(file), Compression::fast()));
-            for (name, numbers) in batches.chain([("test_batch.bin".into(), test)]).filter(|(_, numbers)| !numbers.is_empty()) {
+            for (name, numbers) in &files {
                 let mut records = Vec::new();
-                layout.each(numbers, 3, |i, pixels| {
-                    records.push(label(i));
+                layout.each(numbers.clone(), 3, |i, pixels| {
+                    records.extend(labels(i));
                     records.extend(planes(&pixels));
                     io::Result::Ok(())
                 })?;
-                append(&mut archive, &format!("cifar-10-batches-bin/{name}"), &records)?;
+                append(&mut archive, &format!("{folder}/{name}"), &records)?;
             }
             archive.into_inner()?.finish()?.flush()
         })
     }
 
-    fn svhn(&self) -> Result<()> {
-        for (prefix, numbers) in ["train", "test"].into_iter().zip(self.numbers()) {
+    fn svhn(&self, extra: bool) -> Result<()> {
+        let [train, test] = self.numbers();
+        let more = extra.then(|| ("extra", train.end..2 * train.end));
+        for (prefix, numbers) in [("train", train), ("test", test)].into_iter().chain(more) {
             let mut values = Vec::new();
             Layout { size: 32, ..*self }.each(numbers.clone(), 3, |_, pixels| {
                 // Rows run fastest, then columns, then channels.
@@ -202,6 +297,23 @@ impl Layout<'_> {
         }
         Ok(())
     }
+}
+
+/// An `.npz` file, not compressed: names, types, dimensions and values of its arrays.
+fn npz(arrays: &[(&str, &str, &[usize], &Vec<u8>)]) -> io::Result<Vec<u8>> {
+    let mut archive = ZipWriter::new(Cursor::new(Vec::new()));
+    for (name, descr, dims, values) in arrays {
+        // As numpy does, which does not know the lengths beforehand.
+        let options = SimpleFileOptions::default().compression_method(CompressionMethod::Stored).large_file(true);
+        archive.start_file(format!("{name}.npy"), options)?;
+        archive.write_all(&npy::new_header(descr, dims))?;
+        archive.write_all(values)?;
+    }
+    Ok(archive.finish()?.into_inner())
+}
+
+fn deflated() -> SimpleFileOptions {
+    SimpleFileOptions::default().compression_method(CompressionMethod::Deflated).compression_level(Some(1))
 }
 
 /// Pictures are numbered from 1 in each split.

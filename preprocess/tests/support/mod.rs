@@ -109,3 +109,40 @@ pub fn tar(files: &[(String, Vec<u8>)]) -> Vec<u8> {
     }
     builder.into_inner().unwrap()
 }
+
+/// A zip archive; members are compressed by every other one.
+pub fn zip(files: &[(String, Vec<u8>)]) -> Vec<u8> {
+    use std::io::Write;
+    let mut archive = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+    for (i, (name, bytes)) in files.iter().enumerate() {
+        let method = if i % 2 == 0 { zip::CompressionMethod::Deflated } else { zip::CompressionMethod::Stored };
+        archive.start_file(name.as_str(), zip::write::SimpleFileOptions::default().compression_method(method)).unwrap();
+        archive.write_all(bytes).unwrap();
+    }
+    archive.finish().unwrap().into_inner()
+}
+
+/// Bytes zipped by gzip.
+pub fn gzip(bytes: &[u8]) -> Vec<u8> {
+    use std::io::Write;
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    encoder.write_all(bytes).unwrap();
+    encoder.finish().unwrap()
+}
+
+/// An idx file of bytes.
+pub fn idx(dims: &[usize], bytes: &[u8]) -> Vec<u8> {
+    let words = [0x800 + dims.len()].into_iter().chain(dims.iter().copied());
+    words.flat_map(|word| (word as u32).to_be_bytes()).chain(bytes.iter().copied()).collect()
+}
+
+/// Labels of a split.
+pub fn labels(dir: &Path, split: Split) -> Vec<u32> {
+    let dataset = ImageDataset::open(dir, split).unwrap();
+    (0..dataset.len()).map(|i| dataset.label(i).unwrap()).collect()
+}
+
+/// The notes in a data set's manifest.
+pub fn notes(dir: &Path) -> String {
+    ImageDataset::open(dir, Split::Train).unwrap().manifest().provenance.notes.clone()
+}
