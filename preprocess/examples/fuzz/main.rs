@@ -27,7 +27,7 @@ const MAX_TIME: Duration = Duration::from_secs(5);
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut args = std::env::args().skip(1);
-    let name = args.next().ok_or("which target: npy, records, tar, shard, mat or png?")?;
+    let name = args.next().ok_or("which target: npy, records, tar, zip, pickle, shard, mat or png?")?;
     let executions: u64 = args.next().map_or(Ok(1_000_000), |n| n.parse())?;
     let seed: u64 = args.next().map_or(Ok(0), |n| n.parse())?;
     let target = targets::target(&name)?;
