@@ -4,9 +4,9 @@ use super::columns::choose;
 use super::excerpt::excerpt;
 use super::summary::Reading;
 use super::table::{Cell, Places, Table};
-use super::{Points, TableOptions, error, input};
-use crate::DatasetError;
+use super::{Points, TableOptions, error};
 use crate::npy::{check_header, without_long_suffixes};
+use crate::{DatasetError, input};
 use ndarray::Array2;
 use ndarray_npy::npy::header::Header;
 use ndarray_npy::{ReadNpyError, ReadNpyExt, ReadableElement};
@@ -14,7 +14,7 @@ use std::path::Path;
 
 /// Reads a `.npy` file.
 pub(super) fn read(path: &Path, options: &TableOptions) -> Result<Points, DatasetError> {
-    let bytes = input::read(path)?;
+    let bytes = input::read(path, u64::MAX).map_err(DatasetError::io("read", path))?;
     let fail = |reason: String| error(path, "the array", reason);
     if !bytes.starts_with(b"\x93NUMPY") {
         return Err(fail("it does not begin as .npy files do, which hold float32 or float64; save it with numpy.save".into()));

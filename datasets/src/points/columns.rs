@@ -78,7 +78,7 @@ fn refuse_index_and_nameless(positions: &[usize], all: &[String]) -> Result<(), 
             };
             return Err(format!(
                 "{called}: it is the index that pandas or R wrote beside the data; leave it out with data.exclude = [{name:?}], \
-                 or write the file without it (to_csv(index=False), row.names=FALSE)"
+                 or write the file without it (index=False in pandas, row.names=FALSE in R)"
             ));
         }
         if name.is_empty() {

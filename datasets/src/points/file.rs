@@ -3,7 +3,7 @@
 use super::columns::Chosen;
 use super::summary::Reading;
 use super::table::Finished;
-use super::{Points, TableOptions, array, error, text};
+use super::{Points, TableOptions, array, error, parquet_file, text};
 use crate::DatasetError;
 use crate::output::{self, Existing};
 use ndarray::ArrayView2;
@@ -20,6 +20,8 @@ pub enum FileKind {
     Csv,
     /// A numpy array of shape `[points, dimensions]`.
     Npy,
+    /// A Parquet file with a column of numbers for each dimension; read only.
+    Parquet,
 }
 
 impl FileKind {
@@ -32,6 +34,7 @@ impl FileKind {
         let advice = match &extension[..] {
             "csv" | "tsv" | "txt" => return Ok(Self::Csv),
             "npy" => return Ok(Self::Npy),
+            "parquet" => return Ok(Self::Parquet),
             "gz" | "bz2" | "xz" | "zst" | "zip" | "7z" | "rar" => "; unpack it first",
             "xls" | "xlsx" | "xlsm" | "ods" => "; save the sheet as CSV",
             "npz" => "; save the array with numpy.save",
@@ -40,7 +43,7 @@ impl FileKind {
             }
             _ => "",
         };
-        Err(error(path, "the name", format!("expected an extension: .csv, .tsv, .txt or .npy{advice}")))
+        Err(error(path, "the name", format!("expected an extension: .csv, .tsv, .txt, .npy or .parquet{advice}")))
     }
 
     /// Of a file to be written: text for devices and FIFOs, whatever their names.
@@ -61,7 +64,7 @@ impl Points {
         Self::read_with(path, &TableOptions::default())
     }
 
-    /// Reads a `.csv` (`.tsv`, `.txt`) or `.npy` file.
+    /// Reads a `.csv` (`.tsv`, `.txt`), `.npy` or `.parquet` file.
     ///
     /// Of a text, delimiter, decimals and names are found by rule; whatever can be read in two ways is an error that says which
     /// option decides. [`summary`](Self::summary) tells what was found. Names are taken without blanks around them.
@@ -73,6 +76,7 @@ impl Points {
         match FileKind::of(path)? {
             FileKind::Csv => text::read(path, options),
             FileKind::Npy => array::read(path, options),
+            FileKind::Parquet => parquet_file::read(path, options),
         }
     }
 
@@ -111,6 +115,9 @@ impl Points {
                 self.to_text(b'\t')
             }
             FileKind::Csv => self.to_text(b','),
+            FileKind::Parquet => {
+                return Err(error(path, "the name", "Parquet files are read only; write a .csv or .npy file".into()));
+            }
             FileKind::Npy => {
                 let shape = (self.len(), self.dimensions());
                 let view = ArrayView2::from_shape(shape, &self.values).map_err(|e| error(path, "the array", e.to_string()))?;

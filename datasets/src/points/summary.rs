@@ -1,7 +1,7 @@
 //! What was read from a file, for the first lines of a program's log.
 
 use super::Points;
-use super::excerpt::{count, excerpt};
+use super::excerpt::{count, excerpt, plain};
 use super::options::{Decimal, Delimiter};
 use std::fmt;
 
@@ -157,7 +157,7 @@ impl Dialect {
 impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let d = self.columns.len();
-        let shown = |name: &String| excerpt(name).trim_matches('`').to_string();
+        let shown = |name: &String| plain(name);
         let names: Vec<String> = if d <= LISTED {
             self.columns.iter().map(shown).collect()
         } else {
@@ -195,7 +195,6 @@ impl fmt::Display for LeftOut {
             Reason::Missing => "missing",
             Reason::Infinite => "infinite",
         };
-        let name = excerpt(&self.column);
-        write!(f, "{} with {reason} values in {}", self.rows, name.trim_matches('`'))
+        write!(f, "{} with {reason} values in {}", self.rows, plain(&self.column))
     }
 }

@@ -32,10 +32,11 @@ pub(super) fn find(found: &Found, stated: Option<bool>) -> Result<bool, String> 
     let n_numbers = cells.iter().filter(|cell| matches!(cell, Cell::Number { .. })).count();
     let words = || first.iter().zip(&cells).filter(|(_, cell)| is_text(cell)).map(|(field, _)| String::from_utf8_lossy(field));
     if cells.iter().any(is_text) {
+        let are_like_numbers = words().all(|word| is_punctuated_number(&word));
         return match n_numbers {
+            0 if are_like_numbers => Err(unclear(first, "it has numbers with separators of thousands, or with other decimals")),
             0 => Ok(true),
-            _ if words().all(|word| is_punctuated_number(&word)) => Ok(false),
-            _ if found.rows.len() > 1 && is_point_with_words(found) => Ok(false),
+            _ if are_like_numbers || found.rows.len() > 1 && is_point_with_words(found) => Ok(false),
             _ => Err(unclear(first, "it has numbers and words")),
         };
     }

@@ -11,8 +11,8 @@ use super::excerpt::{count, excerpt_bytes};
 use super::options::{Decimal, Delimiter};
 use super::summary::{Dialect, Reading};
 use super::table::{Places, Table};
-use super::{Points, TableOptions, error, input};
-use crate::DatasetError;
+use super::{Points, TableOptions, error, signature};
+use crate::{DatasetError, input};
 use csv::ByteRecord;
 use guard::{Guard, MAX_RECORD, Progress};
 use sample::Sample;
@@ -38,9 +38,9 @@ struct Text<'a> {
 
 /// Reads a text.
 pub(super) fn read(path: &Path, options: &TableOptions) -> Result<Points, DatasetError> {
-    let mut file = input::open(path)?;
+    let mut file = input::open(path).map_err(DatasetError::io("read", path))?;
     let (head, is_whole) = head(&mut file).map_err(DatasetError::io("read", path))?;
-    input::refuse_other_formats(path, &head)?;
+    signature::refuse_others(path, &head)?;
     let mut text = Text { path, start: 0, comment: comment(path, options)?, delimiter: None, decimal: Decimal::Point };
     text.skip_preamble(&head);
     let sample = Sample { bytes: &head[text.start as usize..], is_whole, comment: text.comment };
@@ -203,7 +203,7 @@ impl Places for Text<'_> {
     /// A record at this byte of the table: what is skipped before it counts as lines too.
     fn row(&self, at: u64) -> Result<String, DatasetError> {
         let line = || -> std::io::Result<u64> {
-            let mut bytes = BufReader::with_capacity(1 << 16, File::open(self.path)?);
+            let mut bytes = BufReader::with_capacity(1 << 16, input::open(self.path)?);
             let (mut line, mut position, mut before, mut is_start, mut in_comment) = (1, 0, 0, true, false);
             loop {
                 let buffer = bytes.fill_buf()?;

@@ -1,8 +1,7 @@
-//! Files as they are opened: regular ones only, and of the kind that their names say.
+//! What a file is that is no text, by its first bytes.
 
 use super::error;
 use crate::DatasetError;
-use std::fs::File;
 use std::path::Path;
 
 /// What files begin with that are no text, and what to do with them.
@@ -30,25 +29,8 @@ const SIGNATURES: [(&[u8], &str, &str); 21] = [
     (b"\x80\x05\x95", "a Python pickle", "save the table as Parquet, CSV or .npy"),
 ];
 
-/// Opens a regular file, or a link to one.
-pub(super) fn open(path: &Path) -> Result<File, DatasetError> {
-    let metadata = std::fs::metadata(path).map_err(DatasetError::io("read", path))?;
-    if !metadata.is_file() {
-        let kind = if metadata.is_dir() { "a directory" } else { "a device, pipe or socket" };
-        return Err(error(path, "the file", format!("it is {kind}, expected a regular file; save the table in one")));
-    }
-    File::open(path).map_err(DatasetError::io("read", path))
-}
-
-/// Reads a whole file.
-pub(super) fn read(path: &Path) -> Result<Vec<u8>, DatasetError> {
-    let mut bytes = Vec::new();
-    std::io::Read::read_to_end(&mut open(path)?, &mut bytes).map_err(DatasetError::io("read", path))?;
-    Ok(bytes)
-}
-
 /// Says what a file is, given its first bytes, if it is none of text.
-pub(super) fn refuse_other_formats(path: &Path, head: &[u8]) -> Result<(), DatasetError> {
+pub(super) fn refuse_others(path: &Path, head: &[u8]) -> Result<(), DatasetError> {
     let refusal = |what: &str, remedy: &str| error(path, "the file", format!("it is {what}, not a text of numbers; {remedy}"));
     if head.starts_with(b"PK\x03\x04") {
         let has = |part: &[u8]| head.windows(part.len()).any(|window| window == part);
@@ -70,7 +52,8 @@ pub(super) fn refuse_other_formats(path: &Path, head: &[u8]) -> Result<(), Datas
     if [&b"<!doctype"[..], b"<html", b"<?xml"].iter().any(|tag| lower.starts_with(tag)) {
         return Err(refusal("a web page or XML", "download the file itself, or save the table as CSV"));
     }
-    if start.starts_with(b"{") || start.starts_with(b"[") {
+    let signs: Vec<u8> = start.iter().copied().filter(|byte| !byte.is_ascii_whitespace()).take(3).collect();
+    if matches!(&signs[..], [b'{', b'"', ..] | [b'[', b'{', b'"'] | [b'[', b'[', b'-' | b'0'..=b'9']) {
         return Err(refusal("JSON", "save the table as CSV, for instance with pandas"));
     }
     if let Some(at) = head.iter().position(|&byte| byte == 0) {

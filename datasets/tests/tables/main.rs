@@ -1,5 +1,8 @@
 //! Tables of points as people have them: what is read, and what is refused.
 
+mod binary;
+mod fuzz;
+
 use datasets::DatasetError;
 use datasets::points::{Decimal, Delimiter, Dialect, Missing, Points, Standardization, TableOptions};
 use std::path::{Path, PathBuf};
@@ -359,7 +362,7 @@ fn faults_are_named_with_line_and_column() {
         ("a;b\n1,5;2,5\n2,5;3,5\n1.5;2,5\n", &["line 4, column 1: `1.5`", "this one has a point"]),
         ("a,b\n1.5,\"2.5\n3.5,4.5\n", &["line 2", "quotation"]),
         ("a;b\n1.5\n2.5\n", &["line 1", "2 fields with the delimiter `;`"]),
-        (&long, &["line 2, column 1: `9x9x9x", "…`"]),
+        (&long, &["line 2, column 1: `9x9x9x", "9x…x9x9x"]),
     ] {
         assert_mentions(&files.refusal(text, &found()), parts);
     }
@@ -412,7 +415,10 @@ fn files_that_are_no_texts_are_called_what_they_are() {
 fn devices_pipes_and_directories_are_refused() {
     let files = Files::new();
     let dir = files.0.path();
-    let refusal = |path: &Path| checked(Points::read(path).expect_err("no regular file"));
+    let refusal = |path: &Path| {
+        let error = Points::read(path).expect_err("no regular file");
+        format!("{error}: {}", std::error::Error::source(&error).expect("a reason"))
+    };
     for (name, target) in [("zero.csv", "/dev/zero"), ("null.npy", "/dev/null")] {
         std::os::unix::fs::symlink(target, dir.join(name)).expect("a link");
         assert_mentions(&refusal(&dir.join(name)), &["device"]);
