@@ -41,7 +41,10 @@ pub fn run(input: &InputArgs, args: &ImagenetArgs, output: &OutputArgs, team: &T
         [Err(missing), Err(_)] => match Batches::find(input, size)? {
             Some(batches) => return imagenet_batches::run(&batches, size, args.counts, output, team),
             None => {
-                return Err(missing).context("nor are there batches of image-net.org, such as Imagenet64_train_part1_npz.zip");
+                let told = format!(
+                    "neither the older set nor image-net.org's batches (Imagenet{size}_train_npz.zip, or parts of it) are there"
+                );
+                return Err(missing).context(told);
             }
         },
         [train, valid] => [train?, valid?],

@@ -545,3 +545,10 @@ fn a_file_stands_for_the_folder_it_is_in() {
     write_all(&dir.join("other"), &[("train_4x4.npy".into(), npy_images(0..3, 4))]);
     refuse(dir, &["imagenet", "--size", "4", "other", "--out", "no"], "no", &["other/valid_4x4.npy"]);
 }
+
+#[test]
+fn without_any_form_of_imagenet_all_are_named() {
+    let temp = tempfile::tempdir().unwrap();
+    let words = ["Imagenet16_train_npz.zip", "train_16x16.npy", "was not found", "--input DIR"];
+    refuse(temp.path(), &["imagenet", "--size", "16", "--out", "out"], "out", &words);
+}
