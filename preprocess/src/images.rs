@@ -21,6 +21,9 @@ use std::ops::Range;
 use std::path::PathBuf;
 use team::Team;
 
+/// Damaged pictures that are told in the error itself, which has a few lines at most; more of them are told before it.
+const FEW: usize = 8;
+
 /// Options of this data set.
 #[derive(clap::Args, Clone, Debug)]
 pub struct ImagesArgs {
@@ -84,6 +87,12 @@ pub fn run(args: &ImagesArgs, output: &OutputArgs, team: &Team) -> Result<()> {
     let damaged: Vec<_> = (0..checked.len()).filter(|&i| checked[i].is_none()).collect();
     if !damaged.is_empty() {
         let report = check::report(&pictures, &damaged, size);
+        if !args.skip_damaged && damaged.len() > FEW {
+            if team.is_first() {
+                console::note(&report);
+            }
+            bail!("{} of {} pictures cannot be used, see above; nothing was written", damaged.len(), checked.len());
+        }
         ensure!(args.skip_damaged, "{report}");
         let names: Vec<_> = damaged.iter().take(check::TOLD).map(|&i| shown(&pictures.within(i).to_string_lossy())).collect();
         let more = if damaged.len() > names.len() { ", …" } else { "" };

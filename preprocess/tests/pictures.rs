@@ -358,8 +358,14 @@ fn all_damaged_pictures_are_listed_and_left_out_only_if_asked() {
     let notes = ImageDataset::open(&temp.path().join("out"), Split::Test).unwrap().manifest().provenance.notes.clone();
     contains(&notes, &["8 damaged pictures were left out: cut.png, evil\\u{1b}[2J.png, glass.png, half.jpg"]);
     (0..30).for_each(|i| put(dir.join(format!("x{i:02}.png")), "no picture"));
-    let message = refuse(temp.path(), &ELSEWHERE, "none", &["38 of 44 pictures cannot be used", "and 18 more"]);
-    assert_eq!(message.lines().count(), 22, "{message}");
+    let output = run(temp.path(), &ELSEWHERE);
+    let message = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.code() == Some(2) && !temp.path().join("none").exists(), "{message}");
+    contains(
+        &message,
+        &["38 of 44 pictures cannot be used", "in/x12.png: ", "and 18 more", "error: 38 of 44 pictures cannot be used"],
+    );
+    assert_eq!(message.lines().count(), 23, "{message}");
 }
 
 #[test]
