@@ -65,7 +65,11 @@ fn assert_unbiased(what: &str, draws: &[f64], exact: f64) {
     let variance = draws.iter().map(|d| (d - mean).powi(2)).sum::<f64>() / (n - 1.0);
     let standard_error = (variance / n).sqrt();
     assert!(standard_error < 0.1, "{what}: too few draws to see anything, standard error {standard_error}");
-    assert!((mean - exact).abs() < 4.0 * standard_error, "{what}: mean {mean} for {exact}, standard error {standard_error}");
+    // Beside rounding, where hardly anything is left to chance.
+    assert!(
+        (mean - exact).abs() < 4.0 * standard_error + 1e-9,
+        "{what}: mean {mean} for {exact}, standard error {standard_error}"
+    );
 }
 
 fn context(config: &LogDetConfig, seed: u64) -> LogDetContext<'_> {
@@ -199,9 +203,9 @@ fn roulettes_are_unbiased_at_the_ends_of_their_ranges() {
         (poisson(*POISSON_RATES.start()), 200_000, 0.3),
         (poisson(0.5), 100_000, 0.6),
         (poisson(20.0), 4_000, 0.9),
-        (poisson(300.0), 400, 0.999),
-        (poisson(*POISSON_RATES.end()), 200, 0.9995),
-        (geometric(*GEOMETRIC_PROBABILITIES.start()), 4_000, 0.9995),
+        (poisson(300.0), 400, 0.98),
+        (poisson(*POISSON_RATES.end()), 200, 0.99),
+        (geometric(*GEOMETRIC_PROBABILITIES.start()), 4_000, 0.999),
         (geometric(0.1), 20_000, 0.9),
         (geometric(0.5), 40_000, 0.6),
         (geometric(*GEOMETRIC_PROBABILITIES.end()), 400_000, 0.09),
@@ -223,7 +227,6 @@ fn roulettes_are_unbiased_at_the_ends_of_their_ranges() {
             };
             let draws: Vec<f64> = (0..n).map(draw).collect();
             assert_unbiased(&format!("{config:?} of {lambda}"), &draws, f64::ln_1p(lambda));
-            // What truncation at the mean would leave out is more than what can be seen.
             assert!(draws.iter().all(|draw| draw.is_finite()));
         }
     }

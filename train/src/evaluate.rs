@@ -106,11 +106,13 @@ impl Evaluation<'_> {
             let begin = index * batch_size;
             let samples = first(data::samples(batch?, device), n_samples - begin);
             let context = LogDetContext { config: self.log_det, noise: noise::evaluation(self.seed, index) };
+            let x = samples.x.clone();
             let judged = during(Phase::Evaluating, || self.judge(model, samples, &context));
             let Judged { log_prob, classes } = judged?;
             if let Some(position) = log_prob.iter().position(|value| !value.is_finite()) {
                 let (sample, value) = (begin + position, log_prob[position]);
-                bail!("test sample {sample}: its log-density is {value}; the model is numerically broken");
+                let fault = model.first_not_finite(x, &context)?.map_or(String::new(), |fault| format!(" ({fault})"));
+                bail!("test sample {sample}: its log-density is {value}{fault}; the model is numerically broken");
             }
             for (place, (row, &log_prob)) in rows[begin..].iter_mut().zip(&log_prob).enumerate() {
                 let of_class = |classes: &Classified| [classes.cross_entropy[place], f64::from(u8::from(classes.correct[place]))];

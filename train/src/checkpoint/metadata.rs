@@ -3,7 +3,7 @@
 use crate::config::{Config, Source};
 use crate::data_kind::DataKind;
 use crate::state::{Description, OptimizerState, RunLog, TrainingState};
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Context, Result, anyhow, bail, ensure};
 use datasets::points::Standardization;
 use safetensors::tensor::Metadata;
 use std::collections::{BTreeMap, HashMap};
@@ -92,11 +92,14 @@ impl Fields<'_> {
 
     fn kind(&self, shape: [usize; 3], config: &Config) -> Result<DataKind> {
         let Some(text) = self.0.get("standardization") else {
-            return Ok(DataKind::images(self.number("levels")?, &config.task));
+            let levels = self.number("levels")?;
+            ensure!((2..=1 << 16).contains(&levels), "its `levels` is {levels}, expected 2 to 65536");
+            return Ok(DataKind::images(levels, &config.task));
         };
         let standardization: Standardization = serde_json::from_str(text).context("its `standardization`")?;
         let lengths = [standardization.mean.len(), standardization.std.len(), shape.iter().product()];
-        if lengths != [shape[0]; 3] || standardization.std.iter().any(|std| !(std.is_finite() && *std > 0.0)) {
+        let finite = standardization.mean.iter().chain(&standardization.std).all(|value| value.is_finite());
+        if lengths != [shape[0]; 3] || !finite || standardization.std.iter().any(|&std| std <= 0.0) {
             bail!("its `standardization` does not fit points of {} dimensions", shape[0]);
         }
         Ok(DataKind::Points { standardization })
