@@ -13,6 +13,9 @@ use std::path::Path;
 /// Fewer rows may count 0, 1, 2, … by chance.
 const COUNTING_ROWS: usize = 3;
 
+/// Fewer rows may be numbered in some order by chance.
+const SHUFFLED_ROWS: usize = 10;
+
 /// How a table is stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FileKind {
@@ -55,6 +58,19 @@ impl FileKind {
     }
 }
 
+/// Whether these are 0, 1, 2, … or 1, 2, 3, … in any order, more of them than there may be by chance.
+fn is_permutation(values: impl ExactSizeIterator<Item = f64> + Clone) -> bool {
+    let n = values.len();
+    let start = values.clone().fold(f64::INFINITY, f64::min);
+    let mut seen = vec![false; n];
+    let mut is_new = |value: f64| {
+        let place = value - start;
+        let is_place = place.fract() == 0.0 && place < n as f64;
+        is_place && !std::mem::replace(&mut seen[place as usize], true)
+    };
+    n >= SHUFFLED_ROWS && (start == 0.0 || start == 1.0) && values.clone().all(&mut is_new)
+}
+
 impl Points {
     /// Reads a file, all of which has to be found in it: see [`read_with`](Self::read_with).
     ///
@@ -89,11 +105,12 @@ impl Points {
         reading: Reading,
     ) -> Result<Self, DatasetError> {
         let Finished { values, left_out, rounded, counting } = finished;
-        let is_index =
-            counting.first() == Some(&0) && chosen.positions[0] == 0 && values.len() >= COUNTING_ROWS * chosen.names.len();
-        if is_index && !named && !chosen.is_stated && chosen.names.len() > 1 {
+        let d = chosen.names.len();
+        let is_count = counting.first() == Some(&0) && values.len() >= COUNTING_ROWS * d;
+        let is_index = || is_count || is_permutation(values.iter().step_by(d).copied());
+        if !named && !chosen.is_stated && d > 1 && chosen.positions[0] == 0 && is_index() {
             let reason = format!(
-                "it counts the rows, as an index beside the data does; leave it out with data.exclude = [{:?}], or name the \
+                "it numbers the rows, as an index beside the data does; leave it out with data.exclude = [{:?}], or name the \
                  columns to read with data.columns",
                 chosen.names[0]
             );

@@ -49,7 +49,7 @@ pub(super) fn refuse_others(path: &Path, head: &[u8]) -> Result<(), DatasetError
     }
     let start = head.trim_ascii_start();
     let lower: Vec<u8> = start.iter().take(16).map(u8::to_ascii_lowercase).collect();
-    if [&b"<!doctype"[..], b"<html", b"<?xml"].iter().any(|tag| lower.starts_with(tag)) {
+    if [&b"<!doctype"[..], b"<html", b"<?xml", b"<head", b"<body", b"<table", b"<svg"].iter().any(|tag| lower.starts_with(tag)) {
         return Err(refusal("a web page or XML", "download the file itself, or save the table as CSV"));
     }
     let signs: Vec<u8> = start.iter().copied().filter(|byte| !byte.is_ascii_whitespace()).take(3).collect();

@@ -11,6 +11,9 @@ const LOOKED_AT: usize = 100_000;
 /// Fewer points say nothing about ties.
 const FEW: usize = 20;
 
+/// A value that occurs less often may do so by chance.
+const OFTEN: usize = 5;
+
 /// Columns that are listed by name; of more, the first ones and the last.
 const LISTED: usize = 8;
 
@@ -89,7 +92,7 @@ impl Points {
     pub fn summary(&self) -> Summary {
         let reading = &self.reading;
         let mut warnings: Vec<String> = (0..self.dimensions()).filter_map(|c| self.warning(c)).collect();
-        for name in &reading.counting {
+        for name in reading.counting.iter().filter(|&name| *name != self.names[0]) {
             warnings.push(format!("column {} counts the rows: leave it out if it is no part of the data", excerpt(name)));
         }
         for name in &reading.rounded {
@@ -127,8 +130,11 @@ impl Points {
         if values.len() < FEW {
             return None;
         }
+        if column == 0 && n_distinct == values.len() && values.iter().all(|value| value.fract() == 0.0) {
+            return Some(format!("column {name} holds whole numbers, all different: leave it out if it is an index"));
+        }
         let share = longest as f64 / values.len() as f64;
-        if share >= 0.05 {
+        if share >= 0.05 && longest >= OFTEN {
             let mut start = 0;
             let most = runs.iter().find_map(|&run| {
                 if run == longest {

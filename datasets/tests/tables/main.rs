@@ -141,6 +141,12 @@ fn what_is_stated_is_taken() {
     ] {
         assert_eq!(files.table(text, &comment).values(), [1.5, -2.0, 3e-4, 4.0], "{text:?}");
     }
+    // numpy.savetxt writes names with such a mark.
+    for text in ["# a b\n1.5 2.5\n3.5 4.5\n", "# a,b\n1.5,2.5\n3.5,4.5\n", "#  a;b\n1.5;2.5\n3.5;4.5\n"] {
+        assert_eq!(files.table(text, &found()).names(), ["a", "b"], "{text:?}");
+        assert!(!files.table(text, &comment).has_names());
+    }
+    assert_mentions(&files.refusal("# 1.5,2.5\n3.5,4.5\n", &found()), &["line 1", "data.header"]);
     // Excel states the delimiter in a line of its own.
     assert_eq!(files.table("sep=;\r\na;b\r\n1,5;2\r\n2,5;3\r\n", &found()).values(), [1.5, 2.0, 2.5, 3.0]);
 }
@@ -161,7 +167,7 @@ fn a_line_that_begins_like_a_comment_is_data_unless_comments_are_asked_for() {
     }
     assert_mentions(
         &files.refusal("# by me\n1.5,2\n2.5,3\n", &found()),
-        &["line 1: 1 name (first `# by me`)", "2 values", "data.comment"],
+        &["line 1: 1 name (first `by me`)", "2 values", "data.comment"],
     );
 }
 
@@ -233,6 +239,14 @@ fn separators_of_thousands_are_refused() {
     ] {
         assert_mentions(&files.refusal(text, &found()), &["thousands"]);
     }
+    for text in [
+        "a;b\n13.573,02;14.210,50\n15.321,04;7,25\n",
+        "1.234;2.5\n13.573;7.25\n1.001;8.5\n17;9.5\n",
+        "a,b\n1.234,2.5\n13.573,7.25\n1.001,8.5\n17,9.5\n",
+    ] {
+        assert_mentions(&files.refusal(text, &found()), &["thousands"]);
+    }
+    assert_eq!(files.table("1.234;2.5\n13.573;7.25\n1.001;8.5\n17.000;9.5\n", &found()).values()[0], 1.234);
     assert_eq!(files.table("1,234;5,678\n2,345;6,789\n", &found()).values(), [1.234, 5.678, 2.345, 6.789]);
     assert_eq!(files.table("0,234\t5,678\n2,345\t6,789\n", &found()).values()[0], 0.234);
 }
@@ -293,8 +307,20 @@ fn the_index_of_pandas_and_r_is_refused_with_advice() {
         &files.refusal("a,b\n\"1\",0.5,0.25\n\"2\",0.75,0.5\n", &found()),
         &["line 1: 2 names", "3 values", "row.names=FALSE"],
     );
-    let named = files.table(format!("id,a,b\n{}", rows(0)), &found());
-    assert!(named.summary().warnings.iter().any(|warning| warning.contains("`id` counts the rows")), "{:?}", named.summary());
+    let shuffled: String = (0..40).map(|n| format!("{},0.{n}1,1.{n}3\n", n * 7 % 40)).collect();
+    assert_mentions(&files.refusal(&shuffled, &found()), &["numbers the rows", "data.exclude = [\"x1\"]"]);
+    for (rows, name) in [(rows(0), "id"), (shuffled, "n"), (rows(1000), "frame")] {
+        let named = files.table(format!("{name},a,b\n{rows}"), &found());
+        assert_mentions(&named.summary().warnings[0], &[name, "whole numbers, all different", "index"]);
+        assert_eq!(named.summary().warnings.len(), 1);
+    }
+    assert_mentions(
+        &files
+            .table(format!("a,n\n{}", (0..40).map(|n| format!("0.{n}1,{n}\n")).collect::<String>()), &found())
+            .summary()
+            .warnings[0],
+        &["`n` counts the rows"],
+    );
 }
 
 #[test]
@@ -362,6 +388,8 @@ fn faults_are_named_with_line_and_column() {
         ("a;b\n1,5;2,5\n2,5;3,5\n1.5;2,5\n", &["line 4, column 1: `1.5`", "this one has a point"]),
         ("a,b\n1.5,\"2.5\n3.5,4.5\n", &["line 2", "quotation"]),
         ("a;b\n1.5\n2.5\n", &["line 1", "2 fields with the delimiter `;`"]),
+        ("a|b\n1.5|2.5\n3.5|4.5\n", &["`|` the delimiter"]),
+        ("1.234,5;2.345,5\n1.234,75;2.345,5\n", &["line 1", "thousands"]),
         (&long, &["line 2, column 1: `9x9x9x", "9x…x9x9x"]),
     ] {
         assert_mentions(&files.refusal(text, &found()), parts);
@@ -458,6 +486,7 @@ fn summaries_warn_of_columns_without_a_density() {
     let row = |n: u32| format!("{}.{n},{},7,{},{n}\n", n % 7, n % 4, if n.is_multiple_of(3) { 0.0 } else { f64::from(n).sqrt() });
     let points = files.table(format!("a,count,same,rain,n\n{}", (1..=300).map(row).collect::<String>()), &found());
     let summary = points.summary();
+    assert_eq!(files.table("1.5,2.5\n2.25,3.5\n".repeat(2), &found()).summary().warnings, [""; 0]);
     assert_eq!(summary.to_string(), "300 points, columns a, count, same, rain, n (delimiter `,`, names in the first line)");
     let warnings = &summary.warnings;
     assert_eq!(warnings.len(), 4, "{warnings:?}");

@@ -1,6 +1,6 @@
 //! What separates fields and decimals, found by how well each pair explains the first lines.
 
-use super::field::{is_like_thousands, is_plain_integer, parse};
+use super::field::{is_grouped_number, is_like_thousands, is_plain_integer, parse};
 use super::sample::{Row, Sample};
 use crate::points::excerpt::excerpt_bytes;
 use crate::points::options::{Decimal, Delimiter, TableOptions};
@@ -36,6 +36,7 @@ pub(super) fn find(sample: &Sample<'_>, options: &TableOptions) -> Result<Found,
         if decimal == Decimal::Comma && (delimiter != Delimiter::Semicolon || width == 1) {
             refuse_thousands(rows)?;
         }
+        refuse_mixed_thousands(rows, decimal)?;
         if delimiter == Delimiter::Comma && options.delimiter.is_none() {
             refuse_split_decimals(rows, width)?;
         }
@@ -98,11 +99,15 @@ pub(super) fn modal_width(rows: &[Row]) -> (usize, f64) {
     longest.map_or((0, 0.0), |run| (run[0], run.len() as f64 / rows.len() as f64))
 }
 
-/// The share of fields that are numbers or missing values.
+/// The share of fields that are numbers or missing values; what is a number but for separators of thousands counts somewhat less.
 fn readable(rows: &[Row], decimal: Decimal) -> f64 {
     let n: usize = rows.iter().map(Vec::len).sum();
-    let is_readable = |field: &&Vec<u8>| !matches!(parse(field, decimal), Cell::Text(_));
-    rows.iter().flatten().filter(is_readable).count() as f64 / n.max(1) as f64
+    let weight = |field: &Vec<u8>| match parse(field, decimal) {
+        Cell::Text(_) if is_grouped_number(field) => 0.9,
+        Cell::Text(_) => 0.0,
+        _ => 1.0,
+    };
+    rows.iter().flatten().map(weight).sum::<f64>() / n.max(1) as f64
 }
 
 fn is_integer(field: &[u8]) -> bool {
@@ -134,8 +139,7 @@ fn one_column_or_two(rows: &[Row], options: &TableOptions) -> Result<Option<(Del
         [whole, decimals] => (is_integer(whole) || is_grouped(whole)) && is_decimals(decimals),
         _ => false,
     };
-    let Some(pair) = body(rows).iter().find(|row| row.len() == 2) else { return Ok(None) };
-    if !body(rows).iter().all(is_either) {
+    if !body(rows).iter().any(|row| row.len() == 2) || !body(rows).iter().all(is_either) {
         return Ok(None);
     }
     let is_named = options
@@ -149,7 +153,7 @@ fn one_column_or_two(rows: &[Row], options: &TableOptions) -> Result<Option<(Del
         1 if is_named && !counts_from(0) && !counts_from(1) => Ok(Some((Delimiter::Semicolon, Decimal::Comma))),
         1 | 2 => Err(format!(
             "{} is one number with a decimal comma, or two whole ones; say data.delimiter = \",\" or data.decimal = \",\"",
-            excerpt_bytes(&pair.join(&b','))
+            excerpt_bytes(&rows.iter().find(|row| row.len() == 2 && is_either(row)).map_or(Vec::new(), |pair| pair.join(&b',')))
         )),
         _ => Ok(None),
     }
@@ -160,12 +164,34 @@ fn refuse_thousands(rows: &[Row]) -> Result<(), String> {
     let is_number = |field: &&Vec<u8>| field.contains(&b',') && !matches!(parse(field, Decimal::Comma), Cell::Text(_));
     let mut numbers = rows.iter().flatten().filter(is_number).peekable();
     match numbers.peek().copied() {
-        Some(first) if numbers.all(|field| is_like_thousands(field)) => Err(format!(
+        Some(first) if numbers.all(|field| is_like_thousands(field, b',')) => Err(format!(
             "{} has a decimal comma or a separator of thousands; say data.decimal = \",\", or save the file without separators",
             excerpt_bytes(first)
         )),
         _ => Ok(()),
     }
+}
+
+/// A column of numbers up to 999 without decimals and of larger ones, all with three: they are separators of thousands, or chance.
+fn refuse_mixed_thousands(rows: &[Row], decimal: Decimal) -> Result<(), String> {
+    const ENOUGH: usize = 3;
+    let separator = if decimal == Decimal::Comma { b',' } else { b'.' };
+    let is_number = |field: &&Vec<u8>| matches!(parse(field, decimal), Cell::Number { .. });
+    for c in 0..rows.iter().map(Vec::len).max().unwrap_or(0) {
+        let numbers: Vec<&Vec<u8>> = rows.iter().filter_map(|row| row.get(c)).filter(is_number).collect();
+        let (grouped, others): (Vec<&Vec<u8>>, Vec<&Vec<u8>>) =
+            numbers.into_iter().partition(|field| is_like_thousands(field, separator));
+        if grouped.len() >= ENOUGH && !others.is_empty() && others.iter().all(|field| field.len() <= 3 && is_plain_integer(field))
+        {
+            let (grouped, other) = (excerpt_bytes(grouped[0]), excerpt_bytes(others[0]));
+            return Err(format!(
+                "{grouped} beside {other} in column {} may have a separator of thousands or three decimals; save the file without \
+                 separators, or say data.decimal",
+                c + 1
+            ));
+        }
+    }
+    Ok(())
 }
 
 /// Decimal commas between delimiters that are commas as well: whole numbers only, every second one with leading zeros, or twice

@@ -65,6 +65,10 @@ fn is_spreadsheet_error(field: &[u8]) -> bool {
 /// A number in decimal notation; infinite if it is too large.
 fn number(field: &[u8], decimal: Decimal) -> Option<f64> {
     let text = std::str::from_utf8(field).ok()?;
+    if text.contains(['d', 'D']) {
+        // Double precision in Fortran: 1.5D+03.
+        return number(text.replace(['d', 'D'], "e").as_bytes(), decimal);
+    }
     if decimal == Decimal::Point {
         return text.parse().ok();
     }
@@ -100,9 +104,9 @@ pub(super) fn keeps_zeros(field: &[u8], decimal: Decimal) -> bool {
 }
 
 /// `1,234`: one number with a separator of thousands, or one with three decimals.
-pub(super) fn is_like_thousands(field: &[u8]) -> bool {
+pub(super) fn is_like_thousands(field: &[u8], separator: u8) -> bool {
     let unsigned = field.strip_prefix(b"-").or(field.strip_prefix(b"+")).unwrap_or(field);
-    let mut parts = unsigned.split(|&byte| byte == b',');
+    let mut parts = unsigned.split(|&byte| byte == separator);
     let (whole, rest) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
     parts.next().is_none()
         && whole.len() <= 3
@@ -119,6 +123,24 @@ pub(super) fn is_punctuated_number(text: &str) -> bool {
         && unsigned.chars().all(|c| c.is_ascii_digit() || ".,'_ \u{a0}\u{202f}\u{2019}".contains(c))
 }
 
+/// Both separators of thousands and decimals: `1.234,5` or `1,234.5`.
+pub(super) fn is_grouped_number(field: &[u8]) -> bool {
+    let unsigned = field.strip_prefix(b"-").or(field.strip_prefix(b"+")).unwrap_or(field);
+    let Some(at) = unsigned.iter().rposition(|byte| matches!(byte, b'.' | b',')) else { return false };
+    let (separator, decimals) = (unsigned[at], &unsigned[at + 1..]);
+    let mut groups = unsigned[..at].split(|byte| b".,' ".contains(byte) && *byte != separator);
+    let is_digits = |text: &[u8]| !text.is_empty() && text.iter().all(u8::is_ascii_digit);
+    let starts = groups.next().is_some_and(|first| is_digits(first) && first.len() <= 3);
+    let mut n_groups = 0;
+    starts
+        && is_digits(decimals)
+        && groups.all(|group| {
+            n_groups += 1;
+            is_digits(group) && group.len() == 3
+        })
+        && n_groups > 0
+}
+
 /// What text that is no number looks like, and what to do about it.
 pub(super) fn explain(text: &str, decimal: Decimal) -> &'static str {
     let unsigned = text.trim_start_matches(['+', '-']);
@@ -131,7 +153,9 @@ pub(super) fn explain(text: &str, decimal: Decimal) -> &'static str {
         ": write 1 and 0"
     } else if unsigned.parse::<f64>().is_ok_and(f64::is_infinite) {
         ", or too large for one of 64 bits"
-    } else if digits > 0 && has(&[':']) || digits >= 6 && unsigned.matches(['-', '/']).count() >= 2 {
+    } else if digits > 0 && has(&['|']) {
+        ": is `|` the delimiter? Save the file with commas, semicolons, tabs or blanks"
+    } else if text.len() <= 40 && (digits > 0 && has(&[':']) || digits >= 6 && unsigned.matches(['-', '/']).count() >= 2) {
         ": dates and times are not read, but seconds or days as numbers are"
     } else if digits > 0 && unsigned.ends_with(['%', '€', '$', '£', '°']) || unsigned.starts_with(['€', '$', '£']) {
         ": write numbers without units"
@@ -139,7 +163,7 @@ pub(super) fn explain(text: &str, decimal: Decimal) -> &'static str {
         ": its minus is not that of the keyboard"
     } else if is_punctuated_number(text) {
         match decimal {
-            Decimal::Point if unsigned.matches(',').count() == 1 && !has(&['.']) && !is_like_thousands(text.as_bytes()) => {
+            Decimal::Point if unsigned.matches(',').count() == 1 && !has(&['.']) && !is_like_thousands(text.as_bytes(), b',') => {
                 ": other numbers have a decimal point, this one has a comma"
             }
             Decimal::Comma if unsigned.matches('.').count() == 1 && !has(&[',']) => {
@@ -172,7 +196,9 @@ mod tests {
                 assert_eq!(value(&comma, Decimal::Comma).map(f64::to_bits), Some(number.to_bits()), "{comma}");
             }
         }
-        for (text, number) in [("1.", 1.0), (".5", 0.5), ("+1e+03", 1000.0), ("-1.E-2", -0.01), ("007", 7.0)] {
+        for (text, number) in
+            [("1.5D+03", 1500.0), ("2d-1", 0.2), ("1.", 1.0), (".5", 0.5), ("+1e+03", 1000.0), ("-1.E-2", -0.01), ("007", 7.0)]
+        {
             assert_eq!(value(text, Decimal::Point), Some(number), "{text}");
         }
     }

@@ -12,7 +12,7 @@ const PROGRESSION: (usize, usize) = (4, 10);
 
 /// By this rule:
 ///
-/// 1. Words, and nothing but words and gaps, are names; so are numbers behind a gap if the lines count 0, 1, 2, … there, as
+/// 1. Words, and nothing but words and gaps, are names, without a `#` and a blank before them; so are numbers behind a gap if the lines count 0, 1, 2, … there, as
 ///    pandas writes an index. Numbers with decimals beside words, where the other lines have numbers and words too, are a point;
 ///    so are numbers beside such with separators of thousands.
 /// 2. Whole numbers, all different, are names if no other line has one, and the other lines show that their writer would not
@@ -62,6 +62,24 @@ pub(super) fn find(found: &Found, stated: Option<bool>) -> Result<bool, String> 
         Err(unclear(first, "its numbers grow by equal steps, those of other lines do not"))
     } else {
         Ok(false)
+    }
+}
+
+/// Takes the mark of a comment from names, as `numpy.savetxt` writes them: `# a b c`.
+pub(super) fn without_mark(found: &mut Found) {
+    let decimal = found.decimal;
+    let Some((first, rest)) = found.rows.split_first_mut() else { return };
+    if rest.is_empty() {
+        return;
+    }
+    let mut names = first.clone();
+    if names.len() == modal_width(rest).0 + 1 && names[0] == b"#" {
+        names.remove(0);
+    } else if let Some(name) = names[0].strip_prefix(b"# ") {
+        names[0] = name.trim_ascii().to_vec();
+    }
+    if !names.iter().any(|name| number(name, decimal).is_some()) {
+        *first = names;
     }
 }
 

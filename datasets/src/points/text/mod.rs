@@ -45,12 +45,13 @@ pub(super) fn read(path: &Path, options: &TableOptions) -> Result<Points, Datase
     text.skip_preamble(&head);
     let sample = Sample { bytes: &head[text.start as usize..], is_whole, comment: text.comment };
     let options = TableOptions { delimiter: options.delimiter.or(text.delimiter), ..options.clone() };
-    let found = dialect::find(&sample, &options).map_err(|reason| text.at_row(0, reason))?;
+    let mut found = dialect::find(&sample, &options).map_err(|reason| text.at_row(0, reason))?;
     if found.rows.is_empty() && !is_whole {
         let reason =
             format!("{} without the end of a line, or within one quotation, are too many", count(head.len() as u64, "byte"));
         return Err(error(path, "the file", reason));
     }
+    header::without_mark(&mut found);
     let has_header = header::find(&found, options.header).map_err(|reason| text.at_row(0, reason))?;
     let dialect = Dialect { delimiter: found.delimiter, decimal: found.decimal, header: has_header };
     text.decimal = found.decimal;
@@ -147,11 +148,11 @@ impl Text<'_> {
                 blank_lines += 1;
                 continue;
             }
-            if fields.len() != names.len() {
-                return Err(self.ragged(at, fields.len(), names.len(), &record, dialect)?);
-            }
             if std::mem::take(&mut is_header) {
                 continue;
+            }
+            if fields.len() != names.len() {
+                return Err(self.ragged(at, fields.len(), names.len(), &record, dialect)?);
             }
             if record.as_slice().contains(&b'\n') || record.as_slice().contains(&b'\r') {
                 let reason = "a quotation goes on in the next line: is its end missing? Remove the mark or the line break".into();
