@@ -82,12 +82,22 @@ impl Points {
 
     /// Reads a `.csv` (`.tsv`, `.txt`), `.npy` or `.parquet` file.
     ///
-    /// Of a text, delimiter, decimals and names are found by rule; whatever can be read in two ways is an error that says which
-    /// option decides. [`summary`](Self::summary) tells what was found. Names are taken without blanks around them.
+    /// Of a text, what [`TableOptions`] do not state is found by rule, and [`summary`](Self::summary) tells what was found;
+    /// whatever can be read in two ways is an error that says which option decides:
+    ///
+    /// - Delimiter and decimals are the pair that makes numbers or missing values of the most fields. Lines such as `1,5` are two
+    ///   columns under two names, one under one name, and an error without names.
+    /// - A first line of words names the columns (without blanks around them, and without a `# ` before them); so does one of
+    ///   different whole numbers where all other numbers show decimals that are zeros. Another first line of numbers is a
+    ///   point, but an error if it counts (0, 1, 2, …) or is the only one of whole numbers.
+    /// - A first column without a name, or without names one that numbers the rows, is an index, and refused unless it is left out.
+    /// - Lines are comments only if [`TableOptions::comment`] says so; blank lines are skipped.
+    /// - Nothing, `NA`, `#N/A`, `NaN`, `null`, `-`, `?` and their like are missing values, `inf` and its like infinite ones: see
+    ///   [`TableOptions::missing`].
     ///
     /// # Errors
-    /// [`DatasetError::Points`] names the line and the column of what is not a finite number, or of a line that is
-    /// longer or shorter than the first.
+    /// [`DatasetError::Points`] names the line and the column of what is not a finite number, or of a line that has more or
+    /// fewer fields than the first; [`DatasetError::Io`] if the file cannot be read, or is a directory, a pipe or a device.
     pub fn read_with(path: &Path, options: &TableOptions) -> Result<Self, DatasetError> {
         match FileKind::of(path)? {
             FileKind::Csv => text::read(path, options),

@@ -3,7 +3,7 @@
 use crate::{Files, checked, found, options};
 use csv::{QuoteStyle, Terminator, WriterBuilder};
 use datasets::output::Existing;
-use datasets::points::{Decimal, Delimiter, FileKind, Missing, Points, TableOptions};
+use datasets::points::{Decimal, Delimiter, FileKind, Missing, Points, Standardization, TableOptions};
 use proptest::prelude::*;
 use proptest::sample::select;
 use proptest::test_runner::RngSeed;
@@ -281,6 +281,16 @@ proptest! {
         prop_assert_eq!(points.values(), left);
         let n_left_out: u64 = points.summary().left_out.iter().map(|left_out| left_out.rows).sum();
         prop_assert_eq!(n_left_out, kept.iter().filter(|kept| !**kept).count() as u64);
+    }
+
+    #[test]
+    fn standardisations_survive_json_to_the_last_bit(bits in prop::collection::vec(any::<[u64; 2]>(), 1..9)) {
+        let finite = |bits: u64| Some(f64::from_bits(bits)).filter(|x| x.is_finite()).unwrap_or(0.1);
+        let (mean, std) = bits.iter().map(|&[mean, std]| (finite(mean), finite(std).abs())).unzip();
+        let written = Standardization { mean, std };
+        let text = serde_json::to_string(&written).expect("JSON");
+        let read: Standardization = serde_json::from_str(&text).expect("JSON");
+        prop_assert!(read.mean.iter().chain(&read.std).zip(written.mean.iter().chain(&written.std)).all(|(a, b)| a.to_bits() == b.to_bits()), "{}", text);
     }
 
     #[test]
