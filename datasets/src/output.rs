@@ -7,7 +7,7 @@
 //! | a device, a FIFO or a socket | written through: it is neither replaced nor cut off |
 //! | a directory | refused |
 //!
-//! [`check`] and [`check_all`] refuse before long work what [`write`] would refuse after it.
+//! [`check`] and [`check_all`] refuse before long work what [`write()`] would refuse after it.
 
 use crate::{DatasetError, atomic};
 use std::fs::{self, File, Metadata, OpenOptions, Permissions};
@@ -57,7 +57,7 @@ pub fn write<E: From<DatasetError>>(
 /// Finds out whether a file can be written under this name, without writing it.
 ///
 /// # Errors
-/// Those that [`write`] would end with, as far as they can be known.
+/// Those that [`write()`] would end with, as far as they can be known.
 pub fn check(path: &Path, existing: Existing) -> Result<(), DatasetError> {
     match Target::of(path, existing)? {
         // It vanishes at once.
