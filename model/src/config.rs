@@ -206,7 +206,7 @@ impl ResidualFlowConfig {
         let expected =
             format!("a number from 1 to {MOST_CHANNELS}, or a list of {hidden_layers}, one less than there are kernels");
         let fit = self.hidden_channels.fit(hidden_layers, |width| (1..=MOST_CHANNELS).contains(&width));
-        require(fit, "hidden_channels", &expected, format!("{:?}", self.hidden_channels))?;
+        require(fit, "hidden_channels", &expected, &self.hidden_channels)?;
         whole("padding_channels", self.padding_channels, 0..=MOST_CHANNELS)?;
         whole("padding_levels", self.padding_levels as usize, 1..=u32::MAX as usize)?;
         whole("classes", self.classes, 0..=MOST_CHANNELS)?;
@@ -224,7 +224,7 @@ impl ResidualFlowConfig {
             Err(ModelError::Config { key, expected, got })
         };
         if !self.hidden_channels.fit(self.kernels.len() - 1, even) || !even(self.dense_hidden) {
-            return error("hidden_channels", format!("{:?}, dense_hidden = {}", self.hidden_channels, self.dense_hidden));
+            return error("hidden_channels", format!("{}, dense_hidden = {}", self.hidden_channels, self.dense_hidden));
         }
         let mut shape = self.first_shape(image);
         for scale in 0..self.scales(image) {

@@ -1,6 +1,7 @@
 //! Widths of hidden layers, given once for all or one by one.
 
 use serde::{Deserialize, Serialize};
+use std::fmt;
 
 /// Channels of the hidden layers of a network: a number, or a list of one for each layer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -29,6 +30,15 @@ impl Widths {
         match self {
             Widths::Same(width) => accepts(*width),
             Widths::Each(widths) => widths.len() == hidden_layers && widths.iter().all(|&width| accepts(width)),
+        }
+    }
+}
+
+impl fmt::Display for Widths {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Widths::Same(width) => write!(f, "{width}"),
+            Widths::Each(widths) => write!(f, "{widths:?}"),
         }
     }
 }

@@ -211,7 +211,7 @@ fn widest(model: &ResidualFlowConfig, bytes: impl Fn(ResidualFlowConfig) -> f64)
     let classifier_channels = model.classifier_channels.min(usual.classifier_channels);
     let classes = model.classes.min(USUAL_CLASSES);
     let cases: [(&'static str, String, ResidualFlowConfig); 8] = [
-        ("hidden_channels", format!("{:?}", widths), ResidualFlowConfig { hidden_channels, ..base() }),
+        ("hidden_channels", model.hidden_channels.to_string(), ResidualFlowConfig { hidden_channels, ..base() }),
         ("blocks", format!("{:?}", model.blocks), ResidualFlowConfig { blocks, ..base() }),
         ("kernels", format!("{:?}", model.kernels), ResidualFlowConfig { kernels, ..base() }),
         ("dense_hidden", model.dense_hidden.to_string(), ResidualFlowConfig { dense_hidden, ..base() }),
