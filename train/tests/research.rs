@@ -163,7 +163,7 @@ fn arguments_of_absurd_size_are_refused() {
     let path = dir.path().join("hostile.pth");
     let bytes = std::fs::read(fixture("tiny_legacy", "checkpoint.pth")).unwrap();
     for (argument, number, expected) in [
-        ("idim", 1 << 30, "describe a model of"),
+        ("idim", 1 << 30, "`model.hidden_channels` is 1073741824"),
         ("imagesize", 1 << 13, "describe a model of"),
         ("imagesize", 1 << 30, "`imagesize` is 1073741824"),
         ("padding", 1 << 13, "describe a model of"),

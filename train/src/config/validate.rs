@@ -56,7 +56,8 @@ impl Config {
             ("optim.annealing_steps", optim.annealing_steps, 0..=MOST_STEPS),
             ("optim.restart_epochs", optim.restart_epochs, 1..=MOST_EPOCHS),
             ("optim.restart_factor", optim.restart_factor, 1..=MOST_EPOCHS),
-            ("run.epochs", run.epochs, 1..=MOST_EPOCHS),
+            // As many as a file can say: those of models that are only used.
+            ("run.epochs", run.epochs, 1..=u64::MAX),
             ("run.max_steps", run.max_steps.unwrap_or(1), 1..=MOST_STEPS),
             ("run.eval_batch_size", run.eval_batch_size as u64, 1..=MOST_SAMPLES),
             ("run.log_every_steps", run.log_every_steps, 1..=MOST_STEPS),

@@ -119,14 +119,14 @@ pub struct Start {
 /// process that trains with this one is lost.
 pub fn fit(mut start: Start, interrupted: &AtomicBool) -> Result<Summary> {
     let state = start.state.take();
-    if start.team.is_first() {
-        note(&start.memory);
-    }
     let is_new = state.is_none();
     let (mut model, mut fit) = match state {
         None => Fit::begin(&start)?,
         Some(state) => Fit::resume(&start, state)?,
     };
+    if start.team.is_first() {
+        note(&start.memory);
+    }
     let (team, train) = (&start.team, start.data[0].batches.clone());
     let position = fit.position;
     let mut batches = Prefetch::train_parts(train, team.part(), position.epoch, position.batch as usize, PREFETCH_DEPTH);

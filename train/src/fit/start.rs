@@ -39,7 +39,7 @@ impl<'a> Fit<'a> {
         let Start { config, dir, device, team, data: [train, test], source, .. } = start;
         every_process_has_samples(source, config, train, team)?;
         let left = position.batches_until(config.run.epochs).div_ceil(config.optim.accumulate as u64);
-        let total_steps = config.run.max_steps.unwrap_or(u64::MAX).min(step + left);
+        let total_steps = config.run.max_steps.unwrap_or(u64::MAX).min(step.saturating_add(left));
         let steps_per_epoch = position.batches_per_epoch as f64 / config.optim.accumulate as f64;
         let timeline = Timeline { total_steps, steps_per_epoch };
         let probes = tensor(test.batches.eval_batch(0)?, device);
