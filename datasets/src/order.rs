@@ -14,6 +14,8 @@ pub(crate) enum Purpose {
     FreshPoints = 4,
     FixedPoints = 5,
     SplitPoints = 6,
+    TrainPoint = 7,
+    EvalPoint = 8,
 }
 
 /// An independent ChaCha8 stream for each `(purpose, seed, epoch, index)`.

@@ -3,6 +3,7 @@
 use super::{Distribution, Points, Standardization, error};
 use crate::order::{EpochOrder, Purpose, stream};
 use crate::{Batch, BatchSource, DatasetError, Part};
+use rand::Rng;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -14,6 +15,8 @@ use std::sync::Arc;
 #[derive(Clone)]
 pub struct PointBatcher {
     supply: Supply,
+    /// Width of each column's noise, standardised; empty without noise.
+    noise: Vec<f64>,
     batch_size: usize,
     seed: u64,
 }
@@ -37,7 +40,7 @@ impl PointBatcher {
     ) -> Result<Self, DatasetError> {
         at_least_one("epoch_batches", batches_per_epoch)?;
         at_least_one("batch_size", batch_size)?;
-        Ok(Self { supply: Supply::Fresh { distribution, batches_per_epoch }, batch_size, seed })
+        Ok(Self { supply: Supply::Fresh { distribution, batches_per_epoch }, noise: Vec::new(), batch_size, seed })
     }
 
     /// The points of a table, standardised; with `drop_last` the last training batch of an epoch is left out if it is not full.
@@ -59,7 +62,16 @@ impl PointBatcher {
             return Err(error(points.path(), "the table", reason));
         }
         let values = Arc::new(standardization.apply(points.values()));
-        Ok(Self { supply: Supply::Stored { values, dimensions, order: EpochOrder::default(), drop_last }, batch_size, seed })
+        let supply = Supply::Stored { values, dimensions, order: EpochOrder::default(), drop_last };
+        Ok(Self { supply, noise: Vec::new(), batch_size, seed })
+    }
+
+    /// Dequantises stored points: adds noise to every column, uniform over an interval of this width (in the column's units)
+    /// around 0. Training points have fresh noise in each epoch, evaluation points always the same.
+    pub fn with_noise(self, widths: &[f64], standardization: &Standardization) -> Self {
+        let noise = widths.iter().zip(&standardization.std).map(|(width, std)| width / std);
+        let is_any = widths.iter().any(|width| *width > 0.0);
+        Self { noise: if is_any { noise.collect() } else { Vec::new() }, ..self }
     }
 
     /// Number of coordinates.
@@ -88,9 +100,19 @@ impl PointBatcher {
         self.batch(values, range.map(|place| index * self.batch_size + place).collect())
     }
 
-    fn selected(&self, values: &[f32], indices: Vec<usize>) -> Batch {
+    /// Stored points, with the noise that they have for this purpose and in this epoch.
+    fn selected(&self, values: &[f32], indices: Vec<usize>, purpose: Purpose, epoch: u64) -> Batch {
         let d = self.dimensions();
-        self.batch(indices.iter().flat_map(|&row| &values[row * d..][..d]).copied().collect(), indices)
+        let mut selected: Vec<f32> = indices.iter().flat_map(|&row| &values[row * d..][..d]).copied().collect();
+        if !self.noise.is_empty() {
+            for (&row, point) in indices.iter().zip(selected.chunks_exact_mut(d)) {
+                let mut rng = stream(purpose, self.seed, epoch, row as u64);
+                for (x, width) in point.iter_mut().zip(&self.noise) {
+                    *x += (width * (rng.random::<f64>() - 0.5)) as f32;
+                }
+            }
+        }
+        self.batch(selected, indices)
     }
 
     fn batch(&self, values: Vec<f32>, indices: Vec<usize>) -> Batch {
@@ -133,7 +155,8 @@ impl BatchSource for PointBatcher {
             Supply::Fresh { distribution, .. } => self.sampled(*distribution, Purpose::FreshPoints, epoch, index, part),
             Supply::Stored { values, order, .. } => {
                 let order = order.get(self.len(), self.seed, epoch);
-                self.selected(values, order[part.range(self.rows(index))].to_vec())
+                let rows = order[part.range(self.rows(index))].to_vec();
+                self.selected(values, rows, Purpose::TrainPoint, epoch)
             }
         })
     }
@@ -144,7 +167,7 @@ impl BatchSource for PointBatcher {
         }
         Ok(match &self.supply {
             Supply::Fresh { distribution, .. } => self.sampled(*distribution, Purpose::FixedPoints, 0, index, Part::WHOLE),
-            Supply::Stored { values, .. } => self.selected(values, self.rows(index).collect()),
+            Supply::Stored { values, .. } => self.selected(values, self.rows(index).collect(), Purpose::EvalPoint, 0),
         })
     }
 }
