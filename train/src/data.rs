@@ -1,9 +1,10 @@
 //! The data of an experiment: images in shards, a distribution on the plane, or a file of points.
 
 use crate::config::{Config, DataConfig, DataSource, Source};
-use crate::data_kind::DataKind;
+use crate::data_kind::{DataKind, PointKind};
 use crate::footprint;
 use crate::objective::Samples;
+use crate::points::Tables;
 use anyhow::{Context, Result, bail};
 use burn::tensor::{Device, Tensor, TensorData};
 use datasets::points::{Distribution, PointBatcher, Points, Standardization};
@@ -24,6 +25,8 @@ pub struct DataSet {
     pub batches: Arc<dyn BatchSource>,
     /// What a model of it is a density of.
     pub kind: DataKind,
+    /// What was read and what was made of it, a line each.
+    pub notes: Vec<String>,
 }
 
 impl DataSet {
@@ -38,7 +41,16 @@ impl DataSet {
 /// # Errors
 /// As [`open`], and if the two do not fit each other.
 pub fn open_both(config: &Config, source: &Source) -> Result<[DataSet; 2]> {
-    let [train, test] = Split::ALL.map(|split| open(config, source, split));
+    open_both_as(config, source, None)
+}
+
+/// Both splits for a model that is known already, if there is one.
+///
+/// # Errors
+/// As [`open_both`], and if a table is not the one that the model's standardisation comes from.
+pub fn open_both_as(config: &Config, source: &Source, known: Option<&DataKind>) -> Result<[DataSet; 2]> {
+    let openings = Opening::new(config, source, known)?;
+    let [train, test] = Split::ALL.map(|split| openings.open(split));
     let (train, test) = (train?, test?);
     let facts = |data: &DataSet| (data.shape(), data.kind.clone());
     anyhow::ensure!(
@@ -56,25 +68,69 @@ pub fn open_both(config: &Config, source: &Source) -> Result<[DataSet; 2]> {
 /// # Errors
 /// If the data cannot be read, or do not fit the configuration.
 pub fn open(config: &Config, source: &Source, split: Split) -> Result<DataSet> {
-    let from = config.data.source().with_context(|| source.place("data"))?;
-    let opening = Opening { config, source, split };
-    let data = match from {
-        DataSource::Images(path) => opening.images(path),
-        DataSource::Distribution(distribution) => opening.distribution(distribution),
-        DataSource::File(path) => opening.file(path),
-    }?;
-    opening.check(from, &data)?;
-    Ok(data)
+    open_as(config, source, split, None)
+}
+
+/// One split for a model that is known already, if there is one.
+///
+/// # Errors
+/// As [`open`], and if a table is not the one that the model's standardisation comes from.
+pub fn open_as(config: &Config, source: &Source, split: Split, known: Option<&DataKind>) -> Result<DataSet> {
+    Opening::new(config, source, known)?.open(split)
+}
+
+/// All points of a table, for a model of points.
+///
+/// # Errors
+/// If a point is beyond single precision, or the batch size is 0.
+pub fn of_points(points: &Points, kind: &PointKind, config: &Config, notes: Vec<String>) -> Result<DataSet> {
+    let PointKind { standardization, noise, .. } = kind;
+    let (batch_size, seed) = (config.run.eval_batch_size, config.run.seed);
+    let batcher = PointBatcher::stored(points, standardization, batch_size, seed, false)?.with_noise(noise, standardization);
+    Ok(DataSet { batches: Arc::new(batcher), kind: DataKind::Points(kind.clone()), notes })
 }
 
 /// What is being opened, and why.
 struct Opening<'a> {
     config: &'a Config,
     source: &'a Source,
+    from: DataSource<'a>,
+    /// Of a file of points.
+    tables: Option<Tables>,
+}
+
+impl<'a> Opening<'a> {
+    /// Reads a file of points, where that is the source.
+    fn new(config: &'a Config, source: &'a Source, known: Option<&DataKind>) -> Result<Self> {
+        let from = config.data.source().with_context(|| source.place("data"))?;
+        let known = known.and_then(|kind| if let DataKind::Points(kind) = kind { Some(kind) } else { None });
+        let tables = match from {
+            DataSource::File(path) => Some(Tables::read(path, &config.data, source, known)?),
+            DataSource::Images(_) | DataSource::Distribution(_) => None,
+        };
+        Ok(Self { config, source, from, tables })
+    }
+
+    fn open(&self, split: Split) -> Result<DataSet> {
+        let opening = Splitting { config: self.config, source: self.source, split };
+        let data = match (self.from, &self.tables) {
+            (DataSource::Images(path), _) => opening.images(path),
+            (DataSource::Distribution(distribution), _) => opening.distribution(distribution),
+            (DataSource::File(_), tables) => opening.tables(tables.as_ref().context("a file of points was read")?),
+        }?;
+        opening.check(self.from, &data)?;
+        Ok(data)
+    }
+}
+
+/// A split that is being opened.
+struct Splitting<'a> {
+    config: &'a Config,
+    source: &'a Source,
     split: Split,
 }
 
-impl Opening<'_> {
+impl Splitting<'_> {
     fn data(&self) -> &DataConfig {
         &self.config.data
     }
@@ -116,43 +172,46 @@ impl Opening<'_> {
                 "{place}: the task is to tell classes apart, but the {split} images in {path} have none; make the set with classes"
             );
         }
-        Ok(DataSet { batches: Arc::new(batcher), kind })
+        Ok(DataSet { batches: Arc::new(batcher), kind, notes: Vec::new() })
     }
 
     fn distribution(&self, distribution: Distribution) -> Result<DataSet> {
-        let standardization = Standardization::identity(2);
+        let kind = PointKind::unnamed(Standardization::identity(2));
         let batcher = match self.split {
             Split::Train => PointBatcher::fresh(distribution, self.data().epoch_batches(), self.batch_size(), self.seed()),
             Split::Test => {
                 footprint::check_points(self.data().test_points(), self.source)?;
                 let points = Points::sample(distribution, self.data().test_points(), TEST_POINTS_SEED, 0);
-                self.stored(&points, &standardization)
+                self.stored(&points, &kind)
             }
         };
-        self.points(batcher, standardization)
+        self.points(batcher, &kind, Vec::new())
     }
 
-    fn file(&self, path: &Path) -> Result<DataSet> {
+    fn tables(&self, tables: &Tables) -> Result<DataSet> {
+        let Tables { kind, notes, .. } = tables;
+        let points = match self.split {
+            Split::Train => &tables.train,
+            Split::Test => &tables.test,
+        };
         let place = || self.source.place("data.file");
-        let all = Points::read(path).with_context(place)?;
-        let data = self.data();
-        let split = |split| all.split(split, data.test_fraction(), data.split_seed());
-        let standardization = Standardization::of(&split(Split::Train).with_context(place)?).with_context(place)?;
-        let points = split(self.split).with_context(place)?;
-        self.points(self.stored(&points, &standardization), standardization)
+        kind.ensure_reachable(points).with_context(place)?;
+        self.points(self.stored(points, kind), kind, notes.clone())
     }
 
-    fn stored(&self, points: &Points, standardization: &Standardization) -> Result<PointBatcher, DatasetError> {
+    fn stored(&self, points: &Points, kind: &PointKind) -> Result<PointBatcher, DatasetError> {
+        let PointKind { standardization, noise, .. } = kind;
         let drop_last = self.config.optim.drop_last;
-        PointBatcher::stored(points, standardization, self.batch_size(), self.seed(), drop_last)
+        let batcher = PointBatcher::stored(points, standardization, self.batch_size(), self.seed(), drop_last)?;
+        Ok(batcher.with_noise(noise, standardization))
     }
 
-    fn points(&self, batcher: Result<PointBatcher, DatasetError>, standardization: Standardization) -> Result<DataSet> {
+    fn points(&self, batcher: Result<PointBatcher, DatasetError>, kind: &PointKind, notes: Vec<String>) -> Result<DataSet> {
         if self.config.task.kind.has_classes() {
             bail!("{}: the task is to tell classes apart, but points have none", self.source.place("task.kind"));
         }
         let batches = Arc::new(batcher.with_context(|| self.source.place("data"))?);
-        Ok(DataSet { batches, kind: DataKind::Points { standardization } })
+        Ok(DataSet { batches, kind: DataKind::Points(kind.clone()), notes })
     }
 
     /// That the data fit the rest of the configuration.

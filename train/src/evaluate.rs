@@ -7,6 +7,7 @@ use crate::memory::{Phase, during};
 use crate::noise;
 use crate::objective::Samples;
 use crate::parallel::Team;
+use crate::score::score;
 use anyhow::{Context, Result, bail};
 use burn::tensor::{Device, Tensor};
 use datasets::{BatchSource, Prefetch};
@@ -107,9 +108,12 @@ impl Evaluation<'_> {
             let samples = first(data::samples(batch?, device), n_samples - begin);
             let context = LogDetContext { config: self.log_det, noise: noise::evaluation(self.seed, index) };
             let x = samples.x.clone();
-            let judged = during(Phase::Evaluating, || self.judge(model, samples, &context));
+            let judged = during(Phase::Evaluating, || self.judge(model, samples, &context, begin));
             let Judged { log_prob, classes } = judged?;
-            if let Some(position) = log_prob.iter().position(|value| !value.is_finite()) {
+            // Densities have been looked at sample by sample.
+            if self.task != TaskKind::Density
+                && let Some(position) = log_prob.iter().position(|value| !value.is_finite())
+            {
                 let (sample, value) = (begin + position, log_prob[position]);
                 let fault = model.first_not_finite(x, &context)?.map_or(String::new(), |fault| format!(" ({fault})"));
                 bail!("test sample {sample}: its log-density is {value}{fault}; the model is numerically broken");
@@ -130,6 +134,7 @@ impl Evaluation<'_> {
             return Ok(None);
         }
         let table = self.team.sum(rows.concat())?;
+        self.ensure_finite(&table)?;
         let [[mean, standard_error], of_cross_entropy, of_accuracy] = [0, 1, 2].map(|column| {
             let values: Vec<f64> = table.chunks_exact(3).map(|row| row[column]).collect();
             mean_and_error(&values)
@@ -143,15 +148,32 @@ impl Evaluation<'_> {
         Ok(Some(TestLoss { mean, standard_error, n_samples, classes }))
     }
 
-    fn judge(&self, model: &ResidualFlow, samples: Samples, context: &LogDetContext) -> Result<Judged> {
+    /// Refuses losses of which there is no mean.
+    fn ensure_finite(&self, table: &[f64]) -> Result<()> {
+        let losses = table.chunks_exact(3).map(|row| row[0]).enumerate();
+        let broken: Vec<(usize, f64)> = losses.filter(|(_, loss)| !loss.is_finite()).collect();
+        let Some((_, loss)) = broken.first() else { return Ok(()) };
+        let shown: Vec<String> = broken.iter().take(5).map(|(row, _)| row.to_string()).collect();
+        let (more, noun) = (if broken.len() > shown.len() { ", …" } else { "" }, self.data.kind.noun());
+        bail!(
+            "{} of {} {noun} have no finite loss (the first one has {loss}), so that there is no mean: numbers {}{more} (counted \
+             from 0); remove them if they are far from all others, else the model is numerically broken",
+            broken.len(),
+            self.n_samples(),
+            shown.join(", ")
+        )
+    }
+
+    /// Judges a batch that begins with this sample.
+    fn judge(&self, model: &ResidualFlow, samples: Samples, context: &LogDetContext, first: usize) -> Result<Judged> {
         let values = |tensor: Tensor<1>| -> Result<Vec<f64>> {
             let values = tensor.try_into_vec_as::<f32>().context("cannot read a result from the device")?;
             Ok(values.into_iter().map(f64::from).collect())
         };
         match self.task {
             TaskKind::Density => {
-                let log_prob = values(model.log_prob(samples.x, context)?.total())?;
-                Ok(Judged { log_prob, classes: None })
+                let scores = score(model, samples.x, context, first)?;
+                Ok(Judged { log_prob: scores.log_prob_in_single_precision().collect(), classes: None })
             }
             TaskKind::Classification => {
                 let padded = model.pad(samples.x.clone(), &mut context.padding_stream())?;

@@ -145,7 +145,7 @@ impl Run<'_> {
         let evaluated = config.run.eval_batch_size.min(test.batches.len());
         let drawn = match train.kind {
             DataKind::Images { .. } => config.run.n_samples.min(evaluated),
-            DataKind::Points { .. } => config.run.n_samples,
+            DataKind::Points(_) => config.run.n_samples,
         };
         Load {
             training: part(batch),

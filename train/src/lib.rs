@@ -11,7 +11,8 @@
 //! | [`device`] | the CPU, or a graphics card |
 //! | [`evaluate`] | bits per dimension, or nats, of a test set |
 //! | [`parallel`] | several processes that work together |
-//! | [`points`] | densities on the plane: exact, integrated, drawn |
+//! | [`score`] | log-densities of samples, whatever the others are |
+//! | [`points`] | files of points; densities on the plane: exact, integrated, drawn |
 //! | [`estimators`] | bias, variance and cost of log-determinants |
 //! | [`showcase`], [`animation`] | what pictures show |
 //! | [`research`] | the research code's checkpoints |
@@ -61,6 +62,7 @@ pub mod resume;
 pub mod retention;
 pub mod run_dir;
 pub mod schedule;
+pub mod score;
 pub mod session;
 pub mod showcase;
 pub mod state;

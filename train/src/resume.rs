@@ -3,6 +3,7 @@
 use crate::checkpoint;
 use crate::config::{Config, Source};
 use crate::data::DataSet;
+use crate::data_kind::DataKind;
 use crate::position::Position;
 use crate::research::import;
 use crate::retention::{last_of, rewind};
@@ -52,6 +53,11 @@ impl Resumption {
         Ok(Self { config, source, from, home })
     }
 
+    /// What the checkpoint's model is a density of, if there is a checkpoint.
+    pub fn kind(&self) -> Option<&DataKind> {
+        self.from.as_ref().map(|(_, state)| &state.description.kind)
+    }
+
     /// Makes the state to go on from fit the settings and the data that there are now.
     ///
     /// # Errors
@@ -60,7 +66,7 @@ impl Resumption {
         let Some((path, state)) = &mut self.from else { return Ok(()) };
         let Description { shape, kind, .. } = &state.description;
         ensure!(
-            (train.shape(), &train.kind) == (*shape, kind),
+            train.shape() == *shape && train.kind.is_scored_as(kind),
             "{} was trained on {kind}, of shape {shape:?}; the data set has {}, of shape {:?}; use the same one",
             path.display(),
             train.kind,

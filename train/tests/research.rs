@@ -28,7 +28,7 @@ fn run(arguments: &[&str]) -> String {
 }
 
 fn assert_close(got: &Path, want: &Path, tol: f32) {
-    let (got, want) = (arrays::read(got).unwrap(), arrays::read(want).unwrap());
+    let (got, want) = (arrays::read::<f32>(got).unwrap(), arrays::read::<f32>(want).unwrap());
     assert_eq!(got.values.len(), want.values.len());
     for (index, (a, b)) in got.values.iter().zip(&want.values).enumerate() {
         assert!((a - b).abs() < tol, "element {index}: {a} for {b}");

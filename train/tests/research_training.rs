@@ -34,7 +34,7 @@ fn tensors(path: &Path) -> HashMap<String, (Vec<usize>, Vec<f32>)> {
 fn gradients(model: &ResidualFlow, naming: &Naming) -> Gradients {
     let device = Device::flex();
     let drawn = tensors(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../model/tests/fixtures/rgb_swish.safetensors"));
-    let x = arrays::read(&fixture("x.npy")).unwrap();
+    let x = arrays::read::<f32>(&fixture("x.npy")).unwrap();
     let x = Tensor::<4>::from_data(TensorData::new(x.values, x.shape), &device);
     let batch = x.dims()[0];
     let weight = -1.0 / (batch as f64 * model.dimensions() as f64 * std::f64::consts::LN_2);

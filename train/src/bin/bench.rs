@@ -1,7 +1,7 @@
 //! The `bench` program: how long a configuration takes per step, evaluation, encoding and sample, on random images.
 
 use ::train::config::Config;
-use ::train::data_kind::DataKind;
+use ::train::data_kind::{DataKind, PointKind};
 use ::train::device::DeviceChoice;
 use ::train::footprint::{Work, check_use};
 use ::train::objective::Samples;
@@ -156,7 +156,7 @@ fn measure(arguments: &Arguments) -> Result<Outcome> {
     let measures = |part: Part| !arguments.skip.contains(&part);
     if measures(Part::Step) {
         let kind = match shape {
-            [dimensions, 1, 1] => DataKind::Points { standardization: Standardization::identity(dimensions) },
+            [dimensions, 1, 1] => DataKind::Points(PointKind::unnamed(Standardization::identity(dimensions))),
             _ => DataKind::images(config.data.levels.unwrap_or(256), &config.task),
         };
         let timeline = Timeline { total_steps: 1 + repeats as u64, steps_per_epoch: 1.0 };

@@ -1,7 +1,7 @@
 //! What the header of a checkpoint says: text by key.
 
 use crate::config::{Config, Source};
-use crate::data_kind::DataKind;
+use crate::data_kind::{DataKind, PointKind};
 use crate::state::{Description, OptimizerState, RunLog, TrainingState};
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use datasets::points::Standardization;
@@ -18,12 +18,8 @@ const VERSION: &str = "2";
 pub fn write(state: &TrainingState) -> Result<BTreeMap<&'static str, String>> {
     let TrainingState { description, optimizer, log, .. } = state;
     let Description { config, shape: [channels, height, width], kind, step, epoch, batch } = description;
-    let kind = match kind {
-        DataKind::Images { levels, .. } => ("levels", levels.to_string()),
-        DataKind::Points { standardization } => ("standardization", serde_json::to_string(standardization)?),
-    };
-    Ok(BTreeMap::from([
-        kind,
+    let mut metadata = of_kind(kind)?;
+    metadata.extend([
         ("format", FORMAT.into()),
         ("version", VERSION.into()),
         ("config", config.to_toml()?),
@@ -34,7 +30,24 @@ pub fn write(state: &TrainingState) -> Result<BTreeMap<&'static str, String>> {
         ("optimizer", serde_json::to_string(&optimizer.kind)?),
         ("optimizer_steps", optimizer.steps.to_string()),
         ("log", toml::to_string(log).context("cannot write the log's state as TOML")?),
-    ]))
+    ]);
+    Ok(metadata)
+}
+
+/// `levels` of images; of points `standardization`, and `columns` and `noise` if they have names and noise.
+fn of_kind(kind: &DataKind) -> Result<BTreeMap<&'static str, String>> {
+    let PointKind { standardization, columns, noise } = match kind {
+        DataKind::Images { levels, .. } => return Ok(BTreeMap::from([("levels", levels.to_string())])),
+        DataKind::Points(points) => points,
+    };
+    let mut metadata = BTreeMap::from([("standardization", serde_json::to_string(standardization)?)]);
+    if let Some(columns) = columns {
+        metadata.insert("columns", serde_json::to_string(columns)?);
+    }
+    if noise.iter().any(|width| *width > 0.0) {
+        metadata.insert("noise", serde_json::to_string(noise)?);
+    }
+    Ok(metadata)
 }
 
 /// Checks that the file is a checkpoint of the version that is read here.
@@ -97,12 +110,19 @@ impl Fields<'_> {
             return Ok(DataKind::images(levels, &config.task));
         };
         let standardization: Standardization = serde_json::from_str(text).context("its `standardization`")?;
-        let lengths = [standardization.mean.len(), standardization.std.len(), shape.iter().product()];
-        let finite = standardization.mean.iter().chain(&standardization.std).all(|value| value.is_finite());
-        if lengths != [shape[0]; 3] || !finite || standardization.std.iter().any(|&std| std <= 0.0) {
-            bail!("its `standardization` does not fit points of {} dimensions", shape[0]);
+        let points = PointKind::unnamed(standardization);
+        let optional = |key: &str| self.0.get(key).map(String::as_str);
+        let columns = optional("columns").map(serde_json::from_str::<Vec<String>>).transpose().context("its `columns`")?;
+        let noise = optional("noise").map(serde_json::from_str::<Vec<f64>>).transpose().context("its `noise`")?;
+        let points = PointKind { columns, noise: noise.unwrap_or_else(|| points.noise.clone()), ..points };
+        let PointKind { standardization: Standardization { mean, std }, columns, noise } = &points;
+        let names = columns.as_ref().map_or(mean.len(), Vec::len);
+        let fits = [mean.len(), std.len(), names, noise.len(), shape.iter().product()] == [shape[0]; 5];
+        if !fits || !mean.iter().all(|mean| mean.is_finite()) || !std.iter().all(|std| std.is_finite() && *std > 0.0) {
+            bail!("its `standardization`, `columns` or `noise` does not fit points of {} dimensions", shape[0]);
         }
-        Ok(DataKind::Points { standardization })
+        ensure!(noise.iter().all(|width| width.is_finite() && *width >= 0.0), "its `noise` holds a width that is none");
+        Ok(DataKind::Points(points))
     }
 
     /// A number of things that a run has done.

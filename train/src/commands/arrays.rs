@@ -1,17 +1,20 @@
-//! `train encode`, `decode` and `log-prob`: arrays in, arrays out, for work beside Python.
+//! `train encode`, `decode` and `log-prob`: arrays in, arrays out, for work beside Python; of points tables too.
 
 use super::{Compute, Overwrite, report};
-use ::train::array_model::{ArrayModel, LogDensities, Weights};
+use ::train::array_model::{ArrayModel, Inputs, LogDensities, Weights};
 use ::train::arrays::{self, Array};
 use ::train::classification::Classified;
-use ::train::data_kind::Named;
+use ::train::data_kind::{DataKind, Named};
 use ::train::objective::ClassStats;
+use ::train::points::TableChoice;
 use ::train::progress::duration;
 use ::train::system;
 use anyhow::{Context, Result};
 use burn::tensor::{Device, Tensor, TensorData};
 use clap::Args;
+use datasets::console::note;
 use datasets::output::{self, Existing};
+use datasets::points::{FileKind, Points};
 use residual_flows::LogDetConfig;
 use residual_flows::log_det::Method;
 use serde::Serialize;
@@ -23,10 +26,10 @@ use std::time::Instant;
 struct Common {
     /// The checkpoint, a .safetensors file or a .pth file of the research code
     checkpoint: PathBuf,
-    /// A .npy file, float32 or float64
+    /// A .npy file, float32 or float64; points may be in a table too, .csv or .parquet
     #[arg(long, value_name = "FILE")]
     input: PathBuf,
-    /// The .npy file to write, float32
+    /// The .npy file to write, float32, points and their log-densities float64; of points .csv too
     #[arg(long, value_name = "FILE")]
     output: PathBuf,
     #[command(flatten)]
@@ -44,32 +47,34 @@ struct Common {
     #[arg(long)]
     seed: Option<u64>,
     #[command(flatten)]
+    table: TableChoice,
+    #[command(flatten)]
     compute: Compute,
     /// Prints the summary as one JSON object
     #[arg(long)]
     json: bool,
 }
 
-/// Maps dequantised images in [0, 1], [n, channels, height, width], to latents [n, dimensions]
+/// Maps dequantised images in [0, 1], [n, channels, height, width], or points, [n, dimensions], to latents [n, dimensions]
 #[derive(Args)]
 pub struct Encode {
     #[command(flatten)]
     common: Common,
 }
 
-/// Maps latents [n, dimensions] to images
+/// Maps latents [n, dimensions] to images, or to points in their own units
 #[derive(Args)]
 pub struct Decode {
     #[command(flatten)]
     common: Common,
 }
 
-/// Writes the log-density of each image in nats, [n]; the summary has means and bits/dim
+/// Writes the log-density of each image, or of each point in its own units, in nats, [n]; the summary has means and bits/dim
 #[derive(Args)]
 pub struct LogProb {
     #[command(flatten)]
     common: Common,
-    /// Also writes each image's ln|det dz/dx| in nats, [n]
+    /// Also writes each one's ln|det dz/dx| in nats, [n]; of points in their own units
     #[arg(long, value_name = "FILE")]
     log_det: Option<PathBuf>,
     /// Also writes the classifier's logits, [n, classes]
@@ -95,12 +100,18 @@ struct Outcome {
     checkpoint: PathBuf,
 }
 
-/// Means over the inputs, nats but for bits; `log_prob` is of images in [0, 1], bits are those of their levels.
+/// Means over the inputs, nats but for bits; `log_prob = log_pz + log_det - log_padding` is of images in [0, 1], whose bits are
+/// those of their levels, or of points in their own units.
 #[derive(Serialize)]
 struct DensitySummary {
     log_prob: f64,
     log_pz: f64,
     log_det: f64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    log_padding: Option<f64>,
+    /// Points that single precision does not reach, with a density of 0.
+    #[serde(skip_serializing_if = "is_none")]
+    unreachable: usize,
     #[serde(flatten)]
     loss: Named<f64>,
     log_det_method: Method,
@@ -113,9 +124,11 @@ impl Encode {
     /// If the checkpoint or the input cannot be read or do not fit each other, or the output cannot be written.
     pub fn run(self) -> Result<()> {
         let session = Session::open(self.common, &[], &[])?;
-        let latents = session.about_input(session.model.encode(&session.input))?;
-        let densities = session.exact_densities(&session.input)?;
-        session.finish(latents, densities, None)
+        let input = session.inputs()?;
+        let latents = session.about_input(session.model.encode(&input))?;
+        let densities = session.exact_densities(&input)?;
+        session.write_latents(latents)?;
+        session.finish(input.len(), densities, None)
     }
 }
 
@@ -126,9 +139,15 @@ impl Decode {
     /// As [`Encode::run`], and if an inverse does not converge.
     pub fn run(self) -> Result<()> {
         let session = Session::open(self.common, &[], &[])?;
-        let images = session.about_input(session.model.decode(&session.input))?;
-        let densities = session.exact_densities(&images)?;
-        session.finish(images, densities, None)
+        let latents = session.latents()?;
+        let decoded = session.about_input(session.model.decode(&latents))?;
+        let densities = session.exact_densities(&decoded)?;
+        let n = decoded.len();
+        match decoded {
+            Inputs::Images(images) => arrays::write(&session.common.output, session.existing(), images)?,
+            Inputs::Points(points) => session.write_table(&session.common.output, &points)?,
+        }
+        session.finish(n, densities, None)
     }
 }
 
@@ -140,13 +159,14 @@ impl LogProb {
     pub fn run(self) -> Result<()> {
         let Self { common, log_det, logits, labels } = self;
         let session = Session::open(common, &[&log_det, &logits], &[&labels])?;
-        let densities = session.about_input(session.model.log_densities(&session.input))?;
-        let classes = session.classes(logits.as_deref(), labels.as_deref())?;
+        let input = session.inputs()?;
+        let densities = session.about_input(session.model.log_densities(&input))?;
+        let classes = session.classes(&input, logits.as_deref(), labels.as_deref())?;
         if let Some(path) = &log_det {
-            arrays::write(path, session.existing(), Array { shape: vec![session.n()], values: densities.log_det.clone() })?;
+            session.write_column(path, "log_det", &densities.log_det)?;
         }
-        let output = Array { shape: vec![session.n()], values: densities.total.clone() };
-        session.finish(output, Some(densities), classes)
+        session.write_column(&session.common.output, "log_density", &densities.total)?;
+        session.finish(input.len(), Some(densities), classes)
     }
 }
 
@@ -155,35 +175,47 @@ struct Session {
     start: Instant,
     common: Common,
     model: ArrayModel,
-    input: Array,
 }
 
 impl Session {
-    /// Checks the outputs and reads the inputs; some commands have more of them than all have.
+    /// Checks the outputs and loads the model; some commands have more inputs and outputs than all have.
     fn open(common: Common, outputs: &[&Option<PathBuf>], inputs: &[&Option<PathBuf>]) -> Result<Self> {
         let start = Instant::now();
         let outputs: Vec<&Path> = outputs.iter().filter_map(|path| path.as_deref()).chain([&*common.output]).collect();
         let inputs: Vec<&Path> =
             inputs.iter().filter_map(|path| path.as_deref()).chain([&*common.input, &*common.checkpoint]).collect();
-        outputs.iter().try_for_each(|path| output::check_extension(path, &["npy"]))?;
         output::check_all(&outputs, &inputs, common.overwrite.existing())?;
-        let input = arrays::read(&common.input)?;
         let mut model = ArrayModel::load(&common.checkpoint, common.weights, common.compute.device()?)?;
+        let known: &[&str] = if matches!(model.kind(), DataKind::Points(_)) { &["npy", "csv"] } else { &["npy"] };
+        outputs.iter().try_for_each(|path| output::check_extension(path, known))?;
         model.batch = common.batch.unwrap_or(model.batch);
         model.seed = common.seed.unwrap_or(model.seed);
         if common.exact {
             model.log_det = LogDetConfig::exact();
         }
-        Ok(Self { start, common, model, input })
+        Ok(Self { start, common, model })
     }
 
     fn existing(&self) -> Existing {
         self.common.overwrite.existing()
     }
 
-    /// Number of images.
-    fn n(&self) -> usize {
-        self.input.shape.first().copied().unwrap_or(0)
+    /// What the model is applied to; says what was read of a table.
+    fn inputs(&self) -> Result<Inputs> {
+        let (inputs, notes) = self.model.read(&self.common.input, &self.common.table)?;
+        notes.iter().for_each(note);
+        Ok(inputs)
+    }
+
+    /// Latents of an array or a table.
+    fn latents(&self) -> Result<Array> {
+        let path = &self.common.input;
+        if path.extension().is_none_or(|extension| extension.eq_ignore_ascii_case("npy")) {
+            return arrays::read(path);
+        }
+        let table = Points::read_with(path, &self.common.table.of_any())?;
+        let values = table.values().iter().map(|&value| value as f32).collect();
+        Ok(Array { shape: vec![table.len(), table.dimensions()], values })
     }
 
     fn about_input<T>(&self, result: Result<T>) -> Result<T> {
@@ -191,16 +223,51 @@ impl Session {
     }
 
     /// Exact log-densities, if they are asked for.
-    fn exact_densities(&self, images: &Array) -> Result<Option<LogDensities>> {
-        self.common.exact.then(|| self.model.log_densities(images)).transpose()
+    fn exact_densities(&self, inputs: &Inputs) -> Result<Option<LogDensities>> {
+        self.common.exact.then(|| self.about_input(self.model.log_densities(inputs))).transpose()
+    }
+
+    /// A number for each input: float32 of images, float64 of points, or a table with this name.
+    fn write_column(&self, path: &Path, name: &str, values: &[f64]) -> Result<()> {
+        let shape = vec![values.len()];
+        match self.model.kind() {
+            DataKind::Images { .. } => {
+                let values = values.iter().map(|&value| value as f32).collect::<Vec<_>>();
+                arrays::write(path, self.existing(), Array { shape, values })
+            }
+            DataKind::Points(_) if is_table(path) => {
+                self.write_table(path, &Points::new(1, values.to_vec()).named(vec![name.into()]))
+            }
+            DataKind::Points(_) => arrays::write(path, self.existing(), Array { shape, values: values.to_vec() }),
+        }
+    }
+
+    /// Points as a table, or as an array of float64.
+    fn write_table(&self, path: &Path, points: &Points) -> Result<()> {
+        if is_table(path) {
+            return Ok(points.write(path, FileKind::Csv, self.existing())?);
+        }
+        let shape = vec![points.len(), points.dimensions()];
+        arrays::write(path, self.existing(), Array { shape, values: points.values().to_vec() })
+    }
+
+    /// Latents as an array of float32, or of points as a table.
+    fn write_latents(&self, latents: Array) -> Result<()> {
+        let path = &self.common.output;
+        if !is_table(path) {
+            return arrays::write(path, self.existing(), latents);
+        }
+        let names = (1..=latents.shape[1]).map(|n| format!("z{n}")).collect();
+        let values = latents.values.iter().copied().map(f64::from).collect();
+        self.write_table(path, &Points::new(latents.shape[1], values).named(names))
     }
 
     /// What the classifier says: logits into a file, and how well they fit classes, each if it is asked for.
-    fn classes(&self, logits_to: Option<&Path>, labels: Option<&Path>) -> Result<Option<ClassStats>> {
+    fn classes(&self, inputs: &Inputs, logits_to: Option<&Path>, labels: Option<&Path>) -> Result<Option<ClassStats>> {
         if logits_to.is_none() && labels.is_none() {
             return Ok(None);
         }
-        let logits = self.about_input(self.model.logits(&self.input))?;
+        let logits = self.about_input(self.model.logits(inputs))?;
         let stats = match labels {
             Some(path) => {
                 let labels = arrays::read_labels(path)?;
@@ -216,9 +283,10 @@ impl Session {
         Ok(stats)
     }
 
-    fn finish(self, output: Array, densities: Option<LogDensities>, classes: Option<ClassStats>) -> Result<()> {
-        let n = self.n();
-        arrays::write(&self.common.output, self.existing(), output)?;
+    fn finish(self, n: usize, densities: Option<LogDensities>, classes: Option<ClassStats>) -> Result<()> {
+        if let Some(text) = densities.as_ref().and_then(LogDensities::warning) {
+            note(format_args!("warning: {}: {text}", self.common.input.display()));
+        }
         let densities = densities.map(|densities| DensitySummary::of(&densities, &self.model));
         let Common { output, weights, checkpoint, json, .. } = self.common;
         let (dimensions, seconds) = (self.model.dimensions(), self.start.elapsed().as_secs_f64());
@@ -226,6 +294,16 @@ impl Session {
         let outcome = Outcome { output, n, dimensions, weights, densities, classes, seconds, peak_memory_bytes, checkpoint };
         report(json, &outcome, || outcome.lines())
     }
+}
+
+/// Whether a file is written as a table, not as an array.
+fn is_table(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("csv"))
+}
+
+/// Whether there are none, for serde.
+fn is_none(n: &usize) -> bool {
+    *n == 0
 }
 
 impl Outcome {
@@ -243,10 +321,11 @@ impl Outcome {
 
 impl DensitySummary {
     fn of(densities: &LogDensities, model: &ArrayModel) -> Self {
-        let mean = |values: &[f32]| values.iter().map(|&value| f64::from(value)).sum::<f64>() / values.len() as f64;
+        let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len() as f64;
         let log_prob = mean(&densities.total);
         let loss = model.loss(log_prob);
         let (log_pz, log_det) = (mean(&densities.log_pz), mean(&densities.log_det));
-        Self { log_prob, log_pz, log_det, loss, log_det_method: model.log_det.method }
+        let (log_padding, unreachable) = (densities.log_padding.as_deref().map(mean), densities.unreachable);
+        Self { log_prob, log_pz, log_det, log_padding, unreachable, loss, log_det_method: model.log_det.method }
     }
 }

@@ -1,11 +1,12 @@
 //! `train density CHECKPOINT POINTS`: log-densities of anybody's points under a checkpoint's averaged weights.
 
 use super::{Compute, Overwrite, report};
+use ::train::array_model::{ArrayModel, Weights};
 use ::train::data_kind::DataKind;
-use ::train::points::{Density, Window};
-use ::train::{checkpoint, step};
-use anyhow::{Context, Result, bail, ensure};
+use ::train::points::{Density, TableChoice, Window};
+use anyhow::{Context, Result, ensure};
 use clap::Args;
+use datasets::console::note;
 use datasets::output;
 use datasets::points::{FileKind, Points};
 use residual_flows::LogDetConfig;
@@ -17,7 +18,7 @@ use std::path::PathBuf;
 pub struct DensityOf {
     /// The checkpoint of a model of points, a .safetensors file
     checkpoint: PathBuf,
-    /// The points, a .csv or .npy file with a column for each dimension
+    /// The points, a .csv, .parquet or .npy file with a column for each dimension
     #[arg(required_unless_present = "integrate")]
     points: Option<PathBuf>,
     /// Writes the log-densities to a .csv or .npy file, in the order of the points [default: standard output]
@@ -32,6 +33,8 @@ pub struct DensityOf {
     #[arg(long, conflicts_with = "points")]
     integrate: bool,
     #[command(flatten)]
+    table: TableChoice,
+    #[command(flatten)]
     compute: Compute,
     /// Prints a summary as one JSON object instead of the log-densities
     #[arg(long)]
@@ -41,7 +44,10 @@ pub struct DensityOf {
 #[derive(Serialize)]
 struct Outcome {
     points: usize,
+    /// `null` if a density is 0.
     mean_log_density: f64,
+    /// Points that single precision does not reach, with a density of 0.
+    unreachable: usize,
     out: Option<PathBuf>,
     checkpoint: PathBuf,
 }
@@ -70,42 +76,39 @@ impl DensityOf {
             output::check_all(&[out], &[points, &self.checkpoint], existing)?;
         }
         let device = self.compute.device()?;
-        let checkpoint = checkpoint::load(&self.checkpoint, &device)?;
-        let DataKind::Points { standardization } = &checkpoint.description.kind else {
-            bail!("{} is a model of images; `train evaluate` measures those", self.checkpoint.display());
-        };
-        let mut log_det = checkpoint.description.config.log_det.eval.clone();
-        if self.exact {
-            log_det = LogDetConfig::exact();
-        }
-        let model = step::ready(checkpoint.average);
-        let density = Density::new(&model, &log_det, &device);
-        let Some(path) = &self.points else { return self.integrate(&density, standardization.dimensions()) };
-
-        let points = Points::read(path)?;
-        let dimensions = standardization.dimensions();
+        let mut model = ArrayModel::load(&self.checkpoint, Weights::Ema, device.clone())?;
         ensure!(
-            points.dimensions() == dimensions,
-            "{} has {} columns, but {} is a density of {dimensions} dimensions; leave out the others",
-            path.display(),
-            points.dimensions(),
+            matches!(model.kind(), DataKind::Points(_)),
+            "{} is a model of images; `train evaluate` measures those",
             self.checkpoint.display()
         );
-        let log_prob = density.log_prob(&standardization.apply(points.values())).with_context(|| path.display().to_string())?;
-        let values: Vec<f64> = log_prob.iter().map(|value| value - standardization.log_scale()).collect();
-        let mean = values.iter().sum::<f64>() / values.len() as f64;
-        let table = Points::new(1, values).named(vec!["log_density".into()]);
+        if self.exact {
+            model.log_det = LogDetConfig::exact();
+        }
+        let Some(path) = &self.points else { return self.integrate(&Density::new(model.model(), &model.log_det, &device)) };
+
+        let (points, notes) = model.read(path, &self.table)?;
+        notes.iter().for_each(note);
+        let densities = model.log_densities(&points).with_context(|| path.display().to_string())?;
+        if let Some(text) = densities.warning() {
+            note(format_args!("warning: {}: {text}", path.display()));
+        }
+        let unreachable = densities.unreachable;
+        let mean = densities.total.iter().sum::<f64>() / densities.total.len() as f64;
+        let table = Points::new(1, densities.total).named(vec!["log_density".into()]);
         if let (Some(out), Some(kind)) = (&self.out, table_kind) {
             table.write(out, kind, existing)?;
         }
-        let outcome = Outcome { points: table.len(), mean_log_density: mean, out: self.out, checkpoint: self.checkpoint };
+        let checkpoint = self.checkpoint;
+        let outcome = Outcome { points: table.len(), mean_log_density: mean, unreachable, out: self.out, checkpoint };
         report(self.json, &outcome, || match &outcome.out {
             Some(out) => format!("log-densities of {} points in {}, mean {mean:.4} nats", outcome.points, out.display()),
             None => table.to_csv().trim_end().into(),
         })
     }
 
-    fn integrate(&self, density: &Density, dimensions: usize) -> Result<()> {
+    fn integrate(&self, density: &Density) -> Result<()> {
+        let dimensions = density.dimensions();
         ensure!(dimensions == 2, "only densities of 2 dimensions are integrated, this one has {dimensions}");
         let integral = density.integral(&INTEGRAL_WINDOW, INTEGRAL_CELLS)?;
         let half_side = INTEGRAL_WINDOW.half_side;

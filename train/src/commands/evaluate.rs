@@ -1,16 +1,19 @@
 //! `train evaluate CHECKPOINT`: test loss of a checkpoint's averaged weights.
 
 use super::{Compute, Overwrite, report};
-use ::train::config::Source;
-use ::train::data_kind::Named;
+use ::train::config::{Config, Source};
+use ::train::data::DataSet;
+use ::train::data_kind::{DataKind, Named, PointKind};
 use ::train::evaluate::{Evaluation, TestClasses};
 use ::train::footprint::{self, Work};
 use ::train::parallel::{Team, together};
+use ::train::points::{self, TableChoice};
 use ::train::progress::{Progress, duration};
 use ::train::run_dir;
 use ::train::{checkpoint, data, step, system};
 use anyhow::{Context, Result, ensure};
 use clap::Args;
+use datasets::console::note;
 use datasets::output::{self, Existing};
 use datasets::{Dequantization, Split};
 use residual_flows::LogDetConfig;
@@ -25,7 +28,8 @@ use std::time::Instant;
 pub struct Evaluate {
     /// The checkpoint, a .safetensors file or a .pth file of the research code
     checkpoint: PathBuf,
-    /// Directory of the data set, or file of points, if it is not where it was in training
+    /// Directory of the data set, if it is not where it was in training; or any file of points, all of which are evaluated, with
+    /// the model's own standardisation
     #[arg(long, value_name = "PATH")]
     data: Option<PathBuf>,
     /// Samples of a batch [default: run.eval_batch_size of the training]
@@ -40,6 +44,8 @@ pub struct Evaluate {
     /// Exact log-determinants, for few dimensions
     #[arg(long)]
     exact: bool,
+    #[command(flatten)]
+    table: TableChoice,
     #[command(flatten)]
     compute: Compute,
     /// Dequantises images as the research code does with 5 bits, whose bins overlap: bits/dim is too low, but compares with
@@ -67,6 +73,9 @@ struct Outcome {
     samples: Named<usize>,
     log_det: Method,
     step: u64,
+    /// The table of which all points were evaluated, if it was named.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    data: Option<PathBuf>,
     seconds: f64,
     peak_memory_bytes: Option<u64>,
     checkpoint: PathBuf,
@@ -86,8 +95,12 @@ impl Evaluate {
         let device = self.compute.device_for(team)?;
         let file = self.out.as_deref().filter(|_| team.is_first()).map(|dir| self.file_in(dir)).transpose()?;
         let checkpoint = checkpoint::load(&self.checkpoint, &device)?;
-        let mut config = checkpoint.description.config;
-        config.data.relocate(self.data);
+        let mut config = checkpoint.description.config.clone();
+        let (shape, kind) = (checkpoint.description.shape, &checkpoint.description.kind);
+        let other = self.data.as_deref().filter(|_| matches!(kind, DataKind::Points(_)));
+        if other.is_none() {
+            config.data.relocate(self.data.clone());
+        }
         config.run.eval_batch_size = self.batch.unwrap_or(config.run.eval_batch_size);
         config.run.seed = self.seed.unwrap_or(config.run.seed);
         if self.exact {
@@ -101,10 +114,15 @@ impl Evaluate {
             config.data.dequantization = Dequantization::Overlapping;
         }
         let source = Source::new(self.checkpoint.display().to_string(), String::new(), Vec::new());
-        let data = data::open(&config, &source, Split::Test).context("the data set (--data PATH says where it is)")?;
-        let (shape, kind) = (&checkpoint.description.shape, &checkpoint.description.kind);
+        let data = match (other, kind) {
+            (Some(path), DataKind::Points(points)) => self.other_table(path, points, &config)?,
+            _ => {
+                let data = data::open_as(&config, &source, Split::Test, Some(kind));
+                data.context("the data set (--data PATH says where it is)")?
+            }
+        };
         ensure!(
-            (&data.shape(), &data.kind) == (shape, kind),
+            data.shape() == shape && data.kind.is_scored_as(kind),
             "{} has {}, of shape {:?}; {} was trained on {kind}, of shape {shape:?}; use the same data set",
             config.data.source()?,
             data.kind,
@@ -112,7 +130,10 @@ impl Evaluate {
             self.checkpoint.display()
         );
         let n = config.run.eval_batch_size.min(data.batches.len());
-        footprint::check_use(&config, *shape, (self.compute.choice, team), Work::Evaluate(n), "a batch (--batch) of")?;
+        footprint::check_use(&config, shape, (self.compute.choice, team), Work::Evaluate(n), "a batch (--batch) of")?;
+        if team.is_first() {
+            data.notes.iter().for_each(note);
+        }
         let model = step::ready(checkpoint.average);
         let log_det = &config.log_det.eval;
         let evaluation =
@@ -135,9 +156,10 @@ impl Evaluate {
             samples: data.kind.named_count(loss.n_samples),
             log_det: log_det.method,
             step: checkpoint.description.step,
+            data: other.map(Path::to_path_buf),
             seconds: start.elapsed().as_secs_f64(),
             peak_memory_bytes: system::peak_memory_bytes(),
-            checkpoint: self.checkpoint,
+            checkpoint: self.checkpoint.clone(),
         };
         if let Some((path, existing)) = &file {
             let text = serde_json::to_string_pretty(&result)?;
@@ -147,8 +169,21 @@ impl Evaluate {
             let Outcome { loss, standard_error, classes, samples, seconds, .. } = &result;
             let accuracy = classes.map_or_else(String::new, |classes| classes.described());
             let time = duration(*seconds);
-            format!("test {unit} {:.4} ± {standard_error:.4}{accuracy} ({} {noun}, {time})", loss.value, samples.value)
+            let what = if other.is_some() { "" } else { "test " };
+            format!("{what}{unit} {:.4} ± {standard_error:.4}{accuracy} ({} {noun}, {time})", loss.value, samples.value)
         })
+    }
+
+    /// All points of a table that need not be the run's own.
+    fn other_table(&self, path: &Path, kind: &PointKind, config: &Config) -> Result<DataSet> {
+        let options = self.table.options(&config.data, path);
+        let (points, mut notes) = points::read_for(kind, &config.data, path, &options).context("--data")?;
+        notes.push(format!(
+            "all {} points of {} are evaluated, with the standardisation of the model's training points",
+            points.len(),
+            path.display()
+        ));
+        data::of_points(&points, kind, config, notes)
     }
 
     /// The result's file in a directory, which is made, and what becomes of an earlier one.

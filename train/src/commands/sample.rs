@@ -12,7 +12,7 @@ use anyhow::{Context, Result};
 use burn::tensor::{Tensor, TensorData};
 use clap::{Args, ValueEnum};
 use datasets::output::{self, Existing};
-use datasets::points::{FileKind, Points};
+use datasets::points::FileKind;
 use residual_flows::{ResidualFlow, gaussian};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
@@ -112,8 +112,8 @@ impl Sample {
     fn destination(&self, kind: &DataKind) -> Result<PathBuf> {
         let (known, extension): (&[&str], _) = match (kind, self.format) {
             (DataKind::Images { .. }, _) => (&["png"], "png"),
-            (DataKind::Points { .. }, TableFormat::Csv) => (&["csv", "npy"], "csv"),
-            (DataKind::Points { .. }, TableFormat::Npy) => (&["csv", "npy"], "npy"),
+            (DataKind::Points(_), TableFormat::Csv) => (&["csv", "npy"], "csv"),
+            (DataKind::Points(_), TableFormat::Npy) => (&["csv", "npy"], "npy"),
         };
         let &Self { n, temperature, seed, .. } = self;
         let name = format!("samples-n{n}-temperature{temperature}-seed{seed}.{extension}");
@@ -144,9 +144,9 @@ fn write(samples: Tensor<4>, kind: &DataKind, path: &Path, existing: Existing) -
             picture::write(path, existing, vec![samples])?;
             Ok(Named::new("picture", path.to_path_buf()))
         }
-        DataKind::Points { standardization } => {
+        DataKind::Points(points) => {
             let values = samples.try_into_vec_as::<f32>().context("cannot read samples from the device")?;
-            let points = Points::new(standardization.dimensions(), standardization.invert(&values));
+            let points = points.table(points.standardization.invert(&values));
             points.write(path, FileKind::of_output(path)?, existing)?;
             Ok(Named::new("table", path.to_path_buf()))
         }

@@ -59,6 +59,9 @@ impl Train {
         together(stop.clone(), |team| {
             let start = self.start(team)?;
             let (unit, out) = (start.data[1].kind.unit(), start.dir.root().to_path_buf());
+            if team.is_first() {
+                start.data[0].notes.iter().for_each(note);
+            }
             let summary = fit::fit(start, &stop)?;
             if team.is_first() {
                 self.tell(&summary, unit, &out);
@@ -88,6 +91,7 @@ impl Train {
             let (mut config, source) = Config::load(file, &self.set)?;
             let device = self.open_device(&mut config, &source, team)?;
             let data = data::open_both(&config, &source)?;
+            config.validate_scales(data[0].shape(), &source)?;
             let memory = footprint::Run { config: &config, source: &source, data: &data, team }.check()?;
             let out = self.out.clone().unwrap_or_else(|| default_out(file));
             let dir = if team.is_first() { RunDir::create(&out, &config, self.force)? } else { RunDir::of_another(&out) };
@@ -95,7 +99,7 @@ impl Train {
         };
         let mut resumption = Resumption::open(target, self.config.as_deref(), &self.set)?;
         let device = self.open_device(&mut resumption.config, &resumption.source, team)?;
-        let data = data::open_both(&resumption.config, &resumption.source)?;
+        let data = data::open_both_as(&resumption.config, &resumption.source, resumption.kind())?;
         resumption.adapt(&data[0])?;
         let memory = footprint::Run { config: &resumption.config, source: &resumption.source, data: &data, team }.check()?;
         let home = resumption.home.clone().or_else(|| self.config.as_deref().map(default_out));

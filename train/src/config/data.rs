@@ -1,7 +1,7 @@
 //! `[data]`: images in shards, a distribution on the plane, or a file of points.
 
 use anyhow::{Result, bail};
-use datasets::points::Distribution;
+use datasets::points::{Decimal, Delimiter, Distribution, Missing, TableOptions};
 use datasets::{Dequantization, RandomCrop};
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -17,9 +17,12 @@ pub struct DataConfig {
     /// Points of a known distribution on the plane, fresh ones in every training batch.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub points: Option<Distribution>,
-    /// Points in a `.csv` or `.npy` file, standardised, split into training and test points.
+    /// Points in a `.csv`, `.parquet` or `.npy` file, standardised, split into training and test points.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub file: Option<PathBuf>,
+    /// `file`: the test points, in a file of their own with the same columns; those of `file` are then all for training.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub test_file: Option<PathBuf>,
     /// Shape of the samples, `[channels, height, width]`, or `[dimensions, 1, 1]` for points. Optional: if it is given,
     /// the data must have it.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -48,6 +51,32 @@ pub struct DataConfig {
     /// `file`: decides which points are for testing [default: 0].
     #[serde(skip_serializing_if = "Option::is_none")]
     pub split_seed: Option<u64>,
+    /// `file`: names of the columns to take, in this order [default: all].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub columns: Option<Vec<String>>,
+    /// `file`: names of the columns to leave out.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub exclude: Vec<String>,
+    /// `file`: what becomes of rows with missing values, `error` or `drop` [default: error].
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub missing: Missing,
+    /// `file`: what is between columns, `,`, `;`, `tab` or `blanks` [default: found].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub delimiter: Option<Delimiter>,
+    /// `file`: the decimal mark, `.` or `,` [default: found].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub decimal: Option<Decimal>,
+    /// `file`: the character that lines to be left out begin with [default: there are none].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub comment: Option<char>,
+    /// `file`: whether the first line has the names of the columns [default: found].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub header: Option<bool>,
+    /// `file`: adds noise to columns of whole numbers, uniform and as wide as their step, the number in its middle: their
+    /// density is then one of the sum, per unit of the column. The sum over the step, `ln p(x) + ln step`, is about the logarithm
+    /// of the number's probability.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub dequantize: bool,
 }
 
 /// Where the data come from.
@@ -80,11 +109,29 @@ impl DataConfig {
             ("dequantization", !is_default(&self.dequantization), matches!(source, DataSource::Images(_))),
             ("epoch_batches", self.epoch_batches.is_some(), matches!(source, DataSource::Distribution(_))),
             ("test_points", self.test_points.is_some(), matches!(source, DataSource::Distribution(_))),
-            ("test_fraction", self.test_fraction.is_some(), matches!(source, DataSource::File(_))),
-            ("split_seed", self.split_seed.is_some(), matches!(source, DataSource::File(_))),
         ] {
             if is_set && !belongs {
                 bail!("`{key}` does not go with `{}`; remove one of them", source.key());
+            }
+        }
+        for (key, is_set) in [
+            ("test_fraction", self.test_fraction.is_some()),
+            ("split_seed", self.split_seed.is_some()),
+            ("test_file", self.test_file.is_some()),
+            ("columns", self.columns.is_some()),
+            ("exclude", !self.exclude.is_empty()),
+            ("missing", !is_default(&self.missing)),
+            ("delimiter", self.delimiter.is_some()),
+            ("decimal", self.decimal.is_some()),
+            ("comment", self.comment.is_some()),
+            ("header", self.header.is_some()),
+            ("dequantize", self.dequantize),
+        ] {
+            if is_set && !matches!(source, DataSource::File(_)) {
+                bail!("`{key}` does not go with `{}`; remove one of them", source.key());
+            }
+            if is_set && self.test_file.is_some() && ["test_fraction", "split_seed"].contains(&key) {
+                bail!("`{key}` does not go with `test_file`, which says what the test points are; remove one of them");
             }
         }
         Ok(source)
@@ -94,6 +141,17 @@ impl DataConfig {
     pub fn relocate(&mut self, path: Option<PathBuf>) {
         let place = if self.file.is_some() { &mut self.file } else { &mut self.path };
         *place = path.or(place.take());
+    }
+
+    /// How the file of points is read.
+    pub fn table_options(&self) -> TableOptions {
+        TableOptions { columns: self.columns.clone(), exclude: self.exclude.clone(), ..self.dialect() }
+    }
+
+    /// How a file of points is read of which no column is left out.
+    pub fn dialect(&self) -> TableOptions {
+        let &Self { missing, delimiter, decimal, comment, header, .. } = self;
+        TableOptions { missing, delimiter, decimal, comment, header, ..TableOptions::default() }
     }
 
     /// Shape of the samples as far as it is known without the data.

@@ -117,6 +117,18 @@ impl Config {
         of_size("log_det.eval", &self.log_det.eval)
     }
 
+    /// Checks that samples of this shape have room for every scale of a new model. Of an earlier one, those without room were left
+    /// out.
+    ///
+    /// # Errors
+    /// Names the setting and its place.
+    pub fn validate_scales(&self, shape: [usize; 3], source: &Source) -> Result<()> {
+        let (room, [_, height, width]) = (self.model.scales(shape), shape);
+        let expected = format!("{room} scales at most: on more, samples of {height}x{width} would be smaller than 4x4");
+        let fits = self.model.blocks.len() <= room;
+        Check { source }.require(fits, "model.blocks", &expected, format!("{:?}", self.model.blocks))
+    }
+
     /// Checks that a device computes in the precisions that are asked for.
     ///
     /// # Errors

@@ -1,9 +1,9 @@
 //! A model's density of points.
 
-use crate::noise;
-use anyhow::{Context, Result, bail};
-use burn::tensor::{Device, Tensor, TensorData};
-use residual_flows::{LogDetConfig, LogDetContext, ResidualFlow};
+use crate::score::Scorer;
+use anyhow::Result;
+use burn::tensor::Device;
+use residual_flows::{LogDetConfig, ResidualFlow};
 
 /// Points of a batch.
 const BATCH: usize = 10_000;
@@ -49,35 +49,25 @@ impl<'a> Density<'a> {
         Self { model, log_det, device: device.clone() }
     }
 
+    /// Number of coordinates.
+    pub fn dimensions(&self) -> usize {
+        self.model.dimensions()
+    }
+
     /// `ln p` (nats) at points in the model's coordinates, row by row.
     ///
     /// # Errors
-    /// If a log-determinant cannot be computed, or a result is not finite.
-    pub fn log_prob(&self, points: &[f32]) -> Result<Vec<f64>> {
-        let dimensions = self.model.dimensions();
-        let mut results = Vec::with_capacity(points.len() / dimensions);
-        for (index, batch) in points.chunks(BATCH * dimensions).enumerate() {
-            let shape = [batch.len() / dimensions, dimensions, 1, 1];
-            let batch = Tensor::<4>::from_data(TensorData::new(batch.to_vec(), shape), &self.device);
-            let context = LogDetContext { config: self.log_det, noise: noise::evaluation(0, index) };
-            let log_prob = self.model.log_prob(batch, &context)?.total();
-            let log_prob = log_prob.try_into_vec_as::<f32>().context("cannot read a result from the device")?;
-            if let Some(position) = log_prob.iter().position(|value| !value.is_finite()) {
-                let point = results.len() + position;
-                bail!(
-                    "point {point} (counted from 0): its log-density is {}; the model is numerically broken",
-                    log_prob[position]
-                );
-            }
-            results.extend(log_prob.into_iter().map(f64::from));
-        }
-        Ok(results)
+    /// As [`Scorer::scores`].
+    fn log_prob(&self, points: &[f32]) -> Result<Vec<f64>> {
+        let Self { model, log_det, device } = self;
+        let scores = Scorer { model, log_det, device, batch: BATCH, seed: 0 }.scores(points, [self.dimensions(), 1, 1])?;
+        Ok(scores.log_prob_in_single_precision().collect())
     }
 
     /// The density in the fields of a window, as [`Window`] orders them: of models of the plane.
     ///
     /// # Errors
-    /// As [`log_prob`](Self::log_prob).
+    /// As [`Scorer::scores`].
     pub fn on_grid(&self, window: &Window, cells: usize) -> Result<Vec<f64>> {
         Ok(self.log_prob(&window.centres(cells))?.into_iter().map(f64::exp).collect())
     }
@@ -85,7 +75,7 @@ impl<'a> Density<'a> {
     /// `∫ p` over a window by the midpoint rule: 1 but for what lies outside, and the rule's error.
     ///
     /// # Errors
-    /// As [`log_prob`](Self::log_prob).
+    /// As [`Scorer::scores`].
     pub fn integral(&self, window: &Window, cells: usize) -> Result<f64> {
         let area = (2.0 * f64::from(window.half_side) / cells as f64).powi(2);
         Ok(area * self.on_grid(window, cells)?.iter().sum::<f64>())

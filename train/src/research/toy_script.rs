@@ -3,7 +3,7 @@
 use super::args::ScriptArguments;
 use super::settings::{ScriptSettings, activation, distribution, norm_orders};
 use crate::config::{Config, DataConfig, LogDetSection, OptimConfig, RunConfig, TaskConfig};
-use crate::data_kind::DataKind;
+use crate::data_kind::{DataKind, PointKind};
 use crate::device::DeviceChoice;
 use anyhow::{Context, Result, ensure};
 use datasets::points::{Distribution, Standardization};
@@ -57,7 +57,7 @@ pub(super) fn settings(args: &ScriptArguments) -> Result<ScriptSettings> {
         },
         task: TaskConfig::default(),
     };
-    let kind = DataKind::Points { standardization: Standardization::identity(SHAPE[0]) };
+    let kind = DataKind::Points(PointKind::unnamed(Standardization::identity(SHAPE[0])));
     Ok(ScriptSettings { config, shape: SHAPE, kind })
 }
 

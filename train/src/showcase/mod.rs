@@ -30,8 +30,8 @@ impl Showcase {
     pub fn new(config: &Config, test: &DataSet, device: &Device) -> Result<Option<Self>> {
         Ok(match test.kind {
             DataKind::Images { .. } => Some(Self::Images(ImageShowcase::new(&config.run, test, device)?)),
-            DataKind::Points { .. } if test.shape()[0] < 2 => None,
-            DataKind::Points { .. } => Some(Self::Points(PointShowcase::new(config, test, device)?)),
+            DataKind::Points(_) if test.shape()[0] < 2 => None,
+            DataKind::Points(_) => Some(Self::Points(PointShowcase::new(config, test, device)?)),
         })
     }
 
