@@ -69,6 +69,9 @@ pub enum ModelError {
         /// Why.
         reason: String,
     },
+    /// A computation that was stopped: see [`Monitor`](crate::Monitor).
+    #[error("the computation was interrupted")]
+    Interrupted,
 }
 
 /// Where numbers cease to be finite.

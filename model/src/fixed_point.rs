@@ -3,6 +3,7 @@
 use crate::error::Result;
 use crate::kernels::inner_product;
 use crate::limits::{MOST_ITERATIONS, require, whole};
+use crate::monitor::Monitor;
 use crate::tensor::{first_not_finite, from_vec, values};
 use burn::tensor::Tensor;
 use rayon::prelude::*;
@@ -77,14 +78,14 @@ impl FixedPoint {
     }
 
     /// Solves for every sample by itself: the result does not depend on the others of the batch, and a sample that is
-    /// done is not evaluated again.
-    pub(crate) fn solve(&self, y: Tensor<4>, g: impl Fn(Tensor<4>) -> Tensor<4>) -> Solution {
+    /// done is not evaluated again. If the monitor stops it, samples that are not done have failed.
+    pub(crate) fn solve(&self, y: Tensor<4>, monitor: &Monitor, g: impl Fn(Tensor<4>) -> Tensor<4>) -> Solution {
         let (dims, device) = (y.dims(), y.device());
         let size = dims[1..].iter().product::<usize>();
         let y = values(y);
         let mut samples: Vec<Sample> = y.chunks_exact(size).map(|y| Sample::new(y, self)).collect();
         let (mut iterations, mut evaluations) = (0, 0);
-        while iterations < self.max_iters {
+        while iterations < self.max_iters && !monitor.is_stopped() {
             let mut open: Vec<&mut Sample> = samples.iter_mut().filter(|sample| sample.is_open()).collect();
             if open.is_empty() {
                 break;
@@ -278,7 +279,8 @@ mod tests {
         let y = column((0..12).map(|i| (i as f32).sin()).collect());
         let plain = FixedPoint { tol: 1e-6, anderson_window: 0, ..Default::default() };
         let accelerated = FixedPoint { anderson_window: 4, ..plain };
-        let (slow_way, fast_way) = (plain.solve(y.clone(), slow), accelerated.solve(y.clone(), slow));
+        let monitor = Monitor::default();
+        let (slow_way, fast_way) = (plain.solve(y.clone(), &monitor, slow), accelerated.solve(y.clone(), &monitor, slow));
         assert!(slow_way.failed == 0 && fast_way.failed == 0);
         assert!(fast_way.evaluations * 3 < slow_way.evaluations, "{} {}", fast_way.evaluations, slow_way.evaluations);
         for solution in [slow_way.x, fast_way.x] {
@@ -295,7 +297,7 @@ mod tests {
         let kinked = |x: Tensor<4>| (x.clone() * 7.0).sin().abs() * (0.9 / 7.0) + x.abs() * 0.0;
         let y = column((0..40).map(|i| 3.0 * (i as f32 * 0.7).cos()).collect());
         let solver = FixedPoint { tol: 1e-6, ..Default::default() };
-        let solution = solver.solve(y.clone(), kinked);
+        let solution = solver.solve(y.clone(), &Monitor::default(), kinked);
         assert_eq!(solution.failed, 0);
         for (a, b) in to_vec(solution.x.clone() + kinked(solution.x)).iter().zip(to_vec(y)) {
             assert!((a - b).abs() < 2e-5, "{a} {b}");
@@ -305,11 +307,13 @@ mod tests {
     #[test]
     fn what_does_not_contract_fails() {
         let solver = FixedPoint { tol: 1e-5, max_iters: 30, anderson_window: 4 };
-        let solution = solver.solve(column(vec![1.0, 2.0]), |x| x.exp() * 3.0);
+        let solution = solver.solve(column(vec![1.0, 2.0]), &Monitor::default(), |x| x.exp() * 3.0);
         assert_eq!((solution.failed, solution.iterations), (1, 30));
-        let nan = solver.solve(column(vec![1.0, 2.0]), |x| x * f32::NAN);
+        let nan = solver.solve(column(vec![1.0, 2.0]), &Monitor::default(), |x| x * f32::NAN);
         assert!(nan.failed == 1 && nan.residual.is_nan() && nan.not_finite == Some(0) && nan.evaluations == 1);
-        let of_nan = solver.solve(from_vec(vec![0.5, 1.0, f32::NAN, 0.1], [2, 2, 1, 1], &Device::flex()), |x| x * 0.5);
+        let of_nan =
+            solver
+                .solve(from_vec(vec![0.5, 1.0, f32::NAN, 0.1], [2, 2, 1, 1], &Device::flex()), &Monitor::default(), |x| x * 0.5);
         assert_eq!((of_nan.failed, of_nan.not_finite), (1, Some(1)), "the other sample is solved");
     }
 

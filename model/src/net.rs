@@ -9,6 +9,7 @@ use crate::lipschitz::{
     ContractiveConvolution, ContractiveConvolutionConfig, NormLearning, NormOrder, NormPair, PowerIteration, Unconverged,
     order_of, parameter,
 };
+use crate::monitor::Monitor;
 use crate::moving_batch_norm::MovingBatchNorm;
 use crate::side_by_side;
 use crate::tensor::from_vec;
@@ -42,6 +43,8 @@ pub struct ContractiveNet {
     elements: usize,
     #[module(skip)]
     dropout: Dropout,
+    #[module(skip)]
+    monitor: Monitor,
 }
 
 /// What a [`ContractiveNet`] is built for.
@@ -108,6 +111,7 @@ impl ContractiveNetConfig {
             dense: self.dense,
             elements: c * h * w,
             dropout: Dropout::new(self.dropout),
+            monitor: Monitor::default(),
         };
         net.convolutions = self.layers(channels, &net.norm_pairs()).map(|layer| layer.init(rng, device)).collect();
         let n_activations = n - 1 + usize::from(self.preactivation);
@@ -175,7 +179,18 @@ impl ContractiveNet {
             activations: between.iter().collect(),
             input_shift: shift.map(MovingBatchNorm::shift),
             last_mask: self.dropout.mask(),
+            monitor: self.monitor.clone(),
         }
+    }
+
+    /// Has its computations followed by a monitor.
+    pub(crate) fn set_monitor(&mut self, monitor: &Monitor) {
+        self.monitor = monitor.clone();
+    }
+
+    /// What follows its computations.
+    pub(crate) fn monitor(&self) -> &Monitor {
+        &self.monitor
     }
 
     fn device(&self) -> Device {

@@ -8,10 +8,11 @@ use crate::noise;
 use crate::objective::Samples;
 use crate::parallel::Team;
 use crate::score::score;
+use crate::stop::is_interruption;
 use anyhow::{Context, Result, bail};
 use burn::tensor::{Device, Tensor};
 use datasets::{BatchSource, Prefetch};
-use residual_flows::{LogDetConfig, LogDetContext, ResidualFlow};
+use residual_flows::{LogDetConfig, LogDetContext, ModelError, ResidualFlow};
 use serde::{Deserialize, Serialize};
 
 /// What is evaluated, and how.
@@ -86,30 +87,41 @@ impl Evaluation<'_> {
         self.limit.map_or(all, |limit| limit.min(all))
     }
 
+    /// Batches that this process will evaluate.
+    pub fn n_batches(&self) -> usize {
+        self.mine().count()
+    }
+
+    /// Their numbers.
+    fn mine(&self) -> impl Iterator<Item = usize> + Clone + Send + 'static {
+        (self.team.rank()..self.n_samples().div_ceil(self.data.batches.batch_size())).step_by(self.team.size())
+    }
+
     /// Evaluates a model whose Lipschitz constraint has converged.
     ///
-    /// `go_on` is told how many samples are done and their mean loss so far; if it says no, in any process, the result is
-    /// `None`.
+    /// `go_on` is told how many samples are done and their mean loss so far.
     ///
     /// # Errors
-    /// If a batch cannot be read, a log-determinant cannot be computed, a density is not finite, or a process is lost.
-    pub fn run(
-        &self,
-        model: &ResidualFlow,
-        device: &Device,
-        mut go_on: impl FnMut(usize, f64) -> bool,
-    ) -> Result<Option<TestLoss>> {
+    /// If a batch cannot be read, a log-determinant cannot be computed, a density is not finite, or a process is lost; and
+    /// [`ModelError::Interrupted`] if the model's monitor stops it or `go_on` says no, in any process.
+    pub fn run(&self, model: &ResidualFlow, device: &Device, mut go_on: impl FnMut(usize, f64) -> bool) -> Result<TestLoss> {
         let (n_samples, batch_size) = (self.n_samples(), self.data.batches.batch_size());
         let mut rows = vec![Row::default(); n_samples];
         let (mut done, mut total, mut goes_on) = (0, 0.0, true);
-        let mine = (self.team.rank()..n_samples.div_ceil(batch_size)).step_by(self.team.size());
-        for (index, batch) in mine.clone().zip(Prefetch::eval_of(self.data.batches.clone(), mine, PREFETCH_DEPTH)) {
+        let batches = Prefetch::eval_of(self.data.batches.clone(), self.mine(), PREFETCH_DEPTH);
+        for (index, batch) in self.mine().zip(batches) {
             let begin = index * batch_size;
             let samples = first(data::samples(batch?, device), n_samples - begin);
             let context = LogDetContext { config: self.log_det, noise: noise::evaluation(self.seed, index) };
             let x = samples.x.clone();
             let judged = during(Phase::Evaluating, || self.judge(model, samples, &context, begin));
-            let Judged { log_prob, classes } = judged?;
+            let Judged { log_prob, classes } = match judged {
+                Err(error) if is_interruption(&error) => {
+                    goes_on = false;
+                    break;
+                }
+                judged => judged?,
+            };
             // Densities have been looked at sample by sample.
             if self.task != TaskKind::Density
                 && let Some(position) = log_prob.iter().position(|value| !value.is_finite())
@@ -131,7 +143,7 @@ impl Evaluation<'_> {
             }
         }
         if self.team.any(!goes_on)? {
-            return Ok(None);
+            return Err(ModelError::Interrupted.into());
         }
         let table = self.team.sum(rows.concat())?;
         self.ensure_finite(&table)?;
@@ -145,7 +157,7 @@ impl Evaluation<'_> {
             let [accuracy, accuracy_error] = of_accuracy;
             TestClasses { cross_entropy, cross_entropy_error, accuracy, accuracy_error }
         });
-        Ok(Some(TestLoss { mean, standard_error, n_samples, classes }))
+        Ok(TestLoss { mean, standard_error, n_samples, classes })
     }
 
     /// Refuses losses of which there is no mean.

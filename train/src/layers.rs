@@ -2,10 +2,11 @@
 //! log-determinant's estimators scatter.
 
 use crate::noise;
+use crate::progress::Costs;
 use crate::watch::Warning;
 use anyhow::Result;
 use burn::tensor::Tensor;
-use residual_flows::{Effort, LayerOutput, LogDetConfig, LogDetContext, ResidualFlow};
+use residual_flows::{Effort, LayerOutput, LogDetConfig, LogDetContext, ModelError, Monitor, ResidualFlow};
 
 /// Draws of the estimators, from which their variance is taken.
 const DRAWS: usize = 8;
@@ -27,13 +28,14 @@ pub struct LayerMeasurement {
 /// the same draws.
 ///
 /// # Errors
-/// If the images do not fit the model.
+/// If the images do not fit the model, or the monitor stops the work, which is to be the model's.
 pub fn measure(
     model: &ResidualFlow,
     images: Tensor<4>,
     log_det: &LogDetConfig,
     seed: u64,
     step: u64,
+    monitor: &Monitor,
 ) -> Result<Vec<LayerMeasurement>> {
     let n = IMAGES.min(images.dims()[0]);
     let images = images.narrow(0, 0, n);
@@ -53,7 +55,15 @@ pub fn measure(
         lipschitz_bound: block.bound,
         path: block.path,
     });
-    Ok(measured.collect())
+    let measured: Vec<LayerMeasurement> = measured.take_while(|_| !monitor.is_stopped()).collect();
+    if monitor.is_stopped() { Err(ModelError::Interrupted.into()) } else { Ok(measured) }
+}
+
+/// What a [measurement](measure) passes through: draws, then a certificate for each block, as dear as a draw for it.
+pub fn costs(model: &ResidualFlow) -> Costs {
+    let flops = model.layer_flops();
+    let certificates = flops.iter().copied().filter(|&flops| flops > 0.0);
+    Costs::new((0..DRAWS).flat_map(|_| flops.iter().copied()).chain(certificates).collect())
 }
 
 /// The unbiased variance over draws, in the mean over images.

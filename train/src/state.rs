@@ -88,8 +88,30 @@ pub struct RunLog {
     /// The evaluation of the averaged weights as they are.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub evaluated: Option<TestLoss>,
+    /// What has been done of that.
+    #[serde(skip_serializing_if = "Reached::is_nothing")]
+    pub reached: Reached,
     /// The checkpoints with the lowest test loss, best first.
     pub best: Vec<Evaluated>,
+}
+
+/// What has been done after the last step of what is due there.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reached {
+    /// Nothing yet.
+    #[default]
+    Nothing,
+    /// The evaluation.
+    Evaluation,
+    /// The measurement of layers too, but not the picture.
+    Layers,
+}
+
+impl Reached {
+    fn is_nothing(&self) -> bool {
+        *self == Self::Nothing
+    }
 }
 
 /// A checkpoint that was evaluated.

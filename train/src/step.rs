@@ -14,7 +14,7 @@ use crate::state::OptimizerState;
 use anyhow::Result;
 use burn::module::{Module, ModuleVisitor, Param, ParamId};
 use burn::tensor::Tensor;
-use residual_flows::{FlowLayer, Gradients, LogDetConfig, LogDetContext, PowerIteration, ResidualFlow};
+use residual_flows::{FlowLayer, Gradients, LogDetConfig, LogDetContext, Monitor, PowerIteration, ResidualFlow};
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -268,11 +268,6 @@ impl Stepper {
     pub fn average<'a>(&'a self, model: &'a ResidualFlow) -> &'a ResidualFlow {
         self.average.module().unwrap_or(model)
     }
-
-    /// The averaged weights ready for use.
-    pub fn averaged_model(&self, model: &ResidualFlow) -> ResidualFlow {
-        ready(self.average(model).clone())
-    }
 }
 
 struct Count<'a> {
@@ -292,6 +287,16 @@ impl ModuleVisitor for Count<'_> {
 pub fn ready(mut model: ResidualFlow) -> ResidualFlow {
     model.update_lipschitz(&PowerIteration::CONVERGED);
     model
+}
+
+/// [`ready`], followed by a monitor, as all that the model computes afterwards.
+///
+/// # Errors
+/// If it was stopped.
+pub fn ready_monitored(mut model: ResidualFlow, monitor: &Monitor) -> residual_flows::Result<ResidualFlow> {
+    model.set_monitor(monitor);
+    model.update_lipschitz_monitored(&PowerIteration::CONVERGED)?;
+    Ok(model)
 }
 
 /// What gradients of this norm are multiplied by: `min(1, clip / (norm + 1e-6))`.

@@ -123,7 +123,7 @@ fn a_stopped_run_is_saved_and_says_how_to_go_on() {
         let message = String::from_utf8_lossy(&output.stderr).into_owned();
         assert_eq!(output.status.code(), Some(75), "{message}");
         assert!(
-            message.contains("finishing the step and saving") && message.contains(&format!("train --resume {out}")),
+            message.contains("stopping: leaving what is being computed") && message.contains(&format!("train --resume {out}")),
             "{message}"
         );
         let summary: serde_json::Value = serde_json::from_slice(&output.stdout).expect("one JSON object");

@@ -8,7 +8,7 @@ use train::picture::grid_size;
 #[test]
 fn a_run_learns_and_leaves_what_it_promises() {
     let workshop = Workshop::new();
-    let summary = workshop.train("run", &["run.max_steps=92", "run.epochs=2"]);
+    let summary = workshop.train("run", &["run.max_steps=92", "run.epochs=2", "run.sample_at_start=true"]);
     for key in ["test_bits_per_dim", "test_standard_error", "steps", "epochs", "wall_seconds", "peak_memory_bytes"] {
         number(&summary, key);
     }

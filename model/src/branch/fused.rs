@@ -49,6 +49,7 @@ impl FusedBranch {
             activations: parts.activations.iter().map(|a| phi(a)).collect::<Option<_>>()?,
             first_kernel: first.kernel(),
             last_kernel: last.kernel(),
+            monitor: parts.monitor.clone(),
         };
         Some(Self {
             net,

@@ -13,6 +13,7 @@ pub(crate) use general::{GeneralBranch, channel_means};
 
 use crate::activation::Activation;
 use crate::kernels::{Terms, ValueTerms};
+use crate::monitor::Monitor;
 use burn::tensor::{FloatDType, Tensor};
 use fused::FusedBranch;
 
@@ -30,6 +31,8 @@ pub(crate) struct BranchParts<'a> {
     pub input_shift: Option<Tensor<1>>,
     /// Multiplies the last convolution's input: dropout, `[batch, 1, 1, channels]`.
     pub last_mask: Option<Tensor<4>>,
+    /// Stops what takes long.
+    pub monitor: Monitor,
 }
 
 /// Gradients by the constrained weights (`[out, in, k, k]`), biases, `β`s and the shift of the input.
@@ -61,6 +64,7 @@ impl BranchGradients {
 pub(crate) struct Branch<'a> {
     input_shift: Option<Tensor<4>>,
     path: Path<'a>,
+    monitor: Monitor,
 }
 
 enum Path<'a> {
@@ -78,14 +82,17 @@ impl<'a> Branch<'a> {
     /// The fused path where it applies, else the general one.
     pub fn new(parts: BranchParts<'a>) -> Self {
         match FusedBranch::new(&parts) {
-            Some(fused) => Self { input_shift: shift(&parts), path: Path::Fused(Box::new(fused)) },
+            Some(fused) => {
+                Self { input_shift: shift(&parts), path: Path::Fused(Box::new(fused)), monitor: parts.monitor.clone() }
+            }
             None => Self::general(parts),
         }
     }
 
     /// The path in tensor operations.
     pub fn general(parts: BranchParts<'a>) -> Self {
-        Self { input_shift: shift(&parts), path: Path::General(GeneralBranch::new(parts)) }
+        let (input_shift, monitor) = (shift(&parts), parts.monitor.clone());
+        Self { input_shift, path: Path::General(GeneralBranch::new(parts)), monitor }
     }
 
     /// The same with its kernels on another instruction set.
@@ -128,11 +135,14 @@ impl<'a> Branch<'a> {
         }
     }
 
-    /// `Jᵀ u` at the point of the linearization.
+    /// `Jᵀ u` at the point of the linearization; anything of that shape once the monitor has stopped the work.
     ///
     /// # Panics
     /// If the linearization comes from the other path.
     pub fn vjp(&self, at: &Linearization, u: Tensor<4>) -> Tensor<4> {
+        if self.monitor.is_stopped() {
+            return u;
+        }
         match (&self.path, at) {
             (Path::Fused(branch), Linearization::Fused(slopes)) => branch.vjp(slopes, u),
             (Path::General(branch), Linearization::General(slopes)) => branch.vjp(slopes, u),
@@ -140,11 +150,15 @@ impl<'a> Branch<'a> {
         }
     }
 
-    /// `J v` at the point of the linearization, which must be [general](Self::general).
+    /// `J v` at the point of the linearization, which must be [general](Self::general); anything of that shape once the
+    /// monitor has stopped the work.
     ///
     /// # Panics
     /// If the linearization or the branch is fused.
     pub fn jvp(&self, at: &Linearization, v: Tensor<4>) -> Tensor<4> {
+        if self.monitor.is_stopped() {
+            return v;
+        }
         match (&self.path, at) {
             (Path::General(branch), Linearization::General(slopes)) => branch.jvp(slopes, v),
             _ => panic!("the fused path has no products J v"),
@@ -160,7 +174,7 @@ impl<'a> Branch<'a> {
             panic!("the fused path computes in single precision only")
         };
         let path = Path::General(branch.rounded(dtype));
-        (Branch { input_shift: None, path }, Linearization::General(slopes.rounded(dtype)))
+        (Branch { input_shift: None, path, monitor: self.monitor.clone() }, Linearization::General(slopes.rounded(dtype)))
     }
 
     /// `g(x)` and the value of the series from probes `v`, `[batch]`, where the path computes them at once.

@@ -2,6 +2,7 @@
 
 use super::banded;
 use super::matrix::{Matrix, gamma, norm_bound};
+use crate::monitor::Monitor;
 use rayon::prelude::*;
 use std::f64::consts::TAU;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -38,6 +39,11 @@ impl ConvolutionWeight<'_> {
     /// # Panics
     /// If there are not as many values as the shape says.
     pub fn spectral_norm_bound(&self) -> f64 {
+        self.spectral_norm_bound_monitored(&Monitor::default())
+    }
+
+    /// [`Self::spectral_norm_bound`]; anything once the monitor has stopped the work.
+    pub(super) fn spectral_norm_bound_monitored(&self, monitor: &Monitor) -> f64 {
         let &Self { values, channels_out, channels_in, kernel, image: [height, width] } = self;
         assert_eq!(values.len(), channels_out * channels_in * kernel * kernel, "a weight has as many values as its shape says");
         if kernel == 1 {
@@ -53,6 +59,9 @@ impl ConvolutionWeight<'_> {
         // ordered as the numbers are.
         let largest = AtomicU64::new(0);
         frequencies.into_par_iter().for_each(|frequency| {
+            if monitor.is_stopped() {
+                return;
+            }
             let enough = f64::from_bits(largest.load(Ordering::Relaxed));
             let bound = norm_bound(&self.symbol(frequency, &roots), enough);
             largest.fetch_max(bound.to_bits(), Ordering::Relaxed);

@@ -15,6 +15,7 @@ pub use convolution::ConvolutionWeight;
 
 use crate::flows::FlowLayer;
 use crate::lipschitz::{ContractiveConvolution, NormPair};
+use crate::monitor::Monitor;
 use crate::net::ContractiveNet;
 use crate::residual_flow::ResidualFlow;
 use crate::tensor::to_vec;
@@ -59,7 +60,8 @@ impl ResidualFlow {
         self.residual_nets().count()
     }
 
-    /// A certificate for every residual block, in forward order.
+    /// A certificate for every residual block, in forward order. Each counts as a layer that the model's
+    /// [`Monitor`](crate::Monitor) sees passed; if that stops the work, bounds mean nothing.
     pub fn certificates(&self, effort: Effort) -> impl Iterator<Item = BlockCertificate> {
         self.residual_nets().map(move |(path, net)| net.certificate(path, effort))
     }
@@ -78,7 +80,7 @@ impl ContractiveNet {
         let block = |sharp: bool| {
             let named = self.convolutions.iter().zip(self.norm_pairs()).enumerate();
             let certificate = |(index, (layer, pair)): (usize, (&ContractiveConvolution, NormPair))| {
-                layer.certificate(pair, format!("{path}.net.convolutions.{index}"), sharp)
+                layer.certificate(pair, format!("{path}.net.convolutions.{index}"), sharp, self.monitor())
             };
             let layers: Vec<LayerCertificate> = named.map(certificate).collect();
             let rounding = 1.0 + layers.len() as f64 * f64::EPSILON;
@@ -86,22 +88,27 @@ impl ContractiveNet {
             let bound = layers.iter().map(|layer| layer.bound).product::<f64>() * rounding;
             BlockCertificate { path: path.clone(), layers, estimate, bound }
         };
-        match effort {
+        let certificate = match effort {
             Effort::Sharp => block(true),
             Effort::Quick => Some(block(false)).filter(|block| block.bound < 1.0).unwrap_or_else(|| block(true)),
-        }
+        };
+        // Whether it is stopped is for the caller to ask.
+        let _ = self.monitor().pass();
+        certificate
     }
 }
 
 impl ContractiveConvolution {
-    fn certificate(&self, pair: NormPair, path: String, sharp: bool) -> LayerCertificate {
+    fn certificate(&self, pair: NormPair, path: String, sharp: bool, monitor: &Monitor) -> LayerCertificate {
         let weight = self.constrained(pair).divided_weight();
         let [channels_out, channels_in, kernel, _] = weight.dims();
         let values = to_vec(weight);
         let weight = ConvolutionWeight { values: &values, channels_out, channels_in, kernel, image: self.image_size() };
         let estimate = self.lipschitz_estimate(pair).into();
-        let bound =
-            if sharp && pair == NormPair::SPECTRAL { weight.sharp_norm_bound(estimate) } else { weight.spectral_norm_bound() };
+        let bound = match sharp && pair == NormPair::SPECTRAL && !monitor.is_stopped() {
+            true => weight.sharp_norm_bound(estimate),
+            false => weight.spectral_norm_bound_monitored(monitor),
+        };
         LayerCertificate { path, estimate, bound }
     }
 }

@@ -105,6 +105,7 @@ impl CouplingNet {
             activations: between.iter().collect(),
             input_shift: None,
             last_mask: self.dropout.mask(),
+            monitor: Default::default(),
         })
     }
 

@@ -68,6 +68,9 @@ impl ResidualBlock {
         let shape = input.dims();
         let (g, at) = branch.linearize(input);
         let log_det = with_products(&branch, &at, (shape, &device), draw.precision(), |products| draw.log_det(terms, products));
+        if self.net.monitor().is_stopped() {
+            return Err(ModelError::Interrupted);
+        }
         if config.method == Method::Exact
             && let Some(sample) = to_vec(log_det.clone()).iter().position(|value| !value.is_finite())
         {
@@ -101,7 +104,10 @@ impl ResidualBlock {
         solver.validate()?;
         let dims = z.dims();
         let branch = self.net.branch();
-        let solution = solver.solve(self.net.import(z), |x| branch.forward(x));
+        let solution = solver.solve(self.net.import(z), self.net.monitor(), |x| branch.forward(x));
+        if self.net.monitor().is_stopped() {
+            return Err(ModelError::Interrupted);
+        }
         report.branch_evaluations += solution.evaluations;
         if solution.iterations > report.most_iterations {
             report.most_iterations = solution.iterations;

@@ -8,6 +8,7 @@ use crate::flows::{
     ActNorm, Coupling, CouplingNetConfig, FlowLayer, InvertibleLinear, Logit, MovingBatchNorm, Normalize, ResidualBlock, Split,
     Squeeze,
 };
+use crate::monitor::Monitor;
 use crate::net::ContractiveNetConfig;
 use crate::widths::Widths;
 use burn::tensor::Device;
@@ -21,14 +22,28 @@ impl ResidualFlowConfig {
     /// # Errors
     /// If the settings do not fit the images.
     pub fn init(&self, image: [usize; 3], rng: &mut impl Rng, device: &Device) -> Result<ResidualFlow> {
+        self.init_monitored(image, rng, device, &Monitor::default())
+    }
+
+    /// [`init`](Self::init), followed by a monitor block by block, which the model then has.
+    ///
+    /// # Errors
+    /// As [`init`](Self::init), and if it was stopped.
+    pub fn init_monitored(
+        &self,
+        image: [usize; 3],
+        rng: &mut impl Rng,
+        device: &Device,
+        monitor: &Monitor,
+    ) -> Result<ResidualFlow> {
         self.validate(image)?;
         let n_scales = self.scales(image);
         let mut shape = self.first_shape(image);
         let (mut scales, mut heads) = (Vec::with_capacity(n_scales), Vec::new());
         for index in 0..n_scales {
             let last = index + 1 == n_scales;
-            let mut builder = Builder { config: self, shape, layers: Vec::new(), n_blocks: 0, rng: &mut *rng, device };
-            builder.scale(index, last);
+            let mut builder = Builder { config: self, shape, layers: Vec::new(), n_blocks: 0, rng: &mut *rng, device, monitor };
+            builder.scale(index, last)?;
             let [c, h, w] = shape;
             let output = if last { shape } else { [4 * c, h / 2, w / 2] };
             scales.push(Scale { layers: builder.layers, output });
@@ -39,7 +54,7 @@ impl ResidualFlowConfig {
             heads.push(shape[0]);
         }
         let classifier = (self.classes > 0).then(|| Classifier::new(&heads, self.classifier_channels, self.classes, rng, device));
-        Ok(ResidualFlow {
+        let mut model = ResidualFlow {
             scales,
             classifier,
             image,
@@ -50,7 +65,10 @@ impl ResidualFlowConfig {
             last_head_sees_factored: self.last_head_sees_factored,
             power_iteration: self.power_iteration,
             fixed_point: self.fixed_point,
-        })
+            monitor: Monitor::default(),
+        };
+        model.set_monitor(monitor);
+        Ok(model)
     }
 }
 
@@ -63,6 +81,7 @@ struct Builder<'a, R> {
     n_blocks: usize,
     rng: &'a mut R,
     device: &'a Device,
+    monitor: &'a Monitor,
 }
 
 /// What distinguishes the blocks of a scale.
@@ -75,7 +94,7 @@ struct Block {
 
 impl<R: Rng> Builder<'_, R> {
     /// `[entrance] ([invertible matrix] block [ActNorm])… squeeze`, or dense blocks at the end of the last scale.
-    fn scale(&mut self, index: usize, last: bool) {
+    fn scale(&mut self, index: usize, last: bool) -> Result<()> {
         let config = self.config;
         if index == 0 {
             self.entrance();
@@ -89,17 +108,18 @@ impl<R: Rng> Builder<'_, R> {
                 hidden: config.hidden_channels.clone(),
                 preactivation: config.preactivates(index, number, last),
                 split: if config.splits_pixels(self.shape, index) { Split::Checkerboard } else { Split::Channels },
-            });
+            })?;
             self.act_norms();
             if config.flow_batch_norm {
                 self.layers.push(FlowLayer::MovingBatchNorm(MovingBatchNorm::new(self.shape[0], self.device)));
             }
         }
         if last {
-            self.dense_end();
+            self.dense_end()?;
         } else {
             self.layers.push(FlowLayer::Squeeze(Squeeze {}));
         }
+        Ok(())
     }
 
     /// What comes before the first block.
@@ -124,15 +144,16 @@ impl<R: Rng> Builder<'_, R> {
     }
 
     /// The dense blocks that end the last scale.
-    fn dense_end(&mut self) {
+    fn dense_end(&mut self) -> Result<()> {
         let config = self.config;
         for _ in 0..config.dense_blocks {
             let (hidden, preactivation) = (config.dense_hidden.into(), config.preactivation);
-            self.block(Block { dense: true, hidden, preactivation, split: Split::Channels });
+            self.block(Block { dense: true, hidden, preactivation, split: Split::Channels })?;
             if config.act_norm || config.dense_act_norm {
                 self.layers.push(FlowLayer::ActNorm(ActNorm::per_element(self.shape, self.device)));
             }
         }
+        Ok(())
     }
 
     /// The ActNorm layers that follow a block.
@@ -152,13 +173,14 @@ impl<R: Rng> Builder<'_, R> {
         }));
     }
 
-    fn block(&mut self, block: Block) {
+    fn block(&mut self, block: Block) -> Result<()> {
         let layer = match self.config.block {
             BlockKind::Residual => self.residual(block),
             BlockKind::Coupling => self.coupling(block),
         };
         self.layers.push(layer);
         self.n_blocks += 1;
+        self.monitor.pass()
     }
 
     fn residual(&mut self, block: Block) -> FlowLayer {

@@ -52,6 +52,11 @@ impl ResidualFlowConfig {
         footprint
     }
 
+    /// How many blocks a model of images `[channels, height, width]` has.
+    pub fn n_blocks(&self, image: [usize; 3]) -> usize {
+        self.blocks.iter().take(self.scales(image)).sum::<usize>() + self.dense_blocks
+    }
+
     /// The 3×3 convolution of a head with its bias, its ActNorm, and its part of the matrix that makes logits.
     fn head_numbers(&self, channels: f64) -> f64 {
         self.classifier_channels as f64 * (9.0 * channels + 1.0 + 2.0 + self.classes as f64)

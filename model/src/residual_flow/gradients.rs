@@ -53,8 +53,8 @@ impl ResidualFlow {
     /// Forward, only each layer's input is kept; backward, each layer recomputes what it needs.
     ///
     /// # Errors
-    /// If the images have another shape, there are no logits where the objective needs them, or the device does not compute
-    /// in the estimator's precision.
+    /// If the images have another shape, there are no logits where the objective needs them, the device does not compute
+    /// in the estimator's precision, or the model's [`Monitor`](crate::Monitor) stops it.
     pub fn gradients(
         &self,
         images: Tensor<4>,
@@ -130,6 +130,7 @@ impl ResidualFlow {
                         (x_bar, log_det, drawn) = (bar, log_det + of_layer, next);
                     }
                 }
+                self.monitor.pass()?;
                 if let Some(layer_done) = &mut layer_done {
                     layer_done(layer, gradients);
                 }

@@ -19,6 +19,7 @@ use crate::flows::{FlowLayer, LayerId, LogDetContext};
 use crate::inspection::expect_finite;
 use crate::limits::require;
 use crate::lipschitz::PowerIteration;
+use crate::monitor::Monitor;
 use crate::randomness::gaussian;
 use crate::tensor::first_broken_sample;
 use burn::module::Module;
@@ -50,6 +51,8 @@ pub struct ResidualFlow {
     power_iteration: PowerIteration,
     #[module(skip)]
     fixed_point: FixedPoint,
+    #[module(skip)]
+    monitor: Monitor,
 }
 
 /// The layers of one scale, with the squeeze that leads to the next at their end.
@@ -209,6 +212,7 @@ impl ResidualFlow {
             for layer in scale.layers.iter().rev() {
                 let id = ids.pop().expect("one id a layer");
                 x = layer.inverse(x, &self.fixed_point, &id, &mut report)?;
+                self.monitor.pass()?;
                 check(&x, &id.path)?;
             }
         }
@@ -230,14 +234,25 @@ impl ResidualFlow {
     /// vector-Jacobian product, or a tangent of a batch of this size. A training step with `n` terms of the series needs
     /// `n + 7` passes.
     pub fn pass_flops(&self, batch: usize) -> f64 {
+        batch as f64 * self.layer_flops().into_iter().sum::<f64>()
+    }
+
+    /// [`pass_flops`](Self::pass_flops) of each layer for one image, in forward order; 0 for layers that have no residual branch.
+    pub fn layer_flops(&self) -> Vec<f64> {
         let last = self.scales.len() - 1;
-        let of_scale = |(index, scale): (usize, &Scale)| -> f64 {
+        let scales = self.scales.iter().enumerate().flat_map(|(index, Scale { layers, output: [_, height, width] })| {
             // What leaves a scale that is not the last has been squeezed.
-            let pixels = scale.output[1] * scale.output[2] * if index == last { 1 } else { 4 };
-            let layers = scale.layers.iter();
-            layers.map(|layer| if let FlowLayer::Residual(block) = layer { block.net.pass_flops(pixels) } else { 0.0 }).sum()
-        };
-        batch as f64 * self.scales.iter().enumerate().map(of_scale).sum::<f64>()
+            let pixels = height * width * if index == last { 1 } else { 4 };
+            layers.iter().map(move |layer| layer.net().map_or(0.0, |net| net.pass_flops(pixels)))
+        });
+        scales.collect()
+    }
+
+    /// Has all its computations followed by a monitor, which can stop them; likewise those of clones made from now on.
+    pub fn set_monitor(&mut self, monitor: &Monitor) {
+        self.monitor = monitor.clone();
+        let layers = self.scales.iter_mut().flat_map(|scale| &mut scale.layers);
+        layers.filter_map(FlowLayer::net_mut).for_each(|net| net.set_monitor(monitor));
     }
 
     /// The settings of power iteration in training.
@@ -286,6 +301,7 @@ impl ResidualFlow {
         for (index, scale) in self.scales.iter().enumerate() {
             for (layer, id) in scale.layers.iter().zip(&mut ids) {
                 x = step(layer, x, id)?;
+                self.monitor.pass()?;
             }
             let mut head_input = x.clone();
             if self.factors_out_after(index) {

@@ -1,7 +1,7 @@
 //! What a training step does beside its gradient: constraints, norm orders, dropout and running means.
 
 use super::ResidualFlow;
-use crate::error::Result;
+use crate::error::{ModelError, Result};
 use crate::flows::{FlowLayer, LayerId};
 use crate::gradients::Gradients;
 use crate::lipschitz::PowerIteration;
@@ -44,6 +44,24 @@ impl ResidualFlow {
         }
         let layers: Vec<&mut FlowLayer> = self.layers_mut().collect();
         layers.into_par_iter().filter_map(|layer| layer.update_lipschitz(settings)).reduce(|| 0.0, f32::max)
+    }
+
+    /// [`update_lipschitz`](Self::update_lipschitz), followed by the model's [`Monitor`](crate::Monitor) layer by layer.
+    ///
+    /// # Errors
+    /// If it was stopped; the constraint is then updated of some layers only.
+    pub fn update_lipschitz_monitored(&mut self, settings: &PowerIteration) -> Result<f32> {
+        let monitor = self.monitor.clone();
+        if self.is_on_card() {
+            let largest = self.update_lipschitz_in_rounds(settings);
+            return if monitor.is_stopped() { Err(ModelError::Interrupted) } else { Ok(largest) };
+        }
+        let update = |layer: &mut FlowLayer| {
+            let estimate = if monitor.is_stopped() { None } else { layer.update_lipschitz(settings) };
+            monitor.pass().map(|()| estimate.unwrap_or(0.0))
+        };
+        let layers: Vec<&mut FlowLayer> = self.layers_mut().collect();
+        layers.into_par_iter().map(update).try_reduce(|| 0.0, |a, b| Ok(a.max(b)))
     }
 
     fn is_on_card(&self) -> bool {
@@ -147,6 +165,7 @@ impl ResidualFlow {
         for index in 0..self.scales.len() {
             for layer in &mut self.scales[index].layers {
                 x = step(layer, x);
+                self.monitor.pass()?;
             }
             if self.factors_out_after(index) {
                 x = super::halves(x).0;

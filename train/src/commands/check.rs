@@ -1,10 +1,10 @@
 //! `train check CHECKPOINT`: how far a checkpoint's averaged weights are from not being invertible.
 
-use super::{Compute, report};
+use super::{Compute, load, ready, report};
 use ::train::config::Source;
 use ::train::data::{self, PREFETCH_DEPTH, tensor};
-use ::train::progress::Progress;
-use ::train::{checkpoint, noise, step};
+use ::train::noise;
+use ::train::progress::{Costs, Progress, Work};
 use anyhow::{Context, Result};
 use burn::tensor::Device;
 use clap::Args;
@@ -56,23 +56,31 @@ impl Check {
     /// If the checkpoint or the data cannot be read, or an inverse does not converge.
     pub fn run(self) -> Result<()> {
         let device = self.compute.device()?;
-        let checkpoint = checkpoint::load(&self.checkpoint, &device)?;
-        let model = step::ready(checkpoint.average);
-        let mut progress = Progress::new("blocks", model.n_residual_blocks() as u64);
+        let mut progress = Progress::new();
+        let checkpoint = load(&self.checkpoint, &device, &mut progress)?;
+        let (model, monitor) = ready(checkpoint.average, &mut progress)?;
+        let stage = progress.stage("certifying", Work::count("blocks", model.n_residual_blocks()));
         let mut blocks: Vec<BlockCertificate> = Vec::new();
         for block in model.certificates(Effort::Sharp) {
-            progress.set(blocks.len() as u64 + 1, &format!("{}: at most {:.4}", block.path, block.bound));
+            stage.set(blocks.len() as u64 + 1, format!("{} at most {:.4}", block.path, block.bound));
             blocks.push(block);
         }
-        drop(progress);
+        drop(stage);
         let reconstruction = if self.n > 0 {
             let mut config = checkpoint.description.config;
             config.data.relocate(self.data.clone());
             config.run.eval_batch_size = config.run.eval_batch_size.min(self.n);
             let source = Source::new(self.checkpoint.display().to_string(), String::new(), Vec::new());
             let data = data::open(&config, &source, Split::Test).context("the data set (--data DIR says where it is)")?;
+            let n_images = data.batches.len();
             let batches = Prefetch::eval(data.batches, PREFETCH_DEPTH);
-            Some(self.reconstruct(&model, batches, config.run.seed, &device)?)
+            // Each batch to latents and back.
+            let rounds = self.n.min(n_images).div_ceil(config.run.eval_batch_size);
+            let work = Work::layers(&monitor, &Costs::there_and_back(&model), rounds);
+            let stage = progress.stage(format!("reconstructing {} images", self.n.min(n_images)), work);
+            let reconstruction = self.reconstruct(&model, batches, config.run.seed, &device)?;
+            drop(stage);
+            Some(reconstruction)
         } else {
             None
         };

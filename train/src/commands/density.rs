@@ -4,6 +4,7 @@ use super::{Compute, Overwrite, report};
 use ::train::array_model::{ArrayModel, Weights};
 use ::train::data_kind::DataKind;
 use ::train::points::{Density, TableChoice, Window};
+use ::train::progress::{Progress, Work};
 use anyhow::{Context, Result, ensure};
 use clap::Args;
 use datasets::console::note;
@@ -76,7 +77,10 @@ impl DensityOf {
             output::check_all(&[out], &[points, &self.checkpoint], existing)?;
         }
         let device = self.compute.device()?;
+        let mut progress = Progress::new();
+        let stage = progress.stage("reading the checkpoint", Work::unknown());
         let mut model = ArrayModel::load(&self.checkpoint, Weights::Ema, device.clone())?;
+        drop(stage);
         ensure!(
             matches!(model.kind(), DataKind::Points(_)),
             "{} is a model of images; `train evaluate` measures those",
@@ -85,11 +89,18 @@ impl DensityOf {
         if self.exact {
             model.log_det = LogDetConfig::exact();
         }
-        let Some(path) = &self.points else { return self.integrate(&Density::new(model.model(), &model.log_det, &device)) };
+        let Some(path) = &self.points else {
+            let stage = progress.stage("integrating the density", Work::unknown());
+            let integral = self.integrate(&Density::new(model.model(), &model.log_det, &device));
+            drop(stage);
+            return integral;
+        };
 
         let (points, notes) = model.read(path, &self.table)?;
         notes.iter().for_each(note);
+        let stage = progress.stage("computing log-densities", Work::unknown());
         let densities = model.log_densities(&points).with_context(|| path.display().to_string())?;
+        drop((stage, progress));
         if let Some(text) = densities.warning() {
             note(format_args!("warning: {}: {text}", path.display()));
         }

@@ -1,14 +1,14 @@
 //! `train estimator CONFIG|CHECKPOINT`: bias, variance and cost of log-determinant estimators against the exact value.
 
-use super::{Compute, Overwrite, report};
+use super::{Compute, Overwrite, load, ready, report};
 use ::train::config::{Config, Source};
 use ::train::data::{self, DataSet, tensor};
 use ::train::estimators::{self, BEYOND, Estimator, Measurement, Rounding, Study};
+use ::train::fit;
 use ::train::footprint::{self, Work};
 use ::train::parallel::Team;
 use ::train::plot::Plot;
-use ::train::progress::Progress;
-use ::train::{checkpoint, fit, step};
+use ::train::progress::{self, Progress};
 use anyhow::{Context, Result, ensure};
 use burn::tensor::Device;
 use clap::Args;
@@ -93,17 +93,20 @@ impl EstimatorStudy {
             "--terms can be {MOST_TERMS} at most, and --draws {MOST_DRAWS}"
         );
         let device = self.compute.device()?;
-        let (model, test, training) = self.open(&device)?;
+        let mut progress = Progress::new();
+        let (model, test, training) = self.open(&device, &mut progress)?;
         LogDetConfig::exact().validate_size(model.latent_dimensions())?;
         let samples = tensor(test.batches.eval_batch(0)?, &device);
         let n = self.n.min(samples.dims()[0]);
+        let stage = progress.stage("exact log-determinants", progress::Work::unknown());
         let study = Study::new(&model, samples.narrow(0, 0, n), self.seed, self.draws)?;
+        drop(stage);
         if self.rounding {
-            let outcome = self.outcome(&study, n, measure_rounding(&study, &training, &device)?);
+            let outcome = self.outcome(&study, n, measure_rounding(&study, &training, &device, &mut progress)?);
             let text = lines(&outcome, &estimators::rounding_table(&outcome.measurements));
             return self.hand_out(&outcome, "rounding", &text, &[]);
         }
-        let outcome = self.outcome(&study, n, measure_all(&study, &self.terms)?);
+        let outcome = self.outcome(&study, n, measure_all(&study, &self.terms, &mut progress)?);
         let measurements = &outcome.measurements;
         let plots =
             [("bias.svg", estimators::bias_plot(measurements)), ("deviation.svg", estimators::deviation_plot(measurements))];
@@ -146,25 +149,25 @@ impl EstimatorStudy {
     }
 
     /// The model ready for use, its test data in batches of the size that is asked for, and the estimator of its training.
-    fn open(&self, device: &Device) -> Result<(ResidualFlow, DataSet, LogDetConfig)> {
+    fn open(&self, device: &Device, progress: &mut Progress) -> Result<(ResidualFlow, DataSet, LogDetConfig)> {
         if self.model.extension().is_some_and(|extension| extension == "toml") {
             let (mut config, source) = Config::load(&self.model, &self.set)?;
             config.data.relocate(self.data.clone());
             config.run.eval_batch_size = self.n;
             let [train, test] = data::open_both(&config, &source)?;
             self.check_memory(&config, &test)?;
-            let model = fit::initial_model(&config, &source, &train, device)?;
-            return Ok((step::ready(model), test, config.log_det.train));
+            let model = fit::initial_model(&config, &source, &train, device, progress)?;
+            return Ok((ready(model, progress)?.0, test, config.log_det.train));
         }
         ensure!(self.set.is_empty(), "--set goes with a configuration; {} has its settings", self.model.display());
-        let checkpoint = checkpoint::load(&self.model, device)?;
+        let checkpoint = load(&self.model, device, progress)?;
         let mut config = checkpoint.description.config;
         config.data.relocate(self.data.clone());
         config.run.eval_batch_size = self.n;
         let source = Source::new(self.model.display().to_string(), String::new(), Vec::new());
         let test = data::open(&config, &source, Split::Test).context("the data set (--data says where it is)")?;
         self.check_memory(&config, &test)?;
-        Ok((step::ready(checkpoint.average), test, config.log_det.train))
+        Ok((ready(checkpoint.average, progress)?.0, test, config.log_det.train))
     }
 
     /// That the exact values of all samples can be computed at once.
@@ -177,22 +180,25 @@ impl EstimatorStudy {
 }
 
 /// All estimators with these expected numbers of terms.
-fn measure_all(study: &Study, terms: &[usize]) -> Result<Vec<Measurement>> {
+fn measure_all(study: &Study, terms: &[usize], progress: &mut Progress) -> Result<Vec<Measurement>> {
     let all = Estimator::with_terms(terms);
-    let mut progress = Progress::new("estimators", all.len() as u64);
+    let stage = progress.stage("measuring", progress::Work::count("estimators", all.len()));
     let measure = |(index, estimator): (usize, Estimator)| {
         let measured = study.measure(estimator);
-        progress.set(index as u64 + 1, &format!("{estimator:?}"));
+        stage.set(index as u64 + 1, format!("{} of {} terms", estimator.sum.name(), estimator.terms));
         measured
     };
     all.into_iter().enumerate().map(measure).collect()
 }
 
 /// One estimator in the precisions of a device.
-fn measure_rounding(study: &Study, config: &LogDetConfig, device: &Device) -> Result<Vec<Rounding>> {
+fn measure_rounding(study: &Study, config: &LogDetConfig, device: &Device, progress: &mut Progress) -> Result<Vec<Rounding>> {
+    let stage = progress.stage("measuring precisions", progress::Work::unknown());
     let in_precision = |&series_precision: &_| LogDetConfig { series_precision, ..config.clone() };
     let of_device = |precision: &_| in_precision(precision).validate_device(device).is_ok();
-    study.measure_rounding(config, &SeriesPrecision::REDUCED.into_iter().filter(of_device).collect::<Vec<_>>())
+    let measured = study.measure_rounding(config, &SeriesPrecision::REDUCED.into_iter().filter(of_device).collect::<Vec<_>>());
+    drop(stage);
+    measured
 }
 
 fn lines<M>(outcome: &Outcome<M>, table: &str) -> String {

@@ -1,6 +1,6 @@
 //! `train evaluate CHECKPOINT`: test loss of a checkpoint's averaged weights.
 
-use super::{Compute, Overwrite, report};
+use super::{Compute, Overwrite, load, ready, report};
 use ::train::config::{Config, Source};
 use ::train::data::DataSet;
 use ::train::data_kind::{DataKind, Named, PointKind};
@@ -8,9 +8,9 @@ use ::train::evaluate::{Evaluation, TestClasses};
 use ::train::footprint::{self, Work};
 use ::train::parallel::{Team, together};
 use ::train::points::{self, TableChoice};
-use ::train::progress::{Progress, duration};
+use ::train::progress::{self, Costs, Progress, duration};
 use ::train::run_dir;
-use ::train::{checkpoint, data, step, system};
+use ::train::{data, system};
 use anyhow::{Context, Result, ensure};
 use clap::Args;
 use datasets::console::note;
@@ -94,7 +94,8 @@ impl Evaluate {
         let start = Instant::now();
         let device = self.compute.device_for(team)?;
         let file = self.out.as_deref().filter(|_| team.is_first()).map(|dir| self.file_in(dir)).transpose()?;
-        let checkpoint = checkpoint::load(&self.checkpoint, &device)?;
+        let mut progress = Progress::new().seen(team.is_first());
+        let checkpoint = load(&self.checkpoint, &device, &mut progress)?;
         let mut config = checkpoint.description.config.clone();
         let (shape, kind) = (checkpoint.description.shape, &checkpoint.description.kind);
         let other = self.data.as_deref().filter(|_| matches!(kind, DataKind::Points(_)));
@@ -134,18 +135,18 @@ impl Evaluate {
         if team.is_first() {
             data.notes.iter().for_each(note);
         }
-        let model = step::ready(checkpoint.average);
+        let (model, monitor) = ready(checkpoint.average, &mut progress)?;
         let log_det = &config.log_det.eval;
         let evaluation =
             Evaluation { data: &data, task: config.task.kind, log_det, seed: config.run.seed, limit: self.limit, team };
         let (noun, unit) = (data.kind.noun(), data.kind.unit());
-        let mut progress = Progress::new(noun, evaluation.n_samples() as u64).seen(team.is_first());
-        let loss = evaluation.run(&model, &device, |done, mean| {
-            progress.set(done as u64, &format!("{mean:.4} {unit}"));
+        let work = progress::Work::layers(&monitor, &Costs::forward(&model), evaluation.n_batches());
+        let stage = progress.stage(format!("evaluating {} {noun}", evaluation.n_samples()), work);
+        let loss = evaluation.run(&model, &device, |_, mean| {
+            stage.note(format!("{mean:.4} {unit}"));
             true
         })?;
-        let loss = loss.context("the evaluation was stopped")?;
-        drop(progress);
+        drop((stage, progress));
         if !team.is_first() {
             return Ok(());
         }

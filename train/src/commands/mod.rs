@@ -13,15 +13,21 @@ mod report;
 mod sample;
 mod train;
 
+use ::train::checkpoint::{self, Checkpoint};
 use ::train::device::DeviceChoice;
 use ::train::parallel::Team;
+use ::train::progress::{Costs, Progress, Work};
+use ::train::step;
 use anyhow::Result;
 use burn::tensor::Device;
 use clap::{Args, Parser, Subcommand};
 use datasets::console;
 use datasets::output::Existing;
+use residual_flows::{Monitor, ResidualFlow};
 use serde::Serialize;
+use std::path::Path;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 /// Trains, evaluates and samples Residual Flows.
 #[derive(Parser)]
@@ -110,6 +116,24 @@ impl Overwrite {
     fn existing(&self) -> Existing {
         Existing::replaced_if(self.force)
     }
+}
+
+/// Reads a checkpoint, which is shown where it takes long.
+fn load(path: &Path, device: &Device, progress: &mut Progress) -> Result<Checkpoint> {
+    let stage = progress.stage("reading the checkpoint", Work::unknown());
+    let checkpoint = checkpoint::load(path, device);
+    drop(stage);
+    checkpoint
+}
+
+/// A model ready for use, and what sees the layers that it passes.
+fn ready(model: ResidualFlow, progress: &mut Progress) -> Result<(ResidualFlow, Monitor)> {
+    let monitor = Monitor::new(Arc::default());
+    let work = Work::layers(&monitor, &Costs::equal(model.layer_ids().len()), 1);
+    let stage = progress.stage("converging the constraint", work);
+    let model = step::ready_monitored(model, &monitor)?;
+    drop(stage);
+    Ok((model, monitor))
 }
 
 /// Prints a result on standard output: as one JSON object, or as lines to be read.

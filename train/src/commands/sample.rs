@@ -1,13 +1,13 @@
 //! `train sample CHECKPOINT`: images or points from a checkpoint's averaged weights.
 
-use super::{Compute, Overwrite, report};
+use super::{Compute, Overwrite, load, ready, report};
 use ::train::data_kind::{DataKind, Named};
 use ::train::footprint::{self, Work};
 use ::train::memory::{Phase, during};
 use ::train::parallel::{Team, together};
-use ::train::progress::duration;
+use ::train::progress::{self, Costs, Progress, duration};
 use ::train::state::Description;
-use ::train::{checkpoint, noise, picture, step, system};
+use ::train::{noise, picture, system};
 use anyhow::{Context, Result};
 use burn::tensor::{Tensor, TensorData};
 use clap::{Args, ValueEnum};
@@ -84,14 +84,19 @@ impl Sample {
         if let Some(out) = self.out.as_deref().filter(|out| !is_directory(out)) {
             output::check_extension(out, &["png", "csv", "npy"])?;
         }
-        let checkpoint = checkpoint::load(&self.checkpoint, &device)?;
+        let mut progress = Progress::new().seen(team.is_first());
+        let checkpoint = load(&self.checkpoint, &device, &mut progress)?;
         let Description { config, shape, .. } = &checkpoint.description;
         footprint::check_use(config, *shape, (self.compute.choice, team), Work::Draw(self.n), "--n")?;
-        let (model, kind) = (step::ready(checkpoint.average), checkpoint.description.kind);
+        let kind = checkpoint.description.kind;
         let destination = team.is_first().then(|| self.destination(&kind)).transpose()?;
+        let (model, monitor) = ready(checkpoint.average, &mut progress)?;
         let &Self { n, temperature, seed, .. } = &self;
         let latents = gaussian([n, model.latent_dimensions()], &mut noise::samples(seed).stream(0), &device) * temperature;
+        let work = progress::Work::layers(&monitor, &Costs::backward(&model), 1);
+        let stage = progress.stage(format!("sampling {n} {}", kind.noun()), work);
         let samples = during(Phase::Drawing, || sampled(&model, latents, team))?;
+        drop((stage, progress));
         let Some(destination) = destination else { return Ok(()) };
         let output = write(samples, &kind, &destination, self.overwrite.existing())?;
         let outcome = Outcome {

@@ -7,10 +7,10 @@ use ::train::device::DeviceChoice;
 use ::train::fit::{self, Start};
 use ::train::footprint;
 use ::train::parallel::{Team, together};
-use ::train::progress::duration;
+use ::train::progress::{Progress, Work, duration};
 use ::train::resume::Resumption;
 use ::train::run_dir::RunDir;
-use ::train::stop;
+use ::train::stop::Stop;
 use ::train::summary::Summary;
 use anyhow::{Context, Result};
 use burn::tensor::Device;
@@ -55,8 +55,8 @@ impl Train {
     /// # Errors
     /// Those of the configuration, the data, and training.
     pub fn run(self) -> Result<ExitCode> {
-        let stop = stop::on_signals()?;
-        together(stop.clone(), |team| {
+        let stop = Stop::on_signals()?;
+        together(stop.flag(), |team| {
             let start = self.start(team)?;
             let (unit, out) = (start.data[1].kind.unit(), start.dir.root().to_path_buf());
             if team.is_first() {
@@ -86,20 +86,27 @@ impl Train {
 
     /// Settings, data and directory, checked before any work.
     fn start(&self, team: &Arc<Team>) -> Result<Start> {
+        let mut progress = Progress::new().seen(team.is_first());
         let Some(target) = &self.resume else {
             let file = self.config.as_deref().context("expected --config FILE or --resume DIR")?;
             let (mut config, source) = Config::load(file, &self.set)?;
             let device = self.open_device(&mut config, &source, team)?;
+            let stage = progress.stage("opening the data", Work::unknown());
             let data = data::open_both(&config, &source)?;
+            drop(stage);
             config.validate_scales(data[0].shape(), &source)?;
             let memory = footprint::Run { config: &config, source: &source, data: &data, team }.check()?;
             let out = self.out.clone().unwrap_or_else(|| default_out(file));
             let dir = if team.is_first() { RunDir::create(&out, &config, self.force)? } else { RunDir::of_another(&out) };
             return Ok(Start { config, source, data, device, team: team.clone(), dir, state: None, memory });
         };
+        let stage = progress.stage("reading the checkpoint", Work::unknown());
         let mut resumption = Resumption::open(target, self.config.as_deref(), &self.set)?;
+        drop(stage);
         let device = self.open_device(&mut resumption.config, &resumption.source, team)?;
+        let stage = progress.stage("opening the data", Work::unknown());
         let data = data::open_both_as(&resumption.config, &resumption.source, resumption.kind())?;
+        drop(stage);
         resumption.adapt(&data[0])?;
         let memory = footprint::Run { config: &resumption.config, source: &resumption.source, data: &data, team }.check()?;
         let home = resumption.home.clone().or_else(|| self.config.as_deref().map(default_out));

@@ -178,11 +178,14 @@ pub struct RunConfig {
     pub eval_batch_size: usize,
     /// Writes metrics every so many steps.
     pub log_every_steps: u64,
-    /// Draws pictures after every so many epochs; 0: only at the beginning and the end.
+    /// Draws pictures after every so many epochs; 0: only at the end.
     pub sample_every_epochs: u64,
+    /// Whether there is a picture of the untrained model as well, before the first step.
+    pub sample_at_start: bool,
     /// How many checkpoints with the lowest test bits per dimension are kept.
     pub keep_best: usize,
-    /// Images of each kind in a picture.
+    /// Images of each kind in a picture; of models that take minutes for it, as many as fit in a tenth of the time in training
+    /// so far, or in two minutes.
     pub n_samples: usize,
     /// Steps in a row whose loss or gradient is not finite after which the run ends. They are skipped: weights stay as
     /// they were.
@@ -202,6 +205,7 @@ impl Default for RunConfig {
             eval_batch_size: 200,
             log_every_steps: 20,
             sample_every_epochs: 1,
+            sample_at_start: false,
             keep_best: 5,
             n_samples: 32,
             max_skipped_in_a_row: 10,

@@ -15,12 +15,13 @@ use crate::metrics::{TimingRecord, TrainingRecord, WarningRecord};
 use crate::objective::Samples;
 use crate::parallel::Team;
 use crate::position::Position;
-use crate::progress::Progress;
+use crate::progress::{Costs, Progress, Stage, Work, duration, rate};
 use crate::retention::Checkpoints;
 use crate::run_dir::RunDir;
 use crate::showcase::Showcase;
-use crate::state::{RunLog, TrainingState};
+use crate::state::{Reached, RunLog, TrainingState};
 use crate::step::{StepOutcome, StepStats, Stepper};
+use crate::stop::{Stop, is_interruption};
 use crate::stopwatch::Stopwatch;
 use crate::summary::Summary;
 use crate::watch::Warning;
@@ -28,9 +29,8 @@ use anyhow::{Result, bail};
 use burn::tensor::{Device, Tensor};
 use datasets::Prefetch;
 use datasets::console::note;
-use residual_flows::ResidualFlow;
+use residual_flows::{Monitor, ResidualFlow};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 /// A run in progress, all but the model.
@@ -51,6 +51,29 @@ struct Fit<'a> {
     log: RunLog,
     clock: Clock,
     last_fault: Option<Fault>,
+    /// Of the models that are trained and used here.
+    monitors: Monitors,
+    /// Of a micro-batch.
+    step_costs: Costs,
+    /// Whether there is more to save than was saved last.
+    unsaved: bool,
+}
+
+/// What follows computations and stops them.
+struct Monitors {
+    stop: Stop,
+    /// Of steps. Those that several processes make together are finished: one that left would not be there for the others' sums.
+    steps: Monitor,
+    /// Of all else.
+    others: Monitor,
+}
+
+impl Monitors {
+    fn new(stop: &Stop, team: &Team) -> Self {
+        let others = Monitor::new(stop.flag());
+        let steps = if team.size() > 1 { Monitor::new(Arc::default()) } else { Monitor::new(stop.flag()) };
+        Self { stop: stop.clone(), steps, others }
+    }
 }
 
 /// Time spent in this process.
@@ -112,17 +135,19 @@ pub struct Start {
 
 /// Trains as configured, and writes everything into the run's directory; from the beginning, or on from a state.
 ///
-/// Once `interrupted` is set, the step in progress is finished, the run saved, and the function returns.
+/// Once a stop is requested, whatever is computed is left, the run saved as it was before that, and the function returns; a
+/// step that several processes make together is finished first.
 ///
 /// # Errors
-/// If data cannot be read, does not fit the configuration, training breaks down numerically, a file cannot be written, or a
+/// If data cannot be read, do not fit the configuration, training breaks down numerically, a file cannot be written, or a
 /// process that trains with this one is lost.
-pub fn fit(mut start: Start, interrupted: &AtomicBool) -> Result<Summary> {
+pub fn fit(mut start: Start, stop: &Stop) -> Result<Summary> {
     let state = start.state.take();
     let is_new = state.is_none();
+    let mut progress = Progress::new().seen(start.team.is_first());
     let (mut model, mut fit) = match state {
-        None => Fit::begin(&start)?,
-        Some(state) => Fit::resume(&start, state)?,
+        None => Fit::begin(&start, stop, &mut progress)?,
+        Some(state) => Fit::resume(&start, state, stop, &mut progress)?,
     };
     if start.team.is_first() {
         note(&start.memory);
@@ -130,35 +155,51 @@ pub fn fit(mut start: Start, interrupted: &AtomicBool) -> Result<Summary> {
     let (team, train) = (&start.team, start.data[0].batches.clone());
     let position = fit.position;
     let mut batches = Prefetch::train_parts(train, team.part(), position.epoch, position.batch as usize, PREFETCH_DEPTH);
-    let mut progress = Progress::new("steps", fit.total_steps).seen(team.is_first()).after(fit.stepper.steps());
+    fit.answer_signals(None);
     if is_new {
-        fit.draw(&model, "start", &progress)?;
-        fit.save(&model)?;
+        fit.save_now(&model)?;
     }
+    let steps = progress.stage("", Work::steps(fit.total_steps, fit.stepper.steps()));
+    let drawn = fit.draw_start(&model, &mut progress);
+    fit.or_save(&model, unless_interrupted(drawn))?;
     loop {
         if fit.log.pending {
-            let worked = fit.work_between_epochs(&model, &mut progress, interrupted);
-            fit.or_save(&model, worked)?;
+            let worked = fit.work_between_epochs(&model, &mut progress);
+            fit.or_save(&model, unless_interrupted(worked))?;
         }
-        let stops = team.any(!fit.goes_on() || interrupted.load(Ordering::Relaxed)).map_err(Into::into);
+        let stops = team.any(!fit.goes_on() || stop.is_requested()).map_err(Into::into);
         if fit.or_save(&model, stops)? {
             break;
         }
         let micro_batches = fit.micro_batches(&mut batches);
         let micro_batches = fit.or_save(&model, micro_batches)?;
-        let made = fit.step(model.clone(), micro_batches, &mut progress);
+        let made = fit.step(model.clone(), micro_batches, &mut progress, &steps);
+        if made.as_ref().is_err_and(is_interruption) {
+            break;
+        }
         model = fit.or_save(&model, made)?;
         let limit = fit.check_skipped();
         fit.or_save(&model, limit)?;
         if fit.save_is_due()? {
-            fit.save(&model)?;
+            fit.save_now(&model)?;
         }
     }
-    drop(batches);
-    drop(progress);
-    fit.save(&model)?;
+    drop((batches, steps));
+    let saving = progress.stage("saving the run", Work::unknown());
+    if fit.unsaved {
+        fit.save_now(&model)?;
+    }
     fit.clock.saving.time(|| fit.checkpoints.finish())?;
+    drop((saving, progress));
     fit.summary()
+}
+
+/// Nothing, if an error only says that the work was stopped.
+fn unless_interrupted(result: Result<()>) -> Result<()> {
+    match result {
+        Err(error) if is_interruption(&error) => Ok(()),
+        other => other,
+    }
 }
 
 /// Whether something that is done every so many epochs or steps is to be done; 0: never.
@@ -172,17 +213,49 @@ impl Fit<'_> {
         in_time && self.stepper.steps() < self.total_steps
     }
 
+    /// What a signal is answered with from now on; of several processes' steps, how long the last one took.
+    fn answer_signals(&self, seconds: Option<f64>) {
+        let time = seconds.map_or_else(String::new, |seconds| format!(", at most {}", duration(seconds.ceil())));
+        self.monitors.stop.answer_with(match self.team.size() {
+            1 => "stopping: leaving what is being computed, and saving the run as it was before".to_string(),
+            _ => format!("stopping after this step{time}, and saving the run"),
+        });
+    }
+
+    /// [`save`](Self::save), after which there is nothing more to save.
+    fn save_now(&mut self, model: &ResidualFlow) -> Result<()> {
+        self.unsaved = false;
+        self.save(model)
+    }
+
     /// A step with these images.
-    fn step(&mut self, model: ResidualFlow, micro_batches: Vec<Samples>, progress: &mut Progress) -> Result<ResidualFlow> {
+    ///
+    /// # Errors
+    /// If it cannot be made, or was stopped: nothing has changed then.
+    fn step(
+        &mut self,
+        model: ResidualFlow,
+        micro_batches: Vec<Samples>,
+        progress: &mut Progress,
+        steps: &Stage,
+    ) -> Result<ResidualFlow> {
         let begin = Instant::now();
+        let name = format!("step {}", self.stepper.steps() + 1);
+        let stage = progress.stage(name, Work::layers(&self.monitors.steps, &self.step_costs, micro_batches.len()));
         let (epoch, n_batches) = (self.position.epoch, micro_batches.len());
         let n_samples: usize = micro_batches.iter().map(Samples::count).sum();
         self.stepper.set_alarm(self.log.watch.alarm());
         let (model, outcome) = self.stepper.step(model, micro_batches)?;
+        drop(stage);
+        self.unsaved = true;
         (0..n_batches).for_each(|_| self.position.advance());
         self.clock.samples += n_samples * self.team.size();
         self.clock.waiting += self.stepper.times().waiting.as_secs_f64();
-        self.log.training_seconds += self.team.of_first(begin.elapsed().as_secs_f64())?;
+        let seconds = self.team.of_first(begin.elapsed().as_secs_f64())?;
+        self.log.training_seconds += seconds;
+        if self.team.size() > 1 {
+            self.answer_signals(Some(seconds));
+        }
         match outcome {
             StepOutcome::Made(stats) => {
                 self.log.evaluated = None;
@@ -190,7 +263,7 @@ impl Fit<'_> {
                 if self.log.parameters == 0 {
                     self.log.parameters = self.stepper.n_parameters(&model);
                 }
-                self.write_records(epoch, &stats, progress)?;
+                self.write_records(epoch, &stats, steps)?;
                 if let Some(warning) = self.log.watch.step(&stats) {
                     self.warn(&warning, progress)?;
                 }
@@ -203,6 +276,7 @@ impl Fit<'_> {
             }
         }
         self.log.pending = self.position.epoch > epoch || !self.goes_on();
+        self.log.reached = Reached::Nothing;
         Ok(model)
     }
 
@@ -241,14 +315,14 @@ impl Fit<'_> {
         batches.take(n as usize).map(|batch| Ok(data::samples(batch?, &self.device))).collect()
     }
 
-    fn write_records(&mut self, epoch: u64, stats: &StepStats, progress: &mut Progress) -> Result<()> {
+    fn write_records(&mut self, epoch: u64, stats: &StepStats, steps: &Stage) -> Result<()> {
         let &StepStats { loss, log_pz, log_det, classes, gradient_norm, max_lipschitz, learning_rate, .. } = stats;
         let step = self.stepper.steps();
         let running = self.log.running_loss.map_or(loss, |mean| 0.97 * mean + 0.03 * loss);
         self.log.running_loss = Some(running);
         let (kind, clock, seconds) = (&self.test.kind, &mut self.clock, self.log.training_seconds);
         let per_second = clock.samples as f64 / (seconds - clock.logged_seconds);
-        progress.set(step, &format!("epoch {epoch}, {per_second:.0} {}/s, {running:.4} {}", kind.noun(), kind.unit()));
+        steps.set(step, format!("epoch {epoch}, {} {}/s, {running:.4} {}", rate(per_second), kind.noun(), kind.unit()));
         if step.is_multiple_of(self.config.run.log_every_steps) || step == 1 || step == self.total_steps {
             let beside_the_loss = kind.loss_unit() != LossUnit::CrossEntropy;
             let cross_entropy = classes.filter(|_| beside_the_loss).map(|classes| classes.cross_entropy);

@@ -55,7 +55,7 @@ impl Fit<'_> {
     pub fn summary(&self) -> Result<Summary> {
         let (evaluated, kind) = (self.log.evaluated, &self.test.kind);
         let summary = Summary {
-            finished: !self.goes_on() && evaluated.is_some(),
+            finished: !self.goes_on() && evaluated.is_some() && !self.log.pending,
             test_loss: kind.named("test_", evaluated.map(|loss| loss.mean)),
             test_standard_error: evaluated.map(|loss| loss.standard_error),
             best_test_loss: kind.named("best_test_", self.checkpoints.best().first().map(|best| best.test_loss)),

@@ -1,41 +1,57 @@
 //! How a run begins, or goes on.
 
-use super::{Clock, Fit, Start};
+use super::{Clock, Fit, Monitors, Start};
 use crate::config::{Config, Source};
 use crate::data::{DataSet, tensor};
 use crate::journal::Journal;
 use crate::noise;
 use crate::parallel::Team;
 use crate::position::Position;
+use crate::progress::{Costs, Progress, Work};
 use crate::retention::Checkpoints;
 use crate::schedule::Timeline;
 use crate::session::Session;
 use crate::showcase::Showcase;
 use crate::state::{Description, RunLog, TrainingState};
 use crate::step::Stepper;
+use crate::stop::Stop;
 use anyhow::{Context, Result, ensure};
 use burn::tensor::Device;
-use residual_flows::ResidualFlow;
+use residual_flows::{Monitor, ResidualFlow};
 
 impl<'a> Fit<'a> {
     /// At the beginning, with a new model.
-    pub fn begin(start: &'a Start) -> Result<(ResidualFlow, Self)> {
-        let Start { config, source, device, data: [train, _], .. } = start;
-        let model = random_model(config, source, train, device)?;
-        let model = initialized(model, config, train, device)?;
-        Ok((model, Self::new(start, Position::new(0, 0, train), 0, RunLog::default())?))
+    pub fn begin(start: &'a Start, stop: &Stop, progress: &mut Progress) -> Result<(ResidualFlow, Self)> {
+        let Start { config, source, data: [train, _], team, .. } = start;
+        let monitors = Monitors::new(stop, team);
+        let initial = Initial { config, source, train, device: &start.device, monitor: &monitors.steps };
+        let model = initial.random(progress)?;
+        let model = initial.initialized(model, progress)?;
+        let fit = Self::new(start, Position::new(0, 0, train), 0, RunLog::default(), &model, monitors)?;
+        Ok((model, fit))
     }
 
     /// Where a checkpoint was made.
-    pub fn resume(start: &'a Start, state: TrainingState) -> Result<(ResidualFlow, Self)> {
-        let [model, average] = state.models(&start.device)?;
+    pub fn resume(start: &'a Start, state: TrainingState, stop: &Stop, progress: &mut Progress) -> Result<(ResidualFlow, Self)> {
+        let monitors = Monitors::new(stop, &start.team);
+        let stage = progress.stage("building the model", Work::unknown());
+        let [mut model, average] = state.models(&start.device)?;
+        drop(stage);
+        model.set_monitor(&monitors.steps);
         let TrainingState { description: Description { step, epoch, batch, .. }, optimizer, log, .. } = state;
-        let mut fit = Self::new(start, Position::new(epoch, batch, &start.data[0]), step, log)?;
+        let mut fit = Self::new(start, Position::new(epoch, batch, &start.data[0]), step, log, &model, monitors)?;
         fit.stepper.restore(step, &optimizer, &model, average)?;
         Ok((model, fit))
     }
 
-    fn new(start: &'a Start, position: Position, step: u64, log: RunLog) -> Result<Self> {
+    fn new(
+        start: &'a Start,
+        position: Position,
+        step: u64,
+        log: RunLog,
+        model: &ResidualFlow,
+        monitors: Monitors,
+    ) -> Result<Self> {
         let Start { config, dir, device, team, data: [train, test], source, .. } = start;
         every_process_has_samples(source, config, train, team)?;
         let left = position.batches_until(config.run.epochs).div_ceil(config.optim.accumulate as u64);
@@ -70,6 +86,9 @@ impl<'a> Fit<'a> {
             position,
             log,
             last_fault: None,
+            monitors,
+            step_costs: Costs::gradient(model, products(config, model)),
+            unsaved: true,
         })
     }
 }
@@ -78,23 +97,57 @@ impl<'a> Fit<'a> {
 ///
 /// # Errors
 /// If the batch cannot be read, or does not fit the configuration.
-pub fn initial_model(config: &Config, source: &Source, train: &DataSet, device: &Device) -> Result<ResidualFlow> {
-    initialized(random_model(config, source, train, device)?, config, train, device)
+pub fn initial_model(
+    config: &Config,
+    source: &Source,
+    train: &DataSet,
+    device: &Device,
+    progress: &mut Progress,
+) -> Result<ResidualFlow> {
+    let initial = Initial { config, source, train, device, monitor: &Monitor::new(Default::default()) };
+    let model = initial.random(progress)?;
+    initial.initialized(model, progress)
 }
 
-/// A model with random weights.
-fn random_model(config: &Config, source: &Source, train: &DataSet, device: &Device) -> Result<ResidualFlow> {
-    let noise = noise::initial_weights(config.run.seed);
-    let model = config.model.init(train.shape(), &mut noise.stream(0), device);
-    model.with_context(|| source.place("model"))
+/// What a new model is made for.
+struct Initial<'a> {
+    config: &'a Config,
+    source: &'a Source,
+    train: &'a DataSet,
+    device: &'a Device,
+    monitor: &'a Monitor,
 }
 
-/// The model with ActNorm initialised from the whole first batch.
-fn initialized(mut model: ResidualFlow, config: &Config, train: &DataSet, device: &Device) -> Result<ResidualFlow> {
-    let first = tensor(train.batches.train_batch(0, 0)?, device);
-    let padded = model.pad(first, &mut noise::initial_weights(config.run.seed).stream(1))?;
-    model.initialize(padded.input)?;
-    Ok(model)
+impl Initial<'_> {
+    /// A model with random weights.
+    fn random(&self, progress: &mut Progress) -> Result<ResidualFlow> {
+        let &Self { config, source, train, device, monitor } = self;
+        let blocks = config.model.n_blocks(train.shape());
+        let stage = progress.stage("building the model", Work::layers(monitor, &Costs::equal(blocks), 1));
+        let noise = noise::initial_weights(config.run.seed);
+        let model = config.model.init_monitored(train.shape(), &mut noise.stream(0), device, monitor);
+        drop(stage);
+        model.with_context(|| source.place("model"))
+    }
+
+    /// The model with ActNorm initialised from the whole first batch.
+    fn initialized(&self, mut model: ResidualFlow, progress: &mut Progress) -> Result<ResidualFlow> {
+        let &Self { config, train, device, monitor, .. } = self;
+        let stage = progress.stage("initialising", Work::layers(monitor, &Costs::forward(&model), 1));
+        let first = tensor(train.batches.train_batch(0, 0)?, device);
+        let padded = model.pad(first, &mut noise::initial_weights(config.run.seed).stream(1))?;
+        model.initialize(padded.input)?;
+        drop(stage);
+        Ok(model)
+    }
+}
+
+/// Products with a branch's Jacobian that a step expects to make.
+fn products(config: &Config, model: &ResidualFlow) -> f64 {
+    match config.task.kind.has_density() {
+        true => config.log_det.train.expected_products(model.latent_dimensions()),
+        false => 0.0,
+    }
 }
 
 /// # Errors

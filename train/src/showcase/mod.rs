@@ -7,6 +7,7 @@ use crate::config::Config;
 use crate::data::DataSet;
 use crate::data_kind::DataKind;
 use crate::memory::{Phase, during};
+use crate::progress::Work;
 use anyhow::Result;
 use burn::tensor::Device;
 use images::ImageShowcase;
@@ -22,6 +23,23 @@ pub enum Showcase {
     Points(PointShowcase),
 }
 
+/// What a picture may take.
+pub struct Budget<'a> {
+    /// Seconds, after which no more images are begun; of models that draw all of them at once, none are left out.
+    pub seconds: f64,
+    /// Told how many images of each kind are done.
+    pub told: &'a dyn Fn(u64),
+}
+
+/// What a picture lacks.
+#[derive(Default)]
+pub struct Lacks {
+    /// What could not be computed, in words.
+    pub failed: Vec<String>,
+    /// What there was no time for.
+    pub left_out: Option<String>,
+}
+
 impl Showcase {
     /// With `run.n_samples` of the test data, and as many samples; none for points of one dimension.
     ///
@@ -35,15 +53,23 @@ impl Showcase {
         })
     }
 
+    /// How much there is to draw.
+    pub fn work(&self) -> Work {
+        match self {
+            Self::Images(showcase) => Work::count("images", showcase.count()),
+            Self::Points(_) => Work::unknown(),
+        }
+    }
+
     /// Draws a PNG file.
     ///
-    /// An inverse that does not converge leaves its part out; what could not be drawn is returned.
+    /// An inverse that does not converge leaves its part out, and images for which there is no time are blank.
     ///
     /// # Errors
-    /// If the file cannot be written, or the data do not fit the model.
-    pub fn draw(&self, model: &ResidualFlow, path: &Path) -> Result<Vec<String>> {
+    /// If the file cannot be written, the data do not fit the model, or its monitor stops it.
+    pub fn draw(&self, model: &ResidualFlow, path: &Path, budget: &Budget) -> Result<Lacks> {
         during(Phase::Drawing, || match self {
-            Self::Images(showcase) => showcase.draw(model, path),
+            Self::Images(showcase) => showcase.draw(model, path, budget),
             Self::Points(showcase) => showcase.draw(model, path),
         })
     }

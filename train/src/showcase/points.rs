@@ -1,5 +1,6 @@
 //! Points as the paper shows them: data, the model's density, and samples, side by side.
 
+use super::Lacks;
 use crate::config::Config;
 use crate::data::{DataSet, tensor};
 use crate::noise;
@@ -7,7 +8,7 @@ use crate::points::{Density, HeatMap, Window, write_side_by_side};
 use anyhow::{Context, Result};
 use burn::tensor::{Device, Tensor};
 use datasets::BatchSource;
-use residual_flows::{LogDetConfig, ResidualFlow, gaussian};
+use residual_flows::{LogDetConfig, ModelError, ResidualFlow, gaussian};
 use std::path::Path;
 
 /// Cells a side in the picture of a density.
@@ -36,23 +37,24 @@ impl PointShowcase {
         Ok(Self { data, latents, log_det: config.log_det.eval.clone() })
     }
 
-    pub(super) fn draw(&self, model: &ResidualFlow, path: &Path) -> Result<Vec<String>> {
+    pub(super) fn draw(&self, model: &ResidualFlow, path: &Path) -> Result<Lacks> {
         let mut panels = vec![self.data.clone()];
         if model.dimensions() == 2 {
             let density = Density::new(model, &self.log_det, &self.latents.device());
             panels.push(HeatMap::of(density.on_grid(&Window::default(), DENSITY_CELLS)?));
         }
-        let mut missing = Vec::new();
+        let mut lacks = Lacks::default();
         match model.decode(self.latents.clone()) {
             Ok(samples) => {
                 let mut counted = HeatMap::new(COUNT_CELLS);
                 count(&mut counted, samples)?;
                 panels.push(counted);
             }
-            Err(error) => missing.push(format!("no samples in {}: {error}", path.display())),
+            Err(ModelError::Interrupted) => return Err(ModelError::Interrupted.into()),
+            Err(error) => lacks.failed.push(format!("no samples in {}: {error}", path.display())),
         }
         write_side_by_side(path, &panels)?;
-        Ok(missing)
+        Ok(lacks)
     }
 }
 

@@ -171,6 +171,7 @@ mod tests {
             activations: vec![crate::kernels::Phi::Elu],
             first_kernel: kernel,
             last_kernel: kernel,
+            monitor: Default::default(),
         };
         Cut::new(&net, Grid { batch, height, width }).cell
     }

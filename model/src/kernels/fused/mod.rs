@@ -3,6 +3,8 @@
 //! A batch is cut into units of a few images, and a unit's pixels into blocks. A block goes through the whole branch inside
 //! the cache; a unit, through a whole chain of products. Units, and blocks of large ones, are spread over threads. How
 //! a batch is cut depends on shapes alone, and so do all sums: results are the same for any number of threads.
+//!
+//! Between the products of a unit, a monitor can stop everything; results are then of the right shape, and nothing else.
 
 mod cut;
 mod layer;
@@ -18,6 +20,7 @@ use super::InstructionSet;
 use super::field::Cell;
 use super::pointwise::{Phi, channel_sums};
 use super::pool::Buffer;
+use crate::monitor::Monitor;
 use cut::Cut;
 use rayon::prelude::*;
 use std::ops::Range;
@@ -37,6 +40,7 @@ pub(crate) struct FusedNet {
     pub activations: Vec<Phi>,
     pub first_kernel: usize,
     pub last_kernel: usize,
+    pub monitor: Monitor,
 }
 
 /// The derivatives along one batch: what vector-Jacobian products need.
@@ -58,6 +62,9 @@ impl FusedNet {
         pack_forward(&self.layers, cut.cell);
         let mut g = vec![0.0; x.len()];
         cut.units(x).zip(cut.units_mut(&mut g)).for_each(|((unit, x), (_, g))| {
+            if self.monitor.is_stopped() {
+                return;
+            }
             let (z, _) = unit.enter(x);
             unit.leave(&unit.primal(&z), g);
         });
@@ -84,6 +91,9 @@ impl FusedNet {
         pack_backward(&self.layers, cut.cell);
         let mut out = vec![0.0; u.len()];
         cut.units(u).zip(cut.units_mut(&mut out)).zip(&at.0).for_each(|(((unit, u), (_, out)), record)| {
+            if self.monitor.is_stopped() {
+                return;
+            }
             unit.field.export(&unit.vjp(record, &unit.field.import(u, self.channels)), self.channels, out);
         });
         out
@@ -96,6 +106,9 @@ impl FusedNet {
         pack_backward(&self.layers, cut.cell);
         let mut g = vec![0.0; x.len()];
         let values = cut.units(x).zip(cut.units(v)).zip(cut.units_mut(&mut g)).map(|(((unit, x), (_, v)), (_, g))| {
+            if self.monitor.is_stopped() {
+                return vec![0.0; unit.field.images()];
+            }
             let (record, product) = unit.record(x, true);
             unit.leave(&product, g);
             unit.values(&record, &unit.field.import(v, self.channels), terms)
@@ -146,6 +159,10 @@ impl FusedNet {
             let mut sums: Vec<Sums> = (0..cut.bands).map(|_| Sums::new(self, cut.cell)).collect();
             let (mut values, mut pre_beta) = (Vec::new(), 0.0);
             for images in units {
+                if self.monitor.is_stopped() {
+                    values.extend(images.map(|_| 0.0));
+                    continue;
+                }
                 let unit = cut.unit(images.clone());
                 let range = images.start * size..images.end * size;
                 let (x, v, y_bar) = (&x[range.clone()], &v[range.clone()], &y_bar[range.clone()]);

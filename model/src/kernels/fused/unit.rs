@@ -188,7 +188,7 @@ impl Unit<'_> {
     pub fn values(&self, at: &Record, v: &[f32], terms: ValueTerms) -> Vec<f64> {
         let mut samples = terms.samples(&self.field.dots(self.net.set, v, v));
         let mut u = copy(v);
-        while !samples.iter().all(|sample| sample.is_done()) {
+        while !samples.iter().all(|sample| sample.is_done()) && !self.net.monitor.is_stopped() {
             u = self.vjp(at, &u);
             let terms = self.field.dots(self.net.set, &u, v).into_iter().zip(self.field.dots(self.net.set, &u, &u));
             samples.iter_mut().zip(terms).for_each(|(sample, (dot, square))| sample.take(dot, square));
@@ -201,6 +201,9 @@ impl Unit<'_> {
         let (mut u, mut w) = (copy(v), copy(v));
         let mut values = vec![0.0; self.field.images()];
         for (weight, &factor) in terms.value.iter().zip(terms.gradient) {
+            if self.net.monitor.is_stopped() {
+                break;
+            }
             u = self.vjp(at, &u);
             values.iter_mut().zip(self.field.dots(self.net.set, &u, v)).for_each(|(value, dot)| *value += weight * dot);
             add_scaled(self.net.set, &mut w, factor as f32, &u);
@@ -260,6 +263,9 @@ impl Unit<'_> {
         zeta: Option<&mut [f32]>,
     ) {
         let net = self.net;
+        if net.monitor.is_stopped() {
+            return;
+        }
         let (panels, pixels) = self.block(block);
         let Block { points, inputs } = &at.blocks[block];
         let room = |features: usize| Buffer::stale(panels.len() * padded(features) * PANEL);
