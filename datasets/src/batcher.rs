@@ -166,6 +166,10 @@ impl BatchSource for Batcher {
         [channels, height, width]
     }
 
+    fn fingerprint(&self) -> String {
+        self.dataset.fingerprint()
+    }
+
     fn len(&self) -> usize {
         self.dataset.len()
     }

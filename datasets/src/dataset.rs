@@ -1,7 +1,7 @@
 //! Random access to the images of one split.
 
 use crate::codec::Codec;
-use crate::reader::Shard;
+use crate::reader::{Shard, Source};
 use crate::shard::hex;
 use crate::{DatasetError, ImageShape, Manifest, ShardEntry, Split};
 use sha2::{Digest, Sha256};
@@ -11,7 +11,7 @@ use twox_hash::xxhash3_128::Hasher as Xxh3;
 
 /// One split of a data set, opened for reading; share it between threads as it is.
 ///
-/// Opening maps the shards into memory and checks their indices; pixels are read, decoded and checked when asked for,
+/// Opening reads the shards' indices and checks them; pixels are read, decoded and checked when asked for,
 /// in any order.
 ///
 /// # Examples
@@ -40,7 +40,7 @@ pub struct ImageDataset {
 }
 
 impl ImageDataset {
-    /// Opens a split: reads its manifest, maps its shards, and checks that they belong together.
+    /// Opens a split: reads its manifest, opens its shards, and checks that they belong together.
     ///
     /// # Errors
     /// [`DatasetError`] with the file at fault if anything is missing, cut short, damaged in its index, of an unknown
@@ -77,7 +77,8 @@ impl ImageDataset {
         if shards.len() != manifest.shards.len() {
             return Err(DatasetError::mismatch(place, "shards", manifest.shards.len(), shards.len()));
         }
-        let shard = |(entry, bytes): (&ShardEntry, _)| Shard::new(entry.file.clone().into(), Box::new(bytes), &manifest, entry);
+        let shard =
+            |(entry, bytes): (&ShardEntry, _)| Shard::new(entry.file.clone().into(), Source::Memory(bytes), &manifest, entry);
         let shards = manifest.shards.iter().zip(shards).map(shard).collect::<Result<_, _>>()?;
         Ok(Self::new(PathBuf::new(), manifest, shards))
     }
@@ -180,6 +181,21 @@ impl ImageDataset {
         Some(shard.attributes(within))
     }
 
+    /// What tells these images and classes from others, whatever files they are stored in: a checksum of the shape, the
+    /// levels, and all images' checksums and classes in order.
+    pub fn fingerprint(&self) -> String {
+        let ImageShape { channels, height, width } = self.shape();
+        let mut checksum = Xxh3::new();
+        for number in [channels, height, width, self.levels() as usize] {
+            checksum.write(&(number as u64).to_le_bytes());
+        }
+        for (shard, index) in self.shards.iter().flat_map(|shard| (0..shard.count()).map(move |index| (shard, index))) {
+            checksum.write(&shard.checksum(index).to_le_bytes());
+            checksum.write(&shard.label(index).unwrap_or(u32::MAX).to_le_bytes());
+        }
+        format!("{:032x}", checksum.finish_128())
+    }
+
     /// Compares the checksum of all pixels of shard `index` of the manifest. (That of its index was compared when it was
     /// opened.)
     ///
@@ -191,8 +207,16 @@ impl ImageDataset {
     pub fn verify_shard(&self, index: usize) -> Result<(), DatasetError> {
         let (shard, entry) = (&self.shards[index], &self.manifest.shards[index]);
         let (key, expected, got) = match (&entry.xxh3, &entry.sha256) {
-            (Some(xxh3), _) => ("xxh3", xxh3.as_str(), format!("{:032x}", Xxh3::oneshot(shard.pixels()))),
-            (None, sha256) => ("sha256", sha256.as_deref().unwrap_or_default(), hex(&Sha256::digest(shard.bytes()))),
+            (Some(xxh3), _) => {
+                let mut checksum = Xxh3::new();
+                shard.each_piece_of_pixels(|piece| checksum.write(piece))?;
+                ("xxh3", xxh3.as_str(), format!("{:032x}", checksum.finish_128()))
+            }
+            (None, sha256) => {
+                let mut checksum = Sha256::new();
+                shard.each_piece_of_file(|piece| checksum.update(piece))?;
+                ("sha256", sha256.as_deref().unwrap_or_default(), hex(&checksum.finalize()))
+            }
         };
         if got != expected {
             return Err(DatasetError::mismatch(shard.path(), key, expected, got));

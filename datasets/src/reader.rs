@@ -1,22 +1,81 @@
-//! One shard, mapped into memory: the mirror image of [`writer`](crate::writer).
+//! One shard, its index in memory, its pixels read when asked for: the mirror image of [`writer`](crate::writer).
+//!
+//! Files are read, not mapped: of a mapped file that is cut short meanwhile, the system ends the program by a signal.
 
 use crate::codec::Codec;
 use crate::shard::above_levels;
 use crate::{CodecKind, DatasetError, Manifest, ShardEntry, format};
-use memmap2::Mmap;
+use safetensors::Dtype;
 use safetensors::tensor::{Metadata, TensorInfo};
-use safetensors::{Dtype, SafeTensors};
+use std::cell::RefCell;
 use std::fs::File;
+use std::io;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-/// The bytes of a file, in memory or mapped into it.
-pub(crate) type FileBytes = Box<dyn AsRef<[u8]> + Send + Sync>;
+/// Shards of a data set whose files stay open; systems allow a process about a thousand.
+const MAX_OPEN: usize = 256;
+/// Bytes that are read at a time where a file is read as a whole.
+const PIECE: usize = 1 << 20;
+/// Bytes before the header, its length.
+const LENGTH: usize = 8;
+
+/// Where the bytes of a shard are.
+pub(crate) enum Source {
+    /// In an open file.
+    Open(File),
+    /// In a file that is opened for every image, of which there are too many to keep them open.
+    Closed(PathBuf),
+    /// In memory.
+    Memory(Vec<u8>),
+}
+
+impl Source {
+    fn len(&self) -> io::Result<u64> {
+        match self {
+            Self::Open(file) => Ok(file.metadata()?.len()),
+            Self::Closed(path) => Ok(std::fs::metadata(path)?.len()),
+            Self::Memory(bytes) => Ok(bytes.len() as u64),
+        }
+    }
+
+    fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
+        match self {
+            Self::Open(file) => read_exact_at(file, offset, out),
+            Self::Closed(path) => read_exact_at(&File::open(path)?, offset, out),
+            Self::Memory(bytes) => {
+                let rest = usize::try_from(offset).ok().and_then(|start| bytes.get(start..)?.get(..out.len()));
+                out.copy_from_slice(rest.ok_or(io::ErrorKind::UnexpectedEof)?);
+                Ok(())
+            }
+        }
+    }
+}
+
+#[cfg(unix)]
+fn read_exact_at(file: &File, offset: u64, out: &mut [u8]) -> io::Result<()> {
+    std::os::unix::fs::FileExt::read_exact_at(file, out, offset)
+}
+
+#[cfg(windows)]
+fn read_exact_at(file: &File, mut offset: u64, mut out: &mut [u8]) -> io::Result<()> {
+    while !out.is_empty() {
+        match std::os::windows::fs::FileExt::seek_read(file, out, offset)? {
+            0 => return Err(io::ErrorKind::UnexpectedEof.into()),
+            n => (out, offset) = (&mut out[n..], offset + n as u64),
+        }
+    }
+    Ok(())
+}
 
 /// An opened shard. Its index (header, offsets, checksums, labels) has been compared with the manifest.
 pub(crate) struct Shard {
     path: PathBuf,
-    bytes: FileBytes,
+    source: Source,
+    /// Length of the file.
+    len: u64,
+    /// The beginning of the file, all but the pixels.
+    index: Vec<u8>,
     count: usize,
     /// Image `i` is at `offsets[i]..offsets[i + 1]` of the file with codec `med-zstd1`; empty with `raw`.
     offsets: Range<usize>,
@@ -33,24 +92,21 @@ impl Shard {
             std::io::ErrorKind::NotFound => DatasetError::MissingShard { path: path.clone() },
             _ => DatasetError::io("open", &path)(e),
         })?;
-        // SAFETY: the mapping is private to this struct and only read. Shards are never written in place: writers
-        // rename complete files over them, which leaves the mapped file untouched.
-        let map = unsafe { Mmap::map(&file) }.map_err(DatasetError::io("map", &path))?;
-        Self::new(path, Box::new(map), manifest, entry)
+        let source = if manifest.shards.len() > MAX_OPEN { Source::Closed(path.clone()) } else { Source::Open(file) };
+        Self::new(path, source, manifest, entry)
     }
 
-    /// The shard of which these are all bytes; `path` is for error messages.
-    pub(crate) fn new(path: PathBuf, bytes: FileBytes, manifest: &Manifest, entry: &ShardEntry) -> Result<Self, DatasetError> {
-        let all = (*bytes).as_ref();
-        let got = all.len() as u64;
+    /// The shard with these bytes; `path` is for error messages.
+    pub(crate) fn new(path: PathBuf, source: Source, manifest: &Manifest, entry: &ShardEntry) -> Result<Self, DatasetError> {
+        let got = source.len().map_err(DatasetError::io("read", &path))?;
         if got != entry.bytes {
             let expected = entry.bytes;
             return Err(DatasetError::ShardSize { path, expected, got });
         }
-        let (header_len, header) = read_header(&path, all)?;
+        let (header_len, header) = read_header(&path, &source, got)?;
         check_metadata(&path, &header, manifest, entry)?;
-        check_index(&path, all, entry)?;
-        let tensors = Tensors { path: &path, header: &header, start: 8 + header_len };
+        let index = read_index(&path, &source, entry)?;
+        let tensors = Tensors { path: &path, header: &header, start: LENGTH + header_len, index_len: index.len() };
 
         let count = entry.count;
         let crc32c = tensors.range(format::CRC32C, Dtype::U32, &[count])?;
@@ -77,7 +133,7 @@ impl Shard {
             let got = entry.index_bytes;
             return Err(DatasetError::mismatch(&path, "index_bytes", pixels.start, got));
         }
-        let shard = Shard { path, bytes, count, offsets, crc32c, labels, attributes, pixels };
+        let shard = Shard { path, source, len: entry.bytes, index, count, offsets, crc32c, labels, attributes, pixels };
         shard.check_offsets()?;
         Ok(shard)
     }
@@ -92,40 +148,65 @@ impl Shard {
         &self.path
     }
 
-    /// The bytes of the file.
-    pub(crate) fn bytes(&self) -> &[u8] {
-        (*self.bytes).as_ref()
+    /// Hands out the bytes of all images, piece by piece.
+    pub(crate) fn each_piece_of_pixels(&self, take: impl FnMut(&[u8])) -> Result<(), DatasetError> {
+        self.each_piece(self.pixels.start as u64..self.pixels.end as u64, take)
     }
 
-    /// The bytes of all images.
-    pub(crate) fn pixels(&self) -> &[u8] {
-        &self.bytes()[self.pixels.clone()]
+    /// Hands out the bytes of the whole file, piece by piece.
+    pub(crate) fn each_piece_of_file(&self, take: impl FnMut(&[u8])) -> Result<(), DatasetError> {
+        self.each_piece(0..self.len, take)
+    }
+
+    fn each_piece(&self, range: Range<u64>, mut take: impl FnMut(&[u8])) -> Result<(), DatasetError> {
+        let mut piece = vec![0; PIECE];
+        for start in range.clone().step_by(PIECE) {
+            let piece = &mut piece[..PIECE.min((range.end - start) as usize)];
+            self.read(start, piece)?;
+            take(piece);
+        }
+        Ok(())
+    }
+
+    fn read(&self, offset: u64, out: &mut [u8]) -> Result<(), DatasetError> {
+        self.source.read(offset, out).map_err(|error| match self.source.len() {
+            Ok(got) if got != self.len => DatasetError::ShardSize { path: self.path.clone(), expected: self.len, got },
+            _ => DatasetError::io("read", &self.path)(error),
+        })
+    }
+
+    /// The checksum of the pixels of image `index`, which must be below `count`.
+    pub(crate) fn checksum(&self, index: usize) -> u32 {
+        u32_at(&self.index[self.crc32c.clone()], index)
     }
 
     /// The class of image `index`, which must be below `count`.
     pub(crate) fn label(&self, index: usize) -> Option<u32> {
-        let labels = &self.bytes()[self.labels.clone()?];
+        let labels = &self.index[self.labels.clone()?];
         Some(u32_at(labels, index))
     }
 
     /// The attributes of image `index`, which must be below `count`.
     pub(crate) fn attributes(&self, index: usize) -> Vec<i8> {
         let n = self.attributes.len() / self.count;
-        let attributes = &self.bytes()[self.attributes.clone()][n * index..n * (index + 1)];
+        let attributes = &self.index[self.attributes.clone()][n * index..n * (index + 1)];
         attributes.iter().map(|&b| i8::from_le_bytes([b])).collect()
     }
 
     /// Decodes image `index`, which must be below `count`, and compares its checksum and range.
     pub(crate) fn read_into(&self, index: usize, levels: u32, codec: &mut Codec, out: &mut [u8]) -> Result<(), DatasetError> {
+        thread_local! {
+            static ENCODED: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+        }
         let range = self.image_range(index, out.len());
         let offset = range.start as u64;
-        codec.decode(&self.bytes()[range], out).map_err(|e| DatasetError::Decode {
-            path: self.path.clone(),
-            index,
-            offset,
-            reason: e.to_string(),
+        ENCODED.with_borrow_mut(|encoded| {
+            encoded.resize(range.len(), 0);
+            self.read(offset, encoded)?;
+            let fault = |e: io::Error| DatasetError::Decode { path: self.path.clone(), index, offset, reason: e.to_string() };
+            codec.decode(encoded, out).map_err(fault)
         })?;
-        let (expected, got) = (u32_at(&self.bytes()[self.crc32c.clone()], index), crc32c::crc32c(out));
+        let (expected, got) = (self.checksum(index), crc32c::crc32c(out));
         if got != expected {
             let path = self.path.clone();
             return Err(DatasetError::ImageChecksum { path, index, offset, expected, got });
@@ -148,7 +229,7 @@ impl Shard {
     }
 
     fn offset(&self, index: usize) -> u64 {
-        let bytes = &self.bytes()[self.offsets.clone()][8 * index..8 * index + 8];
+        let bytes = &self.index[self.offsets.clone()][8 * index..8 * index + 8];
         u64::from_le_bytes(bytes.try_into().expect("eight bytes"))
     }
 
@@ -175,8 +256,23 @@ impl Shard {
     }
 }
 
-fn read_header(path: &Path, bytes: &[u8]) -> Result<(usize, Metadata), DatasetError> {
-    SafeTensors::read_metadata(bytes).map_err(|e| DatasetError::mismatch(path, "header", "a safetensors header", e))
+/// The header's length, and what it says.
+fn read_header(path: &Path, source: &Source, len: u64) -> Result<(usize, Metadata), DatasetError> {
+    let wrong = |reason: String| DatasetError::mismatch(path, "header", "a safetensors header", reason);
+    let mut header_len = [0; LENGTH];
+    source.read(0, &mut header_len).map_err(|e| wrong(e.to_string()))?;
+    let header_len = u64::from_le_bytes(header_len);
+    if header_len > len.saturating_sub(LENGTH as u64) {
+        return Err(wrong(format!("one of {header_len} bytes in a file of {len}")));
+    }
+    let mut header = vec![0; header_len as usize];
+    source.read(LENGTH as u64, &mut header).map_err(DatasetError::io("read", path))?;
+    let metadata: Metadata = serde_json::from_slice(&header).map_err(|e| wrong(e.to_string()))?;
+    let (expected, got) = (len - LENGTH as u64 - header_len, metadata.data_len() as u64);
+    if expected != got {
+        return Err(wrong(format!("one of {got} bytes of tensors before {expected}")));
+    }
+    Ok((header_len as usize, metadata))
 }
 
 /// The header must say the same as the manifest, version first.
@@ -205,14 +301,15 @@ fn check_metadata(path: &Path, header: &Metadata, manifest: &Manifest, entry: &S
     Ok(())
 }
 
-/// Compares the checksum of everything before the pixels.
-fn check_index(path: &Path, bytes: &[u8], entry: &ShardEntry) -> Result<(), DatasetError> {
-    let index = usize::try_from(entry.index_bytes).ok().and_then(|n| bytes.get(..n));
-    let Some(index) = index else {
-        let expected = format!("at most {}", bytes.len());
+/// Everything before the pixels, its checksum compared.
+fn read_index(path: &Path, source: &Source, entry: &ShardEntry) -> Result<Vec<u8>, DatasetError> {
+    if entry.index_bytes > entry.bytes {
+        let expected = format!("at most {}", entry.bytes);
         return Err(DatasetError::mismatch(path, "index_bytes", expected, entry.index_bytes));
-    };
-    let got = crc32c::crc32c(index);
+    }
+    let mut index = vec![0; entry.index_bytes as usize];
+    source.read(0, &mut index).map_err(DatasetError::io("read", path))?;
+    let got = crc32c::crc32c(&index);
     if got != entry.index_crc32c {
         return Err(DatasetError::IndexChecksum {
             path: path.to_path_buf(),
@@ -221,14 +318,17 @@ fn check_index(path: &Path, bytes: &[u8], entry: &ShardEntry) -> Result<(), Data
             got,
         });
     }
-    Ok(())
+    Ok(index)
 }
 
 /// The tensors of one file, by name, with their types and shapes checked.
 struct Tensors<'a> {
     path: &'a Path,
     header: &'a Metadata,
+    /// Where the tensors begin.
     start: usize,
+    /// Bytes that are in memory, where all but pixels must be.
+    index_len: usize,
 }
 
 impl Tensors<'_> {
@@ -247,7 +347,21 @@ impl Tensors<'_> {
             let (expected, got) = (format!("of shape {shape:?}"), format!("{:?}", info.shape));
             return Err(DatasetError::mismatch(self.path, name, expected, got));
         }
-        Ok(self.start + info.data_offsets.0..self.start + info.data_offsets.1)
+        let size = match dtype {
+            Dtype::U64 => 8,
+            Dtype::U32 => 4,
+            _ => 1,
+        };
+        let (start, end) = info.data_offsets;
+        let len = shape.iter().try_fold(size, |len: usize, side| len.checked_mul(*side));
+        if end.checked_sub(start) != len || end > self.header.data_len() {
+            return Err(DatasetError::mismatch(self.path, name, format!("{len:?} bytes"), format!("{start} to {end}")));
+        }
+        let range = self.start + start..self.start + end;
+        if name != format::IMAGES && name != format::DATA && range.end > self.index_len {
+            return Err(DatasetError::mismatch(self.path, "index_bytes", format!("at least {}", range.end), self.index_len));
+        }
+        Ok(range)
     }
 
     /// Where a tensor of one dimension lies in the file.

@@ -8,6 +8,9 @@ pub trait BatchSource: Send + Sync + 'static {
     /// Shape of every sample, `[channels, height, width]`.
     fn sample_shape(&self) -> [usize; 3];
 
+    /// What tells these samples from others: the same for the same samples in the same order, whatever files they are in.
+    fn fingerprint(&self) -> String;
+
     /// Number of samples in an epoch, without leaving any out.
     fn len(&self) -> usize;
 
@@ -49,6 +52,10 @@ pub trait BatchSource: Send + Sync + 'static {
 impl<S: BatchSource + ?Sized> BatchSource for Arc<S> {
     fn sample_shape(&self) -> [usize; 3] {
         (**self).sample_shape()
+    }
+
+    fn fingerprint(&self) -> String {
+        (**self).fingerprint()
     }
 
     fn len(&self) -> usize {

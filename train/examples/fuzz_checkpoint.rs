@@ -35,6 +35,7 @@ fn state() -> anyhow::Result<TrainingState> {
             step: 7,
             epoch: 1,
             batch: 2,
+            data: Some(["3f".into(), "moons".into()]),
         },
         average: weights.clone(),
         weights,

@@ -32,10 +32,12 @@ impl<'a> Journal<'a> {
     /// # Errors
     /// If a file cannot be written.
     pub fn open(config: &Config, kind: DataKind, dir: &'a RunDir, step: u64, log: &RunLog) -> Result<Self> {
+        let events = config.run.tensorboard.then(|| EventFile::create(dir.root(), step)).transpose()?;
+        dir.written().add(events.as_ref().map(EventFile::name))?;
         let files = Files {
             metrics: JsonLines::after(dir, "metrics.jsonl", log.metrics_bytes)?,
             timings: JsonLines::after(dir, "timings.jsonl", log.timings_bytes)?,
-            events: config.run.tensorboard.then(|| EventFile::create(dir.root(), step)).transpose()?,
+            events,
         };
         Ok(Self { dir, files: Some(files), kind })
     }
@@ -118,9 +120,14 @@ impl<'a> Journal<'a> {
         events.histogram(step, "layers/estimator_variances", &variances)
     }
 
-    /// Where to draw the picture of this name.
-    pub fn picture_path(&self, name: &str) -> PathBuf {
-        self.dir.file("images").join(format!("{name}.png"))
+    /// Where to draw the picture of this name, which becomes a file of the run.
+    ///
+    /// # Errors
+    /// If the run's list of files cannot be written.
+    pub fn picture_path(&self, name: &str) -> Result<PathBuf> {
+        let file = format!("images/{name}.png");
+        self.dir.written().add([file.clone()])?;
+        Ok(self.dir.file(&file))
     }
 
     /// A picture that has been drawn.
@@ -128,7 +135,7 @@ impl<'a> Journal<'a> {
     /// # Errors
     /// If a file cannot be written.
     pub fn picture(&mut self, step: u64, name: &str) -> Result<()> {
-        let path = self.picture_path(name);
+        let path = self.picture_path(name)?;
         let events = self.files.as_mut().and_then(|files| files.events.as_mut());
         events.map_or(Ok(()), |events| events.picture(step, "data and samples", &path))
     }

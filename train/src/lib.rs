@@ -18,7 +18,7 @@
 //! | [`research`] | the research code's checkpoints |
 //! | [`array_model`], [`arrays`] | a model on numpy's arrays |
 //! | [`state`], [`checkpoint`], [`retention`], [`resume`] | what a run needs to go on, on disk and back |
-//! | [`run_dir`] | what a run leaves on disk |
+//! | [`run_dir`], [`path_text`] | what a run leaves on disk, and paths in JSON |
 //! | [`journal`], [`summary`], [`metrics`], [`session`], [`progress`], [`picture`], [`tensorboard`] | what a run shows |
 //! | [`history`], [`plot`], [`curve`], [`report`] | what it measured, drawn |
 //! | [`stopwatch`] | where its time went |
@@ -51,6 +51,7 @@ pub mod noise;
 pub mod objective;
 pub mod optimizer;
 pub mod parallel;
+pub mod path_text;
 pub mod picture;
 pub mod plot;
 pub mod points;

@@ -6,11 +6,12 @@ use crate::data::DataSet;
 use crate::data_kind::DataKind;
 use crate::position::Position;
 use crate::research::import;
-use crate::retention::{last_of, rewind};
-use crate::run_dir::RunDir;
+use crate::retention::{last_of, newest_first, rewind, set_aside};
+use crate::run_dir::{Lock, RunDir, Written};
 use crate::state::{Description, TrainingState};
 use anyhow::{Context, Result, bail, ensure};
 use burn::tensor::Device;
+use datasets::console::note;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -24,6 +25,12 @@ pub struct Resumption {
     pub from: Option<(PathBuf, TrainingState)>,
     /// The directory of the run that the checkpoint is of, unless it lies elsewhere.
     pub home: Option<PathBuf>,
+    /// Later checkpoints that cannot be read.
+    damaged: Vec<PathBuf>,
+    /// Whether the settings describe the checkpoint's model; if not, whether they fit is found out when the model is built.
+    is_same_model: bool,
+    /// Why the last checkpoint is not the one to go on from.
+    reason: Option<String>,
 }
 
 impl Resumption {
@@ -31,12 +38,12 @@ impl Resumption {
     /// with `section.key=value` settings that take precedence.
     ///
     /// # Errors
-    /// If there is no run, its checkpoint cannot be read, or the settings are wrong.
+    /// If there is no run, no checkpoint of it can be read although it has made some, or the settings are wrong.
     pub fn open(target: &Path, config: Option<&Path>, settings: &[String]) -> Result<Self> {
-        let (checkpoint, home) = locate(target)?;
-        let from = match checkpoint {
-            Some(path) => Some((path.clone(), checkpoint::read_either(&path, &Device::flex())?)),
-            None => None,
+        let home = home_of(target)?;
+        let Found { from, damaged, reason } = match target.is_file() {
+            true => Found { from: Some((target.into(), checkpoint::read_either(target, &Device::flex())?)), ..Found::default() },
+            false => Found::newest(target)?,
         };
         let (config, source) = match (config, &from, &home) {
             (Some(file), _, _) => Config::load(file, settings)?,
@@ -50,7 +57,7 @@ impl Resumption {
             (None, None, Some(home)) => Config::load(&home.join("config.toml"), settings)?,
             (None, None, None) => bail!("{} is no run", target.display()),
         };
-        Ok(Self { config, source, from, home })
+        Ok(Self { config, source, from, home, damaged, reason, is_same_model: true })
     }
 
     /// What the checkpoint's model is a density of, if there is a checkpoint.
@@ -58,13 +65,14 @@ impl Resumption {
         self.from.as_ref().map(|(_, state)| &state.description.kind)
     }
 
-    /// Makes the state to go on from fit the settings and the data that there are now.
+    /// Makes the state to go on from fit the settings and the data, for training and for testing, that there are now.
     ///
     /// # Errors
-    /// If the data do not fit the checkpoint.
-    pub fn adapt(&mut self, train: &DataSet) -> Result<()> {
+    /// If the data are not those of the checkpoint.
+    pub fn adapt(&mut self, data: &[DataSet; 2]) -> Result<()> {
         let Some((path, state)) = &mut self.from else { return Ok(()) };
-        let Description { shape, kind, .. } = &state.description;
+        let train = &data[0];
+        let Description { shape, kind, data: fingerprints, .. } = &state.description;
         ensure!(
             train.shape() == *shape && train.kind.is_scored_as(kind),
             "{} was trained on {kind}, of shape {shape:?}; the data set has {}, of shape {:?}; use the same one",
@@ -72,6 +80,18 @@ impl Resumption {
             train.kind,
             train.shape()
         );
+        for ((before, now), split) in fingerprints.iter().flatten().zip(data).zip(["training", "test"]) {
+            // Of a distribution, the number of test points is a matter of taste.
+            let matters = split == "training" || self.config.data.points.is_none();
+            let now = now.batches.fingerprint();
+            ensure!(
+                !matters || *before == now,
+                "{} was trained with other {split} data than those in {}: their fingerprint is {before}, here it is {now}; use the \
+                 same data, or begin a new run with --config",
+                path.display(),
+                self.config.data.source()?
+            );
+        }
         let Description { config: before, step, epoch, batch, .. } = &mut state.description;
         if import::is_likely(path) {
             // Where in the data the research code was follows from its steps.
@@ -81,28 +101,65 @@ impl Resumption {
             // With another batch size, the same images of the epoch count as used, up to a batch.
             *batch = *batch * before.optim.batch_size as u64 / self.config.optim.batch_size as u64;
         }
+        self.is_same_model = before.model == self.config.model;
         before.clone_from(&self.config);
+        if self.has_no_steps_left(train) == Some(false) {
+            return Ok(());
+        }
+        if let Some((_, state)) = &mut self.from
+            && state.log.evaluated.is_none()
+        {
+            // A run ends with an evaluation.
+            state.log.pending = true;
+        }
         Ok(())
     }
 
-    /// Makes a directory ready to go on in: the run's own is put back to the checkpoint, another one becomes a new run
-    /// that begins there. Returns the state to go on from, and the source of the settings.
+    /// Whether the settings ask for nothing more than the run has done: for fewer steps, or as many and an evaluation.
+    pub fn is_done(&self, train: &DataSet) -> bool {
+        let Some((_, state)) = &self.from else { return false };
+        let run = &self.config.run;
+        let Description { step, epoch, .. } = state.description;
+        let is_beyond = run.max_steps.is_some_and(|most| step > most) || epoch > run.epochs;
+        let is_evaluated = state.log.evaluated.is_some() && !state.log.pending;
+        self.is_same_model && (is_beyond || is_evaluated && self.has_no_steps_left(train) == Some(true))
+    }
+
+    fn has_no_steps_left(&self, train: &DataSet) -> Option<bool> {
+        let (_, state) = self.from.as_ref()?;
+        let (run, Description { step, epoch, batch, .. }) = (&self.config.run, &state.description);
+        let in_time = run.max_seconds.is_none_or(|most| state.log.training_seconds < most);
+        let left = Position::new(*epoch, *batch, train).batches_until(run.epochs);
+        Some(!in_time || left == 0 || run.max_steps.is_some_and(|most| *step >= most))
+    }
+
+    /// Whether the run goes on in its own directory.
+    pub fn is_in_place(&self, out: &Path) -> bool {
+        self.home.as_deref().is_some_and(|home| same(home, out))
+    }
+
+    /// Makes a directory ready to go on in: the run's own, which is locked, is put back to the checkpoint; another one becomes
+    /// a new run that begins there. Returns the state to go on from, and the source of the settings.
     ///
     /// # Errors
     /// If files cannot be written.
-    pub fn prepare(self, out: &Path, force: bool) -> Result<(RunDir, Option<TrainingState>, Source)> {
-        let Self { config, source, from, home } = self;
-        let in_place = home.as_deref().is_some_and(|home| same(home, out));
-        let Some((path, mut state)) = from else {
-            return Ok((RunDir::create(out, &config, force || in_place)?, None, source));
-        };
-        let config = &config;
-        if in_place {
-            let dir = RunDir::reopen(out, config)?;
-            rewind(&dir.file("checkpoints"), &path, &mut state)?;
+    pub fn prepare(self, out: &Path, force: bool, lock: Option<Lock>) -> Result<(RunDir, Option<TrainingState>, Source)> {
+        let Self { config, source, from, home, damaged, reason, .. } = self;
+        if let Some(reason) = reason {
+            note(reason);
+        }
+        if let Some(lock) = lock {
+            // Without a checkpoint it begins anew; its logs are cut back when they are opened, and nothing is removed.
+            let dir = RunDir::reopen(out, &config, lock)?;
+            for path in damaged {
+                note(format_args!("set aside as {}", set_aside(&path)?.display()));
+            }
+            let Some((path, mut state)) = from else { return Ok((dir, None, source)) };
+            rewind(&dir.file("checkpoints"), &path, &mut state, dir.written())?;
             return Ok((dir, Some(state), source));
         }
-        let dir = RunDir::create(out, config, force)?;
+        let dir = RunDir::create(out, &config, force)?;
+        let Some((_, mut state)) = from else { return Ok((dir, None, source)) };
         state.log.best.clear();
         for name in ["metrics.jsonl", "timings.jsonl"] {
             let of_home = home.as_ref().map(|home| home.join(name)).filter(|file| file.exists());
@@ -118,13 +175,56 @@ impl Resumption {
     }
 }
 
-/// The checkpoint, if there is one yet, and the run's directory.
-fn locate(target: &Path) -> Result<(Option<PathBuf>, Option<PathBuf>)> {
+/// The checkpoint of a run to go on from.
+#[derive(Default)]
+struct Found {
+    from: Option<(PathBuf, TrainingState)>,
+    damaged: Vec<PathBuf>,
+    reason: Option<String>,
+}
+
+impl Found {
+    /// The last one, or, if it is missing or damaged, the newest that can be read; none if the run has not made any yet.
+    fn newest(run: &Path) -> Result<Self> {
+        let dir = run.join("checkpoints");
+        let last = last_of(&dir);
+        let (mut damaged, mut reason) = (Vec::new(), format!("{} is missing", last.display()));
+        if fs::symlink_metadata(&last).is_ok() {
+            match checkpoint::read_alone(&last) {
+                Ok(state) => return Ok(Self { from: Some((last, state)), ..Self::default() }),
+                Err(error) => reason = format!("{error:#}"),
+            }
+            damaged.push(last);
+        }
+        for path in newest_first(&dir)? {
+            let Ok(state) = checkpoint::read_alone(&path) else {
+                damaged.push(path);
+                continue;
+            };
+            let step = state.description.step;
+            let reason =
+                format!("warning: {reason}\ngoing on after {step} steps from {}, the newest whole checkpoint", path.display());
+            return Ok(Self { from: Some((path, state)), damaged, reason: Some(reason) });
+        }
+        let (dir, run_dir) = (dir.display(), run.display());
+        let anew = format!("begin anew in another directory, or with --config FILE --out {run_dir} --force");
+        ensure!(damaged.is_empty(), "{reason}; none of the {} checkpoints in {dir} can be read: {anew}", damaged.len());
+        let has_saved = Written::of(run)?.is_some_and(|written| written.has_saved());
+        ensure!(!has_saved, "{dir} has no checkpoint, but the run has made some; put one back, or {anew}");
+        Ok(Self::default())
+    }
+}
+
+/// The directory of the run that a target of `--resume` is, or belongs to.
+///
+/// # Errors
+/// If it is neither a file nor the directory of a run.
+pub fn home_of(target: &Path) -> Result<Option<PathBuf>> {
     if target.is_file() {
         let dir = fs::canonicalize(target).ok().and_then(|path| Some(path.parent()?.to_path_buf()));
         let dir = dir.filter(|dir| dir.ends_with("checkpoints") && !import::is_likely(target));
         let run = dir.and_then(|dir| Some(dir.parent()?.to_path_buf()));
-        return Ok((Some(target.into()), run.filter(|run| run.join("config.toml").exists())));
+        return Ok(run.filter(|run| run.join("config.toml").exists()));
     }
     ensure!(target.exists(), "cannot go on with {}: it does not exist", target.display());
     ensure!(
@@ -133,10 +233,10 @@ fn locate(target: &Path) -> Result<(Option<PathBuf>, Option<PathBuf>)> {
         target.display(),
         target.display()
     );
-    let last = last_of(&target.join("checkpoints"));
-    Ok((last.exists().then_some(last), Some(target.into())))
+    Ok(Some(target.into()))
 }
 
-fn same(a: &Path, b: &Path) -> bool {
+/// Whether two names are of the same directory, which exists.
+pub fn same(a: &Path, b: &Path) -> bool {
     matches!((fs::canonicalize(a), fs::canonicalize(b)), (Ok(a), Ok(b)) if a == b)
 }

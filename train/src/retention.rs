@@ -4,12 +4,14 @@
 //! are further names of such files, not copies, where the file system can do that.
 
 use crate::checkpoint::{self, sync_dir};
+use crate::run_dir::Written;
 use crate::state::{Evaluated, TrainingState};
 use anyhow::{Context, Result, anyhow, ensure};
 use datasets::console::note;
 use datasets::output::{Existing, UNFINISHED};
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::thread::JoinHandle;
 
 /// The checkpoints of one run.
@@ -22,10 +24,11 @@ pub struct Checkpoints {
 }
 
 impl Checkpoints {
-    /// In a directory: the latest `keep`, and of evaluated ones the best `keep_best`, of which some may be there already.
-    pub fn new(dir: PathBuf, keep: usize, keep_best: usize, mut best: Vec<Evaluated>) -> Self {
+    /// In a directory: the latest `keep`, and of evaluated ones the best `keep_best`, of which some may be there already. Only
+    /// files that the run has written are removed.
+    pub fn new(dir: PathBuf, keep: usize, keep_best: usize, mut best: Vec<Evaluated>, written: Arc<Written>) -> Self {
         best.truncate(keep_best);
-        Self { files: Files { dir, keep }, keep_best, best, writing: None }
+        Self { files: Files { dir, keep, written }, keep_best, best, writing: None }
     }
 
     /// Where the last one is.
@@ -99,6 +102,7 @@ impl Drop for Checkpoints {
 struct Files {
     dir: PathBuf,
     keep: usize,
+    written: Arc<Written>,
 }
 
 impl Files {
@@ -106,12 +110,13 @@ impl Files {
     fn save(&self, state: &TrainingState) -> Result<()> {
         let (step, unit) = (state.description.step, state.description.kind.loss_unit().short());
         let path = step_path(&self.dir, step);
-        checkpoint::save(&path, Existing::Own, state).context("the run cannot be saved")?;
-        link(&path, &last_of(&self.dir))?;
         let best: Vec<(u64, PathBuf)> = state.log.best.iter().map(|best| (best.step, best_path(&self.dir, unit, best))).collect();
-        for (_, name) in best.iter().filter(|(of, _)| *of == step) {
-            link(&path, name)?;
-        }
+        let of_step = best.iter().filter(|(of, _)| *of == step).map(|(_, name)| name.clone());
+        let names: Vec<PathBuf> = std::iter::once(last_of(&self.dir)).chain(of_step).collect();
+        self.written.add(names.iter().chain([&path]).map(|path| listed(path)))?;
+        checkpoint::save(&path, Existing::Own, state).context("the run cannot be saved")?;
+        names.iter().try_for_each(|name| link(&path, name))?;
+        self.written.saved(step)?;
         self.prune(&best.into_iter().map(|(_, path)| path).collect::<Vec<_>>())?;
         sync_dir(&self.dir).with_context(|| format!("cannot sync {}", self.dir.display()))
     }
@@ -119,30 +124,59 @@ impl Files {
     fn prune(&self, best: &[PathBuf]) -> Result<()> {
         let old = steps(&self.dir)?.into_iter().rev().skip(self.keep).map(|(_, path)| path);
         let beaten = list(&self.dir)?.into_iter().filter(|path| name(path).starts_with("best-step") && !best.contains(path));
-        old.chain(beaten).try_for_each(|path| remove(&path))
+        old.chain(beaten).filter(|path| self.written.has(&listed(path))).try_for_each(|path| remove(&path))
     }
 }
 
 /// Makes a directory of checkpoints fit a state that training goes on from: later checkpoints are of steps that will be
-/// made again, and those of the best whose files are gone are forgotten.
+/// made again, and those of the best whose files are gone are forgotten. Only files that the run has written are removed.
 ///
 /// # Errors
 /// If files cannot be listed, removed or linked.
-pub fn rewind(dir: &Path, checkpoint: &Path, state: &mut TrainingState) -> Result<()> {
+pub fn rewind(dir: &Path, checkpoint: &Path, state: &mut TrainingState, written: &Arc<Written>) -> Result<()> {
     let (step, unit) = (state.description.step, state.description.kind.loss_unit().short());
+    let later = |(of, path): &(u64, PathBuf)| *of > step && written.has(&listed(path));
+    let later: Vec<_> = steps(dir)?.into_iter().filter(later).collect();
+    if let (Some((first, _)), Some((last, _))) = (later.first(), later.last()) {
+        let n = later.len();
+        note(format_args!("going back to step {step}: {n} checkpoints, of the steps {first} to {last}, are removed"));
+    }
+    written.add([listed(&last_of(dir))])?;
     link(checkpoint, &last_of(dir))?;
-    for (_, path) in steps(dir)?.into_iter().filter(|(of, _)| *of > step) {
-        remove(&path)?;
-    }
-    for path in list(dir)?.into_iter().filter(|path| name(path).starts_with(UNFINISHED)) {
-        remove(&path)?;
-    }
+    later.iter().try_for_each(|(_, path)| remove(path))?;
     for best in state.log.best.iter().filter(|best| best.step == step) {
         link(checkpoint, &best_path(dir, unit, best))?;
     }
     state.log.best.retain(|best| best_path(dir, unit, best).exists());
     let best: Vec<PathBuf> = state.log.best.iter().map(|best| best_path(dir, unit, best)).collect();
-    Files { dir: dir.into(), keep: usize::MAX }.prune(&best)
+    Files { dir: dir.into(), keep: usize::MAX, written: written.clone() }.prune(&best)
+}
+
+/// Gives a checkpoint that cannot be read a name that no checkpoint has; returns it.
+///
+/// # Errors
+/// If it cannot be renamed.
+pub fn set_aside(path: &Path) -> Result<PathBuf> {
+    let numbered = |number: u32| path.with_file_name(format!("{}.damaged{number}", name(path)));
+    let aside = (1..u32::MAX).map(numbered).find(|name| fs::symlink_metadata(name).is_err()).context("too many damaged files")?;
+    fs::rename(path, &aside).with_context(|| format!("cannot rename {}", path.display()))?;
+    Ok(aside)
+}
+
+/// All checkpoints in a directory but the last one, newest first; of one step, that with the step's name first. None if there
+/// is no directory.
+///
+/// # Errors
+/// If it cannot be listed.
+pub fn newest_first(dir: &Path) -> Result<Vec<PathBuf>> {
+    if !dir.exists() {
+        return Ok(Vec::new());
+    }
+    let best = |path: &PathBuf| name(path).strip_prefix("best-step")?.split('-').next()?.parse::<u64>().ok();
+    let best = list(dir)?.into_iter().filter_map(|path| Some((best(&path)?, false, path)));
+    let mut all: Vec<_> = steps(dir)?.into_iter().map(|(step, path)| (step, true, path)).chain(best).collect();
+    all.sort();
+    Ok(all.into_iter().rev().map(|(_, _, path)| path).collect())
 }
 
 /// The name of the last checkpoint in a directory.
@@ -182,6 +216,11 @@ fn name(path: &Path) -> String {
     path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
 }
 
+/// How a checkpoint is called in the run's list of files.
+fn listed(path: &Path) -> String {
+    format!("checkpoints/{}", name(path))
+}
+
 /// Gives a file another name in place of what has it, at once.
 fn link(file: &Path, name: &Path) -> Result<()> {
     if file == name {
@@ -219,7 +258,7 @@ mod tests {
 
     #[test]
     fn the_best_are_ordered_and_few() {
-        let mut checkpoints = Checkpoints::new(PathBuf::new(), 2, 2, Vec::new());
+        let mut checkpoints = Checkpoints::new(PathBuf::new(), 2, 2, Vec::new(), Arc::default());
         for (step, bits) in [(1, 3.0), (2, 2.0), (3, 2.5), (2, 2.6), (4, 9.0)] {
             checkpoints.rank(Evaluated { step, test_loss: bits });
         }

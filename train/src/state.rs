@@ -9,7 +9,7 @@ use crate::evaluate::TestLoss;
 use crate::noise;
 use crate::optimizer::OptimizerKind;
 use crate::watch::Watch;
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use burn::module::{Module, Param};
 use burn::optim::GradientsParams;
 use burn::tensor::{Device, Tensor, TensorData};
@@ -49,6 +49,9 @@ pub struct Description {
     pub epoch: u64,
     /// Batches of the next epoch that have been used.
     pub batch: u64,
+    /// [Fingerprints](datasets::BatchSource::fingerprint) of the training and the test data; `None` in checkpoints of earlier
+    /// versions.
+    pub data: Option<[String; 2]>,
 }
 
 /// The memory of an optimiser, whichever it is.
@@ -125,6 +128,20 @@ pub struct Evaluated {
 }
 
 impl TrainingState {
+    /// # Errors
+    /// If a number of a model or of the optimiser's memory is not finite: names it. Nothing can be done with such a state.
+    pub fn check_finite(&self) -> Result<()> {
+        let slots = self.optimizer.slots.iter().map(|(slot, tensors)| (format!("optimizer.{slot}"), tensors));
+        for (prefix, tensors) in [("model".into(), &self.weights), ("average".into(), &self.average)].into_iter().chain(slots) {
+            for NamedTensor { name, values, .. } in tensors {
+                if let Some(at) = values.iter().position(|value| !value.is_finite()) {
+                    bail!("tensor `{prefix}.{name}` is not finite: element {at} is {}", values[at]);
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// The model with its weights, and the averaged one as it was stored; `update_lipschitz` comes before its use.
     /// Parameters of both have the same identity.
     ///

@@ -1,6 +1,9 @@
 //! What came out of a run.
 
 use crate::data_kind::Named;
+use crate::path_text;
+use crate::state::{Description, TrainingState};
+use crate::system;
 use serde::Serialize;
 use std::path::PathBuf;
 
@@ -41,5 +44,31 @@ pub struct Summary {
     /// The most memory that was resident; `null` where the system does not tell.
     pub peak_memory_bytes: Option<u64>,
     /// The last checkpoint.
+    #[serde(serialize_with = "path_text::serialize")]
     pub checkpoint: PathBuf,
+}
+
+impl Summary {
+    /// Of a run that has made its steps before, with the checkpoint that it is in.
+    pub fn of_finished(state: &TrainingState, checkpoint: PathBuf) -> Self {
+        let TrainingState { description: Description { config, kind, step, epoch, .. }, log, .. } = state;
+        Self {
+            finished: true,
+            test_loss: kind.named("test_", log.evaluated.map(|loss| loss.mean)),
+            test_standard_error: log.evaluated.map(|loss| loss.standard_error),
+            best_test_loss: kind.named("best_test_", log.best.first().map(|best| best.test_loss)),
+            steps: *step,
+            epochs: *epoch,
+            parameters: log.parameters,
+            seed: config.run.seed,
+            training_seconds: log.training_seconds,
+            evaluation_seconds: 0.0,
+            picture_seconds: 0.0,
+            logging_seconds: 0.0,
+            saving_seconds: 0.0,
+            wall_seconds: 0.0,
+            peak_memory_bytes: system::peak_memory_bytes(),
+            checkpoint,
+        }
+    }
 }

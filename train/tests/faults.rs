@@ -197,3 +197,134 @@ fn one_image_is_enough() {
     let summary = workshop.train("run", &["data.path=images", "run.max_steps=3", "run.epochs=3", "run.n_samples=1"]);
     assert_eq!((number(&summary, "steps"), number(&summary, "epochs")), (3.0, 3.0));
 }
+
+/// A checkpoint's bytes with another last number, and the checksum that belongs to them.
+fn with_last_number(mut bytes: Vec<u8>, number: f32) -> Vec<u8> {
+    let end = bytes.len() - 4;
+    bytes[end - 4..end].copy_from_slice(&number.to_le_bytes());
+    let checksum = crc32c::crc32c(&bytes[..end]).to_le_bytes();
+    bytes[end..].copy_from_slice(&checksum);
+    bytes
+}
+
+#[test]
+fn checkpoints_with_numbers_that_are_not_finite_are_neither_written_nor_read() {
+    let workshop = Workshop::new();
+    workshop.train("run", &["run.max_steps=2"]);
+    let path = workshop.path("run/checkpoints/last.safetensors");
+    let whole = std::fs::read(&path).expect("a checkpoint");
+    let state = checkpoint::read(&path).expect("a checkpoint");
+    std::fs::write(workshop.path("good.safetensors"), with_last_number(whole.clone(), 0.25)).expect("written");
+    checkpoint::read(&workshop.path("good.safetensors")).expect("finite numbers");
+    for number in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+        std::fs::write(workshop.path("bad.safetensors"), with_last_number(whole.clone(), number)).expect("written");
+        for command in
+            [&["evaluate", "bad.safetensors"][..], &["sample", "bad.safetensors"], &["--resume", "bad.safetensors", "--out", "o"]]
+        {
+            let message = workshop.error(command);
+            assert!(
+                message.contains("bad.safetensors is not a usable checkpoint") && message.contains("` is not finite"),
+                "{message}"
+            );
+        }
+        for place in 0..3 {
+            let mut broken = state.clone();
+            let tensors = match place {
+                0 => &mut broken.weights,
+                1 => &mut broken.average,
+                _ => broken.optimizer.slots.values_mut().next().expect("the optimiser's memory"),
+            };
+            tensors[0].values[0] = number;
+            let path = workshop.path("never.safetensors");
+            let message = checkpoint::save(&path, datasets::output::Existing::Keep, &broken).expect_err("a fault").to_string();
+            assert!(message.contains(&tensors_name(place, &state)) && !path.exists(), "{message}");
+        }
+    }
+}
+
+fn tensors_name(place: usize, state: &train::state::TrainingState) -> String {
+    match place {
+        0 => format!("model.{}", state.weights[0].name),
+        1 => format!("average.{}", state.average[0].name),
+        _ => "optimizer.".into(),
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn readers_of_the_log_may_die() {
+    use std::process::Stdio;
+    let workshop = Workshop::new();
+    let closed = || -> Stdio {
+        let (reader, writer) = std::io::pipe().expect("a pipe");
+        drop(reader);
+        writer.into()
+    };
+    let full = || -> Stdio { std::fs::File::options().write(true).open("/dev/full").expect("a device").into() };
+    let ends: [(&str, &dyn Fn() -> Stdio); 2] = [("closed", &closed), ("full", &full)];
+    for (name, end) in ends {
+        let mut program = Command::new(env!("CARGO_BIN_EXE_train"));
+        program.args(["--config", "tiny.toml", "--out", name, "--set", "run.max_steps=6"]).current_dir(workshop.path(""));
+        let status = program.stdout(end()).stderr(end()).status().expect("the program can be started");
+        assert_eq!(status.code(), Some(0), "{name}");
+        let summary: serde_json::Value = serde_json::from_str(&workshop.read(&format!("{name}/summary.json"))).expect("JSON");
+        assert_eq!((number(&summary, "steps"), summary["finished"].as_bool()), (6.0, Some(true)));
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_run_directory_may_have_any_name() {
+    use std::os::unix::ffi::OsStrExt;
+    let workshop = Workshop::new();
+    let name = std::ffi::OsStr::from_bytes(b"r\xff");
+    let run = |arguments: &[&std::ffi::OsStr]| {
+        let output = Command::new(env!("CARGO_BIN_EXE_train")).args(arguments).current_dir(workshop.path("")).output();
+        let output = output.expect("the program can be started");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        serde_json::from_slice::<serde_json::Value>(&output.stdout).expect("one JSON object")
+    };
+    let text = |text: &'static str| std::ffi::OsStr::new(text);
+    let summary =
+        run(&[text("--config"), text("tiny.toml"), text("--out"), name, text("--json"), text("--set"), text("run.max_steps=2")]);
+    assert_eq!(number(&summary, "steps"), 2.0);
+    let resumed = run(&[text("--resume"), name, text("--json"), text("--set"), text("run.max_steps=3")]);
+    assert_eq!(number(&resumed, "steps"), 3.0);
+    let checkpoint = std::path::Path::new(name).join("checkpoints/last.safetensors");
+    run(&[text("sample"), checkpoint.as_os_str(), text("--n"), text("2"), text("--json")]);
+    run(&[text("evaluate"), checkpoint.as_os_str(), text("--json"), text("--out"), name]);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_shard_that_is_cut_while_it_is_read_ends_the_run_saved() {
+    use std::process::Stdio;
+    let workshop = Workshop::new();
+    write_images(&workshop, 400, 32);
+    let settings =
+        ["data.path=images", "data.shape=[1, 32, 32]", "model.dense_blocks=0", "run.epochs=100000", "run.max_steps=100000"];
+    let mut arguments = vec!["--config", "tiny.toml", "--out", "run", "--set", "optim.batch_size=4"];
+    arguments.extend(settings.iter().flat_map(|setting| ["--set", setting]));
+    let mut program = Command::new(env!("CARGO_BIN_EXE_train"));
+    program.args(&arguments).current_dir(workshop.path("")).stdout(Stdio::null()).stderr(Stdio::piped());
+    let child = program.spawn().expect("the program can be started");
+    let begun = std::time::Instant::now();
+    while std::fs::read_to_string(workshop.path("run/metrics.jsonl")).map_or(0, |text| text.lines().count()) < 2 {
+        assert!(begun.elapsed().as_secs() < 60, "no steps are logged");
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    let entries = std::fs::read_dir(workshop.path("images")).expect("images");
+    let mut names = entries.map(|entry| format!("images/{}", entry.expect("an entry").file_name().to_string_lossy()));
+    let name = &names.find(|name| name.contains("/train-")).expect("a shard");
+    let shard = std::fs::File::options().write(true).open(workshop.path(name)).expect("a shard");
+    let whole = std::fs::read(workshop.path(name)).expect("a shard");
+    shard.set_len(whole.len() as u64 / 4).expect("cut");
+    let output = child.wait_with_output().expect("an end");
+    let message = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(1), "{:?} {message}", output.status);
+    assert!(message.contains(name) && message.contains("it was cut short") && message.contains("saved in"), "{message}");
+    std::fs::write(workshop.path(name), &whole).expect("written");
+    let steps = checkpoint::read(&workshop.path("run/checkpoints/last.safetensors")).expect("a checkpoint").description.step;
+    let most = format!("run.max_steps={}", steps + 2);
+    assert_eq!(number(&workshop.json(&["--resume", "run", "--json", "--set", &most]), "steps"), steps as f64 + 2.0);
+}

@@ -172,7 +172,8 @@ fn a_damaged_checkpoint_is_refused_and_the_one_before_it_offered() {
         let mut bytes = whole.clone();
         bytes[at] ^= 0x10;
         std::fs::write(&path, bytes).expect("written");
-        for arguments in [&["--resume", "run"][..], &["sample", "run/checkpoints/last.safetensors"]] {
+        for arguments in [&["--resume", "run/checkpoints/last.safetensors"][..], &["sample", "run/checkpoints/last.safetensors"]]
+        {
             let message = workshop.error(arguments);
             let parts =
                 ["last.safetensors is not a usable checkpoint", "damaged: its CRC32C", "step0000004.safetensors is whole"];
@@ -181,6 +182,236 @@ fn a_damaged_checkpoint_is_refused_and_the_one_before_it_offered() {
     }
     assert_eq!(number(&workshop.json(&["--resume", "run/checkpoints/step0000004.safetensors", "--json"]), "steps"), 8.0);
     train::checkpoint::read(&path).expect("a whole checkpoint again");
+}
+
+/// Gives a file contents of its own, whatever other names it has.
+fn replace(path: &Path, bytes: &[u8]) {
+    std::fs::remove_file(path).expect("removed");
+    std::fs::write(path, bytes).expect("written");
+}
+
+#[test]
+fn without_its_last_checkpoint_a_run_goes_on_from_the_newest_whole_one() {
+    let workshop = Workshop::new();
+    let settings = ["run.max_steps=12", "checkpoint.every_steps=4", "checkpoint.keep=3", "run.log_every_steps=1"];
+    let dir = workshop.path("run/checkpoints");
+    for (spoiled, step) in [
+        (&[("last", None)][..], 12),
+        (&[("last", Some(1000))], 12),
+        (&[("last", Some(0))], 12),
+        (&[("last", None), ("step0000012", Some(1000)), ("best", Some(10))], 8),
+        (&[("last", Some(1000)), ("step0000012", None), ("best", None), ("step0000008", Some(1000))], 4),
+        // Of the newest step only the name of the best one is left.
+        (&[("last", None), ("step0000012", None), ("step0000008", None)], 12),
+    ] {
+        workshop.train("run", &settings);
+        let whole = outcome(&workshop, "run");
+        let (mut removed, mut cut) = (0, 0);
+        for (stem, keep) in spoiled {
+            let name = names(&dir).into_iter().find(|name| name.starts_with(stem)).expect("a checkpoint");
+            let bytes = std::fs::read(dir.join(&name)).expect("a checkpoint");
+            match keep {
+                Some(keep) => replace(&dir.join(name), &bytes[..*keep]),
+                None => std::fs::remove_file(dir.join(name)).expect("removed"),
+            }
+            if keep.is_some() { cut += 1 } else { removed += 1 }
+        }
+        let before = names(&dir);
+        assert_eq!(before.len(), 5 - removed);
+        let output = workshop.run(&["--resume", "run", "--json", "--set", "run.max_steps=13"]);
+        let message = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.success(), "{spoiled:?}: {message}");
+        assert!(message.contains(&format!("going on after {step} steps from")), "{spoiled:?}: {message}");
+        let after = names(&dir);
+        assert_eq!(after.iter().filter(|name| name.contains(".damaged")).count(), cut, "nothing is deleted: {after:?}");
+        // The same run without the fault.
+        std::fs::rename(workshop.path("run"), workshop.path("spoiled")).expect("renamed");
+        workshop.train("run", &settings);
+        assert!(outcome(&workshop, "run") == whole);
+        workshop.json(&["--resume", "run", "--json", "--set", "run.max_steps=13"]);
+        let metrics = |run: &str| workshop.read(&format!("{run}/metrics.jsonl"));
+        if step == 12 {
+            assert_eq!(metrics("run"), metrics("spoiled"), "{spoiled:?}");
+        }
+        ["run", "spoiled"].iter().for_each(|run| std::fs::remove_dir_all(workshop.path(run)).expect("removed"));
+    }
+}
+
+#[test]
+fn a_run_that_lost_its_checkpoints_never_begins_anew() {
+    let workshop = Workshop::new();
+    workshop.train("run", &["run.max_steps=8", "checkpoint.every_steps=4"]);
+    let dir = workshop.path("run/checkpoints");
+    let metrics = workshop.read("run/metrics.jsonl");
+    for name in names(&dir) {
+        replace(&dir.join(name), b"half");
+    }
+    let before = names(&dir);
+    for list in [true, false] {
+        if !list {
+            std::fs::remove_file(workshop.path("run/files.jsonl")).expect("removed");
+        }
+        let message = workshop.error(&["--resume", "run", "--set", "run.max_steps=10"]);
+        assert!(message.contains("checkpoints in run/checkpoints can be read"), "{message}");
+        assert!(names(&dir) == before && workshop.read("run/metrics.jsonl") == metrics);
+    }
+    std::fs::remove_dir_all(&dir).expect("removed");
+    let message = workshop.error(&["--resume", "run", "--set", "run.max_steps=10"]);
+    assert!(message.contains("no checkpoint, but the run has made some") && message.contains("--force"), "{message}");
+    assert_eq!(workshop.read("run/metrics.jsonl"), metrics);
+}
+
+#[test]
+fn a_run_that_was_killed_before_its_first_checkpoint_begins_at_its_start() {
+    let workshop = Workshop::new();
+    workshop.train("run", &["run.max_steps=4"]);
+    let list = workshop.read("run/files.jsonl");
+    let unsaved: String = list.lines().filter(|line| !line.contains("saved_step")).map(|line| format!("{line}\n")).collect();
+    assert!(unsaved.len() < list.len());
+    workshop.write("run/files.jsonl", &unsaved);
+    std::fs::remove_dir_all(workshop.path("run/checkpoints")).expect("removed");
+    workshop.write("run/notes.txt", "mine");
+    workshop.write("run/images/holiday.png", "mine");
+    let metrics = workshop.read("run/metrics.jsonl");
+    assert_eq!(number(&workshop.json(&["--resume", "run", "--json"]), "steps"), 4.0);
+    assert_eq!(workshop.read("run/metrics.jsonl"), metrics);
+    assert_eq!([workshop.read("run/notes.txt"), workshop.read("run/images/holiday.png")], ["mine", "mine"]);
+}
+
+#[test]
+fn a_run_that_has_made_its_steps_is_done() {
+    let workshop = Workshop::new();
+    workshop.train("run", &["run.max_steps=8", "checkpoint.every_steps=4"]);
+    let checkpoints = names(&workshop.path("run/checkpoints"));
+    let files = ["run/metrics.jsonl", "run/config.toml", "run/summary.json", "run/sessions.jsonl"];
+    let before = files.map(|file| workshop.read(file));
+    for set in ["run.max_steps=7", "run.max_steps=1", "run.max_steps=8", "run.max_seconds=1e-6"] {
+        let output = workshop.run(&["--resume", "run", "--json", "--set", set]);
+        let message = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(
+            output.status.success() && message.contains("has made 8 steps") && message.contains("nothing was changed"),
+            "{message}"
+        );
+        let summary: serde_json::Value = serde_json::from_slice(&output.stdout).expect("one JSON object");
+        assert_eq!((number(&summary, "steps"), summary["finished"].as_bool()), (8.0, Some(true)));
+        assert!(files.map(|file| workshop.read(file)) == before && names(&workshop.path("run/checkpoints")) == checkpoints);
+    }
+}
+
+#[test]
+fn one_process_at_a_time_writes_into_a_run() {
+    let workshop = Workshop::new();
+    let endless = ["--config", "tiny.toml", "--out", "run", "--set", "run.epochs=1000000", "--set", "run.max_steps=1000000"];
+    let mut first = start(&workshop, &endless);
+    let begun = Instant::now();
+    while std::fs::read_to_string(workshop.path("run/metrics.jsonl")).map_or(0, |text| text.lines().count()) < 3 {
+        assert!(begun.elapsed() < Duration::from_secs(60), "no steps are logged");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    let checkpoint = "run/checkpoints/step0000000.safetensors";
+    for arguments in [
+        &["--resume", "run"][..],
+        &["--resume", checkpoint],
+        &["--config", "tiny.toml", "--out", "run", "--force"],
+        &["--config", "tiny.toml", "--resume", "run"],
+    ] {
+        let message = workshop.error(arguments);
+        assert!(message.contains(&format!("process {}", first.id())) && message.contains("is writing into"), "{message}");
+    }
+    assert!(workshop.error(&["--config", "tiny.toml", "--out", "run"]).contains("holds a run already"));
+    assert!(first.try_wait().expect("a status").is_none(), "the first goes on");
+    // A killed process holds no lock.
+    first.kill().expect("SIGKILL");
+    first.wait().expect("an end");
+    let steps = workshop.lines("run/metrics.jsonl").len();
+    assert!(steps >= 3);
+    workshop.json(&["--resume", "run", "--json", "--set", "run.max_steps=10", "--set", "run.epochs=1"]);
+}
+
+#[test]
+fn force_removes_what_the_run_wrote_and_nothing_else() {
+    let workshop = Workshop::new();
+    let config = std::fs::read_to_string(workshop.path("tiny.toml")).expect("settings");
+    for has_list in [true, false] {
+        workshop.train("run", &["run.max_steps=8", "checkpoint.every_steps=2"]);
+        let foreign = [
+            "run/images/holiday.png",
+            "run/images/holiday00002.png",
+            "run/checkpoints/other_model.safetensors",
+            "run/checkpoints/step0000004.safetensors.bak",
+            "run/notes.txt",
+            "run/curve.svg.orig",
+        ];
+        foreign.iter().for_each(|name| workshop.write(name, "mine"));
+        if !has_list {
+            std::fs::remove_file(workshop.path("run/files.jsonl")).expect("removed");
+        }
+        let forced = ["--config", "tiny.toml", "--out", "run", "--json", "--force", "--set", "run.max_steps=2"];
+        workshop.json(&forced);
+        assert!(foreign.iter().all(|name| workshop.read(name) == "mine"));
+        let left: Vec<_> =
+            names(&workshop.path("run/checkpoints")).into_iter().filter(|name| name.contains("step0000008")).collect();
+        assert!(left.is_empty(), "{left:?}");
+        std::fs::remove_dir_all(workshop.path("run")).expect("removed");
+    }
+    // What is no run, though it looks like one at first sight.
+    for (name, text) in [
+        ("config.toml", "baseURL = \"https://example.org\"\n"),
+        ("config.toml", &config),
+        ("images/start.png", "photo"),
+        ("checkpoints/last.safetensors", "model"),
+        ("checkpoints/step0000100.safetensors", "model"),
+        ("metrics.jsonl", "{\"step\":1}\n"),
+    ] {
+        for folder in ["", "images", "checkpoints"] {
+            std::fs::create_dir_all(workshop.path("site").join(folder)).expect("a directory");
+        }
+        workshop.write(&format!("site/{name}"), text);
+        workshop.write("site/images/holiday.png", "photo");
+        for force in [&[][..], &["--force"]] {
+            let message = workshop.error(&[&["--config", "tiny.toml", "--out", "site"], force].concat());
+            assert!(message.contains(name) && message.contains("no run is known to have written it"), "{message}");
+        }
+        assert_eq!([workshop.read(&format!("site/{name}")), workshop.read("site/images/holiday.png")], [text, "photo"]);
+        assert!(names(&workshop.path("site")).iter().all(|name| !name.starts_with('.')), "nothing is left there");
+        std::fs::remove_dir_all(workshop.path("site")).expect("removed");
+    }
+}
+
+#[test]
+fn other_data_of_the_same_shape_are_refused() {
+    let workshop = Workshop::new();
+    let shape = datasets::ImageShape { channels: 1, height: 8, width: 8 };
+    let write = |name: &str, n: usize, codec: datasets::CodecKind| {
+        for split in datasets::Split::ALL {
+            datasets::synthetic::write_dataset(&workshop.path(name), split, shape, 256, n, codec).expect("a data set");
+        }
+    };
+    write("images", 40, datasets::CodecKind::MedZstd1);
+    write("stored", 40, datasets::CodecKind::Raw);
+    write("others", 41, datasets::CodecKind::MedZstd1);
+    let settings = ["data.path=images", "model.dense_blocks=0", "run.max_steps=2", "optim.batch_size=8"];
+    workshop.train("run", &settings);
+    let resume = |path: &str, steps: &str| {
+        let (path, steps) = (format!("data.path={path}"), format!("run.max_steps={steps}"));
+        workshop.run(&["--resume", "run", "--json", "--set", &path, "--set", &steps])
+    };
+    let refused = resume("others", "3");
+    let message = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(refused.status.code() == Some(1) && message.contains("other training data than those in others"), "{message}");
+    assert!(resume("stored", "3").status.success(), "the same images in other files are the same");
+    let checkpoint = "run/checkpoints/last.safetensors";
+    let evaluated = workshop.run(&["evaluate", checkpoint, "--data", "others"]);
+    assert!(
+        String::from_utf8_lossy(&evaluated.stderr).contains("note: others has other test data") && evaluated.status.success()
+    );
+    // Exchanged in their place.
+    std::fs::rename(workshop.path("images"), workshop.path("away")).expect("renamed");
+    std::fs::rename(workshop.path("others"), workshop.path("images")).expect("renamed");
+    // The last settings name the other place.
+    let message = workshop.error(&["--resume", "run", "--set", "run.max_steps=4", "--set", "data.path=images"]);
+    assert!(message.contains("other training data"), "{message}");
+    assert!(workshop.run(&["evaluate", checkpoint]).status.success());
 }
 
 #[test]

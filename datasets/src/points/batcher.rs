@@ -6,6 +6,7 @@ use crate::{Batch, BatchSource, DatasetError, Part};
 use rand::Rng;
 use std::ops::Range;
 use std::sync::Arc;
+use twox_hash::xxhash3_128::Hasher as Xxh3;
 
 /// Batches of standardised points, every one a pure function of the points, the seed and its number.
 ///
@@ -123,6 +124,18 @@ impl PointBatcher {
 impl BatchSource for PointBatcher {
     fn sample_shape(&self) -> [usize; 3] {
         [self.dimensions(), 1, 1]
+    }
+
+    fn fingerprint(&self) -> String {
+        match &self.supply {
+            Supply::Fresh { distribution, .. } => distribution.to_string(),
+            Supply::Stored { values, dimensions, .. } => {
+                let mut checksum = Xxh3::new();
+                checksum.write(&(*dimensions as u64).to_le_bytes());
+                values.iter().for_each(|value| checksum.write(&value.to_le_bytes()));
+                format!("{:032x}", checksum.finish_128())
+            }
+        }
     }
 
     fn len(&self) -> usize {

@@ -20,11 +20,14 @@ const CHECKSUM: &str = "crc32c";
 /// Writes a state.
 ///
 /// # Errors
-/// If the settings cannot be written as text, or `out` fails.
+/// If what is written could not be read again (a number is not finite, say), or `out` fails.
 pub fn write(state: &TrainingState, out: &mut (impl Write + ?Sized)) -> Result<()> {
+    state.check_finite()?;
     let tensors = named(state);
     let mut header = Map::new();
-    header.insert("__metadata__".into(), json!(metadata::write(state)?));
+    let metadata = metadata::write(state)?;
+    metadata::read(&metadata).context("the checkpoint could not be read again")?;
+    header.insert("__metadata__".into(), json!(metadata));
     let mut at = 0;
     for (name, tensor) in &tensors {
         let end = at + 4 * tensor.values.len();
@@ -59,7 +62,12 @@ pub fn read(bytes: &[u8]) -> Result<TrainingState> {
     metadata::expect_format(&header)?;
     ensure!(whole, "it was damaged: its CRC32C is not that of its contents; copy it again, or take an earlier checkpoint");
     let tensors = SafeTensors::deserialize(bytes).map_err(|error| anyhow!("it is not a checkpoint ({error})"))?;
-    let (description, log, mut optimizer) = metadata::read(&header)?;
+    let none = BTreeMap::new();
+    let metadata: BTreeMap<_, _> = header
+        .metadata()
+        .as_ref()
+        .map_or(none, |metadata| metadata.iter().map(|(key, text)| (key.as_str(), text.clone())).collect());
+    let (description, log, mut optimizer) = metadata::read(&metadata)?;
     expect_size(&description, &tensors)?;
     let (mut weights, mut average) = (Vec::new(), Vec::new());
     // In the order of the header, so that the first fault does not depend on chance.
@@ -75,7 +83,9 @@ pub fn read(bytes: &[u8]) -> Result<TrainingState> {
             _ => bail!("tensor `{name}` has no place in a checkpoint"),
         }
     }
-    Ok(TrainingState { description, weights, average, optimizer, log })
+    let state = TrainingState { description, weights, average, optimizer, log };
+    state.check_finite()?;
+    Ok(state)
 }
 
 /// Checks that the settings are of a model about as large as the one in the file, before any is built of them.

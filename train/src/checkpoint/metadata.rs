@@ -6,10 +6,12 @@ use crate::state::{Description, OptimizerState, RunLog, TrainingState};
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use datasets::points::Standardization;
 use safetensors::tensor::Metadata;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 const FORMAT: &str = "residual-flows-checkpoint";
 const VERSION: &str = "2";
+/// Keys of the fingerprints of training and test data.
+const DATA: [&str; 2] = ["train_data", "test_data"];
 
 /// The metadata of a state.
 ///
@@ -17,7 +19,7 @@ const VERSION: &str = "2";
 /// If a number cannot be written as TOML.
 pub fn write(state: &TrainingState) -> Result<BTreeMap<&'static str, String>> {
     let TrainingState { description, optimizer, log, .. } = state;
-    let Description { config, shape: [channels, height, width], kind, step, epoch, batch } = description;
+    let Description { config, shape: [channels, height, width], kind, step, epoch, batch, data } = description;
     let mut metadata = of_kind(kind)?;
     metadata.extend([
         ("format", FORMAT.into()),
@@ -31,6 +33,9 @@ pub fn write(state: &TrainingState) -> Result<BTreeMap<&'static str, String>> {
         ("optimizer_steps", optimizer.steps.to_string()),
         ("log", toml::to_string(log).context("cannot write the log's state as TOML")?),
     ]);
+    if let Some(fingerprints) = data {
+        metadata.extend(DATA.into_iter().zip(fingerprints.clone()));
+    }
     Ok(metadata)
 }
 
@@ -72,9 +77,8 @@ pub fn expect_format(metadata: &Metadata) -> Result<()> {
 ///
 /// # Errors
 /// If a key is missing, or its text is not what it should be.
-pub fn read(metadata: &Metadata) -> Result<(Description, RunLog, OptimizerState)> {
-    let none = HashMap::new();
-    let fields = Fields(metadata.metadata().as_ref().unwrap_or(&none));
+pub fn read(metadata: &BTreeMap<&str, String>) -> Result<(Description, RunLog, OptimizerState)> {
+    let fields = Fields(metadata);
     let source = Source::new("its settings".into(), fields.get("config")?.into(), Vec::new());
     let config = source.parse()?;
     config.validate(&source)?;
@@ -89,6 +93,7 @@ pub fn read(metadata: &Metadata) -> Result<(Description, RunLog, OptimizerState)
         step: fields.count("step")?,
         epoch: fields.count("epoch")?,
         batch: fields.count("batch")?,
+        data: fields.data(),
     };
     let log = toml::from_str(fields.get("log")?).map_err(|error| anyhow!("its `log`: {}", error.message()))?;
     let kind = serde_json::from_str(fields.get("optimizer")?).map_err(|error| anyhow!("its `optimizer`: {error}"))?;
@@ -96,11 +101,17 @@ pub fn read(metadata: &Metadata) -> Result<(Description, RunLog, OptimizerState)
     Ok((description, log, OptimizerState { kind, steps, slots: BTreeMap::new() }))
 }
 
-struct Fields<'a>(&'a HashMap<String, String>);
+struct Fields<'a>(&'a BTreeMap<&'a str, String>);
 
 impl Fields<'_> {
     fn get(&self, key: &str) -> Result<&str> {
         self.0.get(key).map(String::as_str).ok_or_else(|| anyhow!("its metadata lack `{key}`"))
+    }
+
+    /// Not in checkpoints of earlier versions.
+    fn data(&self) -> Option<[String; 2]> {
+        let [train, test] = DATA.map(|key| self.0.get(key).cloned());
+        Some([train?, test?])
     }
 
     fn kind(&self, shape: [usize; 3], config: &Config) -> Result<DataKind> {

@@ -1,7 +1,7 @@
 //! `train animate DIR`: the pictures of a run as one animated picture.
 
 use super::{Overwrite, report};
-use ::train::animation;
+use ::train::{animation, path_text, run_dir};
 use anyhow::Result;
 use clap::Args;
 use datasets::output::{self, Existing};
@@ -29,6 +29,7 @@ pub struct Animate {
 
 #[derive(Serialize)]
 struct Outcome {
+    #[serde(serialize_with = "path_text::serialize")]
     animation: PathBuf,
     frames: usize,
 }
@@ -44,6 +45,9 @@ impl Animate {
         let path = self.out.unwrap_or_else(|| self.run.join("training.gif"));
         output::check_extension(&path, &["gif"])?;
         output::check_all(&[&path], &frames.iter().map(PathBuf::as_path).collect::<Vec<&Path>>(), existing)?;
+        if existing == Existing::Own {
+            run_dir::note_file(&self.run, "training.gif")?;
+        }
         animation::write(&path, existing, &frames, Duration::from_millis(self.each as u64))?;
         let outcome = Outcome { animation: path, frames: frames.len() };
         report(self.json, &outcome, || format!("{} pictures in {}", outcome.frames, outcome.animation.display()))

@@ -8,7 +8,7 @@ use ::train::data_kind::{DataKind, Named};
 use ::train::objective::ClassStats;
 use ::train::points::TableChoice;
 use ::train::progress::duration;
-use ::train::system;
+use ::train::{path_text, system};
 use anyhow::{Context, Result};
 use burn::tensor::{Device, Tensor, TensorData};
 use clap::Args;
@@ -87,6 +87,7 @@ pub struct LogProb {
 
 #[derive(Serialize)]
 struct Outcome {
+    #[serde(serialize_with = "path_text::serialize")]
     output: PathBuf,
     n: usize,
     dimensions: usize,
@@ -97,6 +98,7 @@ struct Outcome {
     classes: Option<ClassStats>,
     seconds: f64,
     peak_memory_bytes: Option<u64>,
+    #[serde(serialize_with = "path_text::serialize")]
     checkpoint: PathBuf,
 }
 

@@ -4,6 +4,7 @@ use super::{Compute, load, ready, report};
 use ::train::config::Source;
 use ::train::data::{self, PREFETCH_DEPTH, tensor};
 use ::train::noise;
+use ::train::path_text;
 use ::train::progress::{Costs, Progress, Work};
 use anyhow::{Context, Result};
 use burn::tensor::Device;
@@ -38,6 +39,7 @@ struct Outcome {
     largest_bound: f64,
     blocks: Vec<BlockCertificate>,
     reconstruction: Option<Reconstruction>,
+    #[serde(serialize_with = "path_text::serialize")]
     checkpoint: PathBuf,
 }
 

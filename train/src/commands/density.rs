@@ -3,6 +3,7 @@
 use super::{Compute, Overwrite, report};
 use ::train::array_model::{ArrayModel, Weights};
 use ::train::data_kind::DataKind;
+use ::train::path_text;
 use ::train::points::{Density, TableChoice, Window};
 use ::train::progress::{Progress, Work};
 use anyhow::{Context, Result, ensure};
@@ -49,7 +50,9 @@ struct Outcome {
     mean_log_density: f64,
     /// Points that single precision does not reach, with a density of 0.
     unreachable: usize,
+    #[serde(serialize_with = "path_text::serialize_option")]
     out: Option<PathBuf>,
+    #[serde(serialize_with = "path_text::serialize")]
     checkpoint: PathBuf,
 }
 
@@ -58,6 +61,7 @@ struct Integral {
     integral: f64,
     half_side: f32,
     cells: usize,
+    #[serde(serialize_with = "path_text::serialize")]
     checkpoint: PathBuf,
 }
 

@@ -7,6 +7,7 @@ use ::train::estimators::{self, BEYOND, Estimator, Measurement, Rounding, Study}
 use ::train::fit;
 use ::train::footprint::{self, Work};
 use ::train::parallel::Team;
+use ::train::path_text;
 use ::train::plot::Plot;
 use ::train::progress::{self, Progress};
 use anyhow::{Context, Result, ensure};
@@ -67,6 +68,7 @@ struct Outcome<M> {
     samples: usize,
     draws: usize,
     seed: u64,
+    #[serde(serialize_with = "path_text::serialize")]
     model: PathBuf,
 }
 

@@ -9,8 +9,7 @@ use ::train::footprint::{self, Work};
 use ::train::parallel::{Team, together};
 use ::train::points::{self, TableChoice};
 use ::train::progress::{self, Costs, Progress, duration};
-use ::train::run_dir;
-use ::train::{data, system};
+use ::train::{data, path_text, run_dir, system};
 use anyhow::{Context, Result, ensure};
 use clap::Args;
 use datasets::console::note;
@@ -78,6 +77,7 @@ struct Outcome {
     data: Option<PathBuf>,
     seconds: f64,
     peak_memory_bytes: Option<u64>,
+    #[serde(serialize_with = "path_text::serialize")]
     checkpoint: PathBuf,
 }
 
@@ -130,6 +130,16 @@ impl Evaluate {
             data.shape(),
             self.checkpoint.display()
         );
+        if let Some([_, before]) = checkpoint.description.data.as_ref().filter(|_| other.is_none())
+            && *before != data.batches.fingerprint()
+        {
+            let (from, checkpoint) = (config.data.source()?, self.checkpoint.display());
+            let others = format!("{from} has other test data than the training of {checkpoint} had");
+            ensure!(self.data.is_some(), "{others}; --data {from} evaluates with them all the same");
+            if team.is_first() {
+                note(format_args!("note: {others}"));
+            }
+        }
         let n = config.run.eval_batch_size.min(data.batches.len());
         footprint::check_use(&config, shape, (self.compute.choice, team), Work::Evaluate(n), "a batch (--batch) of")?;
         if team.is_first() {
@@ -193,6 +203,7 @@ impl Evaluate {
         let path = dir.join("evaluation.json");
         let existing = if run_dir::is_run(dir) { Existing::Own } else { self.overwrite.existing() };
         output::check_all(&[&path], &[&self.checkpoint], existing)?;
+        run_dir::note_file(dir, "evaluation.json")?;
         Ok((path, existing))
     }
 }

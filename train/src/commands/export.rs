@@ -1,8 +1,8 @@
 //! `train export CHECKPOINT`: a checkpoint by the research code's names.
 
 use super::{Overwrite, report};
-use ::train::checkpoint;
 use ::train::research::export;
+use ::train::{checkpoint, path_text};
 use anyhow::{Context, Result};
 use burn::tensor::Device;
 use clap::Args;
@@ -27,8 +27,10 @@ pub struct Export {
 
 #[derive(Serialize)]
 struct Outcome {
+    #[serde(serialize_with = "path_text::serialize")]
     file: PathBuf,
     step: u64,
+    #[serde(serialize_with = "path_text::serialize")]
     checkpoint: PathBuf,
 }
 

@@ -2,6 +2,7 @@
 
 use super::{Overwrite, report};
 use ::train::checkpoint::{self, Description};
+use ::train::path_text;
 use ::train::research::import;
 use anyhow::Result;
 use burn::tensor::Device;
@@ -27,9 +28,11 @@ pub struct Import {
 
 #[derive(Serialize)]
 struct Outcome {
+    #[serde(serialize_with = "path_text::serialize")]
     checkpoint: PathBuf,
     shape: [usize; 3],
     step: u64,
+    #[serde(serialize_with = "path_text::serialize")]
     file: PathBuf,
 }
 

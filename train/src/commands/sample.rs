@@ -7,7 +7,7 @@ use ::train::memory::{Phase, during};
 use ::train::parallel::{Team, together};
 use ::train::progress::{self, Costs, Progress, duration};
 use ::train::state::Description;
-use ::train::{noise, picture, system};
+use ::train::{noise, path_text, picture, system};
 use anyhow::{Context, Result};
 use burn::tensor::{Tensor, TensorData};
 use clap::{Args, ValueEnum};
@@ -58,7 +58,7 @@ enum TableFormat {
 struct Outcome {
     /// `picture` or `table`.
     #[serde(flatten)]
-    output: Named<PathBuf>,
+    output: Named<String>,
     /// `images` or `points`.
     #[serde(flatten)]
     n: Named<usize>,
@@ -66,6 +66,7 @@ struct Outcome {
     seed: u64,
     seconds: f64,
     peak_memory_bytes: Option<u64>,
+    #[serde(serialize_with = "path_text::serialize")]
     checkpoint: PathBuf,
 }
 
@@ -108,9 +109,7 @@ impl Sample {
             peak_memory_bytes: system::peak_memory_bytes(),
             checkpoint: self.checkpoint,
         };
-        report(self.json, &outcome, || {
-            format!("{n} samples in {} ({})", outcome.output.value.display(), duration(outcome.seconds))
-        })
+        report(self.json, &outcome, || format!("{n} samples in {} ({})", outcome.output.value, duration(outcome.seconds)))
     }
 
     /// The file that `--out` names, or one in the directory that it names, which is made; it can be written.
@@ -143,17 +142,17 @@ fn is_directory(path: &Path) -> bool {
 }
 
 /// Writes images as a picture, points in the data's own units as a table.
-fn write(samples: Tensor<4>, kind: &DataKind, path: &Path, existing: Existing) -> Result<Named<PathBuf>> {
+fn write(samples: Tensor<4>, kind: &DataKind, path: &Path, existing: Existing) -> Result<Named<String>> {
     match kind {
         DataKind::Images { .. } => {
             picture::write(path, existing, vec![samples])?;
-            Ok(Named::new("picture", path.to_path_buf()))
+            Ok(Named::new("picture", path.to_string_lossy().into()))
         }
         DataKind::Points(points) => {
             let values = samples.try_into_vec_as::<f32>().context("cannot read samples from the device")?;
             let points = points.table(points.standardization.invert(&values));
             points.write(path, FileKind::of_output(path)?, existing)?;
-            Ok(Named::new("table", path.to_path_buf()))
+            Ok(Named::new("table", path.to_string_lossy().into()))
         }
     }
 }

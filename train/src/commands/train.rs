@@ -8,8 +8,8 @@ use ::train::fit::{self, Start};
 use ::train::footprint;
 use ::train::parallel::{Team, together};
 use ::train::progress::{Progress, Work, duration};
-use ::train::resume::Resumption;
-use ::train::run_dir::RunDir;
+use ::train::resume::{self, Resumption};
+use ::train::run_dir::{Lock, RunDir};
 use ::train::stop::Stop;
 use ::train::summary::Summary;
 use anyhow::{Context, Result};
@@ -57,7 +57,7 @@ impl Train {
     pub fn run(self) -> Result<ExitCode> {
         let stop = Stop::on_signals()?;
         together(stop.flag(), |team| {
-            let start = self.start(team)?;
+            let Some(start) = self.start(team)? else { return Ok(ExitCode::SUCCESS) };
             let (unit, out) = (start.data[1].kind.unit(), start.dir.root().to_path_buf());
             if team.is_first() {
                 start.data[0].notes.iter().for_each(note);
@@ -84,8 +84,8 @@ impl Train {
         }
     }
 
-    /// Settings, data and directory, checked before any work.
-    fn start(&self, team: &Arc<Team>) -> Result<Start> {
+    /// Settings, data and directory, checked before any work; `None` if a run has done already what it was asked for.
+    fn start(&self, team: &Arc<Team>) -> Result<Option<Start>> {
         let mut progress = Progress::new().seen(team.is_first());
         let Some(target) = &self.resume else {
             let file = self.config.as_deref().context("expected --config FILE or --resume DIR")?;
@@ -98,8 +98,14 @@ impl Train {
             let memory = footprint::Run { config: &config, source: &source, data: &data, team }.check()?;
             let out = self.out.clone().unwrap_or_else(|| default_out(file));
             let dir = if team.is_first() { RunDir::create(&out, &config, self.force)? } else { RunDir::of_another(&out) };
-            return Ok(Start { config, source, data, device, team: team.clone(), dir, state: None, memory });
+            return Ok(Some(Start { config, source, data, device, team: team.clone(), dir, state: None, memory }));
         };
+        let home = resume::home_of(target)?;
+        let out = self.out.clone().or(home.clone()).or_else(|| self.config.as_deref().map(default_out));
+        let out = out.with_context(|| format!("{} belongs to no run: --out DIR says where to train on", target.display()))?;
+        let is_in_place = home.is_some_and(|home| resume::same(&home, &out));
+        // What is read from now on stays as it is.
+        let lock = (is_in_place && team.is_first()).then(|| Lock::acquire(&out)).transpose()?;
         let stage = progress.stage("reading the checkpoint", Work::unknown());
         let mut resumption = Resumption::open(target, self.config.as_deref(), &self.set)?;
         drop(stage);
@@ -107,19 +113,28 @@ impl Train {
         let stage = progress.stage("opening the data", Work::unknown());
         let data = data::open_both_as(&resumption.config, &resumption.source, resumption.kind())?;
         drop(stage);
-        resumption.adapt(&data[0])?;
+        resumption.adapt(&data)?;
+        if is_in_place && resumption.is_done(&data[0]) {
+            return self.tell_done(&resumption, &out, team).map(|()| None);
+        }
         let memory = footprint::Run { config: &resumption.config, source: &resumption.source, data: &data, team }.check()?;
-        let home = resumption.home.clone().or_else(|| self.config.as_deref().map(default_out));
-        let out = self.out.clone().or(home);
-        let out = out.with_context(|| format!("{} belongs to no run: --out DIR says where to train on", target.display()))?;
         let config = resumption.config.clone();
         // All have read what the first may now remove.
         team.meet()?;
         let (dir, state, source) = match team.is_first() {
-            true => resumption.prepare(&out, self.force)?,
+            true => resumption.prepare(&out, self.force, lock)?,
             false => resumption.prepared_by_another(&out),
         };
-        Ok(Start { config, source, data, device, team: team.clone(), dir, state, memory })
+        Ok(Some(Start { config, source, data, device, team: team.clone(), dir, state, memory }))
+    }
+
+    /// That a run has made all steps that it was asked for.
+    fn tell_done(&self, resumption: &Resumption, out: &Path, team: &Team) -> Result<()> {
+        let Some((path, state)) = resumption.from.as_ref().filter(|_| team.is_first()) else { return Ok(()) };
+        let steps = state.description.step;
+        note(format_args!("the run in {} has made {steps} steps, all that are asked for; nothing was changed", out.display()));
+        let summary = Summary::of_finished(state, path.clone());
+        report(self.json, &summary, || lines(&summary, state.description.kind.unit(), out))
     }
 
     /// The device that the command line asks for, which becomes that of the settings, or the one that they ask for.

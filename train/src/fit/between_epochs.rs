@@ -46,7 +46,7 @@ impl Fit<'_> {
     /// A picture of the untrained model, if it is asked for and not there yet.
     pub fn draw_start(&mut self, model: &ResidualFlow, progress: &mut Progress) -> Result<()> {
         let is_wanted = self.config.run.sample_at_start && self.stepper.steps() == 0;
-        if !is_wanted || self.journal.picture_path("start").exists() {
+        if !is_wanted || self.dir.file("images/start.png").exists() {
             return Ok(());
         }
         let averaged = self.averaged(model, progress)?;
@@ -123,7 +123,7 @@ impl Fit<'_> {
     /// Draws a picture, of data that have one; an inverse that does not converge is a warning only.
     fn draw(&mut self, averaged: &ResidualFlow, name: &str, progress: &mut Progress) -> Result<()> {
         let Some(showcase) = self.showcase.as_ref().filter(|_| self.team.is_first()) else { return Ok(()) };
-        let path = self.journal.picture_path(name);
+        let path = self.journal.picture_path(name)?;
         let seconds = PICTURE_SECONDS.max(PICTURE_SHARE * self.log.training_seconds);
         let stage = progress.stage(format!("drawing the picture {name}"), showcase.work());
         let budget = Budget { seconds, told: &|done| stage.set(done, "") };

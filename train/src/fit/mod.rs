@@ -57,6 +57,8 @@ struct Fit<'a> {
     step_costs: Costs,
     /// Whether there is more to save than was saved last.
     unsaved: bool,
+    /// Of training and test data.
+    fingerprints: [String; 2],
 }
 
 /// What follows computations and stops them.

@@ -41,6 +41,7 @@ impl Fit<'_> {
                 step: self.stepper.steps(),
                 epoch: self.position.epoch,
                 batch: self.position.batch,
+                data: Some(self.fingerprints.clone()),
             },
             weights: named_tensors(model),
             average: named_tensors(self.stepper.average(model)),

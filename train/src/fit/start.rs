@@ -73,6 +73,7 @@ impl<'a> Fit<'a> {
                 config.checkpoint.keep,
                 config.run.keep_best,
                 log.best.clone(),
+                dir.written().clone(),
             ),
             journal,
             clock: Clock::start(log.training_seconds),
@@ -89,6 +90,7 @@ impl<'a> Fit<'a> {
             monitors,
             step_costs: Costs::gradient(model, products(config, model)),
             unsaved: true,
+            fingerprints: [train, test].map(|data| data.batches.fingerprint()),
         })
     }
 }

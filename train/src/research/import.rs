@@ -83,13 +83,15 @@ pub fn parse(bytes: &[u8], device: &Device) -> Result<TrainingState> {
         let parameters = optimizer::parameters(weights.names(), &pairs);
         optimizer = optimizer::read(&file, dict, optimizer.kind, &parameters, &tensors).context("its `optimizer_state_dict`")?;
     }
-    Ok(TrainingState {
-        description: Description { config, shape, kind, step: optimizer.steps, epoch: 0, batch: 0 },
+    let state = TrainingState {
+        description: Description { config, shape, kind, step: optimizer.steps, epoch: 0, batch: 0, data: None },
         weights: tensors,
         average: named_tensors(&average),
         optimizer,
         log: RunLog::default(),
-    })
+    };
+    state.check_finite()?;
+    Ok(state)
 }
 
 #[cfg(test)]

@@ -35,6 +35,11 @@ impl EventFile {
         Ok(events)
     }
 
+    /// The file's name.
+    pub fn name(&self) -> String {
+        self.path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
+    }
+
     /// Numbers by name.
     ///
     /// # Errors
