@@ -179,7 +179,7 @@ fn links_fifos_and_devices_are_written_through() {
 
         let full = name("full");
         symlink("/dev/full", path(&full)).expect("a link");
-        let message = workshop.error(&with(&command, &full, &[]));
+        let message = workshop.error_of_run(&with(&command, &full, &[]));
         assert!(message.contains("cannot write") && message.contains("No space left"), "{message}");
         assert!(kind(&full).is_symlink() && std::fs::metadata("/dev/full").expect("a device").file_type().is_char_device());
         let _ = std::fs::remove_file(path("other.npy"));

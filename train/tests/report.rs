@@ -7,8 +7,8 @@ use common::{Workshop, number};
 #[test]
 fn a_report_shows_runs_and_where_they_differ() {
     let workshop = Workshop::new();
-    workshop.train("first", &["run.max_steps=6"]);
-    workshop.train("second", &["run.max_steps=6", "optim.learning_rate=1e-3"]);
+    workshop.train("first", &["run.max_steps=6", "run.sample_at_start=true"]);
+    workshop.train("second", &["run.max_steps=6", "run.sample_at_start=true", "optim.learning_rate=1e-3"]);
     let output = workshop.run(&["report", "first", "second", "--out", "both.html"]);
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let page = workshop.read("both.html");
