@@ -34,7 +34,7 @@ pub struct ExportArgs {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 enum Format {
-    /// train.npy and test.npy (uint8, n x height x width x channels), with labels and attributes beside them.
+    /// train.npy and test.npy (uint8, n x height x width x channels), with labels (int64) and attributes (int8) beside them.
     Npy,
     /// A folder of PNGs for each split, with labels.csv; fewer than 256 levels are stretched to 0…255.
     Png,
@@ -77,8 +77,8 @@ fn export_npy(dataset: &ImageDataset, n: usize, out: &Path, split: &str, existin
     bar.finish_and_clear();
     written?;
     if dataset.manifest().labelled {
-        let labels = (0..n).filter_map(|i| dataset.label(i)).flat_map(u32::to_le_bytes);
-        let bytes: Vec<u8> = new_header("<u4", &[n]).into_iter().chain(labels).collect();
+        let labels = (0..n).filter_map(|i| dataset.label(i)).flat_map(|label| i64::from(label).to_le_bytes());
+        let bytes: Vec<u8> = new_header("<i8", &[n]).into_iter().chain(labels).collect();
         save(&out.join(format!("{split}_labels.npy")), existing, |file| file.write_all(&bytes))?;
     }
     if dataset.manifest().attributes > 0 {

@@ -166,6 +166,7 @@ fn search(args: &ImagesArgs, team: &Team) -> Result<Pictures> {
     bar.finish_and_clear();
     let mut pictures = pictures?;
     pictures.leave_out(|pictures, i| (pictures.file_len(i) == 0).then_some(Reason::Empty));
+    pictures.check_some()?;
     let mixed = folders::leave_out(&mut pictures, args.splits.is_some(), args.classes.is_some())?;
     if team.is_first() {
         console::print(format_args!("{}: {} pictures", args.path.display(), thousands(pictures.len())))?;

@@ -35,6 +35,8 @@ pub enum Reason {
     NoSplit,
     /// It is in no folder that could be its class.
     NoClass,
+    /// It was drawn from a data set.
+    Sheet,
     /// It cannot be read.
     Damaged,
 }
@@ -52,6 +54,7 @@ impl Reason {
             Reason::Special => "neither files nor folders",
             Reason::NoSplit => "in no folder of a split",
             Reason::NoClass => "in no folder of a class",
+            Reason::Sheet => "contact sheets of data sets",
             Reason::Damaged => "damaged pictures, or ones that cannot be used",
         }
     }

@@ -6,7 +6,7 @@
 //! | [`cli`], [`find`], [`output`], [`progress`], [`fault`] | the command line: options, where inputs are, how results are written, exit codes |
 //! | [`imagenet`], [`imagenet_batches`], [`celeba_tfr`], [`celeba_5bit`], [`svhn`], [`images`], [`mnist`], [`fashion_mnist`], [`kmnist`], [`emnist`], [`cifar10`], [`cifar100`], [`digits`] | one data set each |
 //! | [`idx_set`], [`cifar`], [`cifar_source`], [`counts`] | what several data sets have in common |
-//! | [`npy`], [`npz`], [`idx`], [`tar_index`], [`zip_file`], [`zip_index`], [`tfrecord`], [`example_proto`], [`mat`], [`picture`], [`pickle`], [`pickle_outline`] | one file format each |
+//! | [`npy`], [`npz`], [`idx`], [`tar_index`], [`zip_file`], [`tfrecord`], [`example_proto`], [`mat`], [`picture`], [`pickle`], [`pickle_outline`] | one file format each |
 //! | [`large_file`], [`packed`], [`sequence`], [`source`], [`interleave`] | from bytes to images, whatever the size of the files |
 //! | [`picture_source`], [`picture_search`], [`left_out`] | many pictures: where they are, and what is beside them |
 //! | [`inspect`], [`verify`], [`export`] | what can be done with shards |
@@ -67,4 +67,3 @@ pub mod tar_index;
 pub mod tfrecord;
 pub mod verify;
 pub mod zip_file;
-pub mod zip_index;

@@ -1,7 +1,7 @@
 //! What all converters share: their options, how results are written, and the closing line.
 
 use crate::{fault, progress};
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use datasets::build::{self, BuildConfig, ImageSource, Progress};
 use datasets::console::{note, print};
 use datasets::{CodecKind, ImageShape, Manifest, Provenance, staging};
@@ -10,6 +10,9 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use team::Team;
+
+/// Threads at most: more of them only wait for each other.
+const MAX_JOBS: u64 = 1024;
 
 /// Options of every converter that say how its results are written.
 #[derive(clap::Args, Clone, Debug)]
@@ -27,7 +30,7 @@ pub struct OutputArgs {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     limit: Option<u64>,
     /// Shards to make at the same time, by each process [default: one for each processor].
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=MAX_JOBS))]
     jobs: Option<u64>,
     /// Images in a shard [default: 64 MB of pixels, at most 10,000].
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
@@ -104,6 +107,7 @@ impl Output {
             let note = format!("Only the first {limit} images of each split.");
             provenance.notes = format!("{} {note}", provenance.notes).trim().into();
         }
+        ensure!(dir.is_dir() || !dir.exists(), "{} is there and is not a directory; choose another with --out", dir.display());
         build::refuse_existing(&dir, args.force).context("nothing was written (--force overwrites)")?;
         Ok(Output { made_dir: !dir.exists(), dir, name, provenance, args: args.clone() })
     }

@@ -199,7 +199,9 @@ fn decode_kind(
             let mut limits = Limits::default();
             limits.max_alloc = Some(memory::EACH);
             let decoder = PngDecoder::with_limits(Cursor::new(png::essential(bytes)?), limits).map_err(told)?;
-            upright(decoder, kind, 0, check, more)
+            let mut decoded = upright(decoder, kind, 0, check, more)?;
+            decoded.traits.animated = png::is_animated(bytes);
+            Ok(decoded)
         }
         Kind::Jpeg => {
             let jpeg = jpeg::check(bytes)?;

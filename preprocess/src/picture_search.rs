@@ -1,8 +1,9 @@
 //! Finds the pictures below a folder.
 
-use crate::left_out::{LeftOut, Reason};
+use crate::left_out::{LeftOut, Reason, shown};
 use crate::picture::kind::{Kind, Named, named};
 use anyhow::{Context, Result, ensure};
+use datasets::{Manifest, Split};
 use indicatif::ProgressBar;
 use std::collections::{HashSet, VecDeque};
 use std::fs::{DirEntry, File, Metadata};
@@ -39,6 +40,12 @@ pub fn is_thumbnail_folder(name: &str) -> bool {
     const NAMES: [&str; 8] =
         ["thumbnails", "thumbnail", "thumbs", "thumb", "_thumbs", "_thumbnails", "thumbnail_cache", "__thumbnails__"];
     NAMES.contains(&name.to_ascii_lowercase().as_str())
+}
+
+/// Whether a file is the contact sheet that `preprocess inspect --sheet` draws beside the shards in a folder: where pictures lie
+/// beside the data set that was made of them, it is none of them.
+fn is_sheet(dir: &Path, name: &str) -> bool {
+    Split::ALL.into_iter().any(|split| name == format!("{split}.png") && Manifest::read(dir, split).is_ok())
 }
 
 /// A picture, by its name or its first bytes.
@@ -99,7 +106,11 @@ impl Search<'_> {
     }
 
     fn folder(&mut self, dir: &Path, depth: usize) -> Result<()> {
-        ensure!(depth < MAX_DEPTH, "{}: more than {MAX_DEPTH} folders within each other", dir.display());
+        ensure!(
+            depth < MAX_DEPTH,
+            "{}: more than {MAX_DEPTH} folders are within each other; give a folder further down, or move the pictures up",
+            shown(&dir.to_string_lossy())
+        );
         let metadata = inspect(dir)?;
         if !self.folders.insert((metadata.dev(), metadata.ino())) {
             self.leave_out(Reason::Again, dir);
@@ -117,6 +128,8 @@ impl Search<'_> {
                 self.without(Reason::Thumbnail, &path, true)?;
             } else if kind.is_dir() {
                 self.folder(&path, depth + 1)?;
+            } else if is_sheet(dir, &name) {
+                self.leave_out(Reason::Sheet, &path);
             } else {
                 self.file(path, &name)?;
             }

@@ -4,11 +4,11 @@ use crate::interleave::split_channels;
 use crate::large_file::LargeFile;
 use crate::left_out::{LeftOut, Reason, shown};
 use crate::output::Inputs;
-use crate::picture::kind::{Kind, Named, kind, named};
+use crate::picture::kind::{Kind, Named, ending, kind, named};
 use crate::picture::{MAX_FILE, decode_exact};
 use crate::picture_search::{START, is_thumbnail_folder, left_out_by_name, search};
 use crate::tar_index::TarIndex;
-use crate::zip_index::ZipIndex;
+use crate::zip_file;
 use anyhow::{Context, Result, bail, ensure};
 use datasets::Split;
 use datasets::build::Sink;
@@ -24,7 +24,7 @@ enum Store {
     /// In files, which `paths` names.
     Folder,
     Tar(TarIndex),
-    Zip(ZipIndex),
+    Zip(zip_file::Listing),
 }
 
 /// One picture.
@@ -67,11 +67,7 @@ impl Pictures {
         } else {
             Pictures::archive(path, bar)?
         };
-        if pictures.entries.is_empty() {
-            let left_out = pictures.left_out.lines();
-            let left_out = if left_out.is_empty() { "it is empty".into() } else { left_out.join("; ") };
-            bail!("{} holds no pictures (PNG, JPEG, WebP, BMP, GIF or TIFF files): {left_out}", path.display());
-        }
+        pictures.check_some()?;
         pictures.wrapped = pictures.folders_around_all();
         Ok(pictures)
     }
@@ -81,7 +77,13 @@ impl Pictures {
         let members: Vec<(String, u64)> = match &store {
             Store::Folder => Vec::new(),
             Store::Tar(tar) => tar.members().iter().map(|member| (member.name.clone(), member.len)).collect(),
-            Store::Zip(zip) => zip.members().iter().map(|member| (member.name.clone(), member.len)).collect(),
+            Store::Zip(zip) => {
+                if let Some(file) = zip.files().iter().find(|file| file.leads_elsewhere) {
+                    let name = shown(&file.name);
+                    bail!("{}: member {name} is a link or leaves the folder; unpack the archive yourself", path.display());
+                }
+                zip.files().iter().map(|file| (file.name.clone(), file.len)).collect()
+            }
         };
         let mut pictures = Pictures { source: path.into(), store, entries: Vec::new(), left_out: LeftOut::default(), wrapped: 0 };
         for (member, (name, len)) in members.into_iter().enumerate() {
@@ -98,7 +100,12 @@ impl Pictures {
             };
             match reason {
                 Some(reason) => pictures.left_out.add(reason, &name),
-                None => pictures.entries.push(Entry { path: name.into(), member, len }),
+                None => {
+                    if let Store::Zip(zip) = &pictures.store {
+                        zip.contents(&zip.files()[member])?;
+                    }
+                    pictures.entries.push(Entry { path: name.into(), member, len });
+                }
             }
             bar.inc(1);
         }
@@ -114,7 +121,11 @@ impl Pictures {
                 start.resize(START.min(member.len as usize), 0);
                 tar.file().read(member.offset, &mut start)?;
             }
-            Store::Zip(zip) => zip.start(&zip.members()[member], START as u64, &mut start)?,
+            Store::Zip(zip) => {
+                let contents = zip.contents(&zip.files()[member])?;
+                let read = contents.open()?.take(START as u64).read_to_end(&mut start);
+                read.with_context(|| format!("cannot unpack {}", contents.place()))?;
+            }
         }
         Ok(Kind::of(&start).is_some())
     }
@@ -140,6 +151,21 @@ impl Pictures {
     #[expect(clippy::len_without_is_empty, reason = "empty only if the caller made it so")]
     pub fn len(&self) -> usize {
         self.entries.len()
+    }
+
+    /// Checks that there are any.
+    ///
+    /// # Errors
+    /// If there are none; the message says what was left out.
+    pub fn check_some(&self) -> Result<()> {
+        let left_out = self.left_out.lines();
+        let left_out = if left_out.is_empty() { "it is empty".into() } else { left_out.join("; ") };
+        ensure!(
+            !self.entries.is_empty(),
+            "{} holds no pictures to take (PNG, JPEG, WebP, BMP, GIF or TIFF files): {left_out}",
+            self.source.display()
+        );
+        Ok(())
     }
 
     /// What was found beside them.
@@ -209,7 +235,12 @@ impl Pictures {
                 read.map(drop).with_context(|| format!("cannot read {}", self.place(i)))
             }
             Store::Tar(tar) => tar.read(&tar.members()[*member], out),
-            Store::Zip(zip) => zip.read(&zip.members()[*member], out),
+            Store::Zip(zip) => {
+                out.clear();
+                let contents = zip.contents(&zip.files()[*member])?;
+                let read = contents.open()?.read_to_end(out);
+                read.map(drop).with_context(|| format!("cannot unpack {}", contents.place()))
+            }
         }
     }
 
@@ -232,8 +263,11 @@ fn open_archive(path: &Path) -> Result<Store> {
     if let Some(kind) = Kind::of(start) {
         bail!("{} is one {kind} picture; give the folder that holds your pictures, or an archive of them", path.display());
     }
+    // Archives that unpack themselves begin with a program.
+    if zip_file::is_zip(start) || ending(&path.to_string_lossy()).as_deref() == Some("zip") {
+        return Ok(Store::Zip(zip_file::Listing::open(path)?));
+    }
     match start {
-        [b'P', b'K', 3 | 5, 4 | 6, ..] => return Ok(Store::Zip(ZipIndex::open(path)?)),
         [b'R', b'a', b'r', b'!', ..] => bail!("{} is a RAR archive, which is not read; unpack it first", path.display()),
         [b'7', b'z', 0xbc, 0xaf, ..] => bail!("{} is a 7z archive, which is not read; unpack it first", path.display()),
         _ => {}

@@ -27,9 +27,12 @@ pub fn run(dir: &Path) -> Result<()> {
         }
         let shards = manifest.shards.len();
         let (images, levels) = (thousands(found.images.len()), manifest.levels);
-        let (min, max) = (found.min, found.max);
+        let values = match (found.min, found.max) {
+            (min, max) if min > max => "no values".into(),
+            (min, max) => format!("values {min} to {max}"),
+        };
         let split = manifest.split;
-        print(format_args!("{split}: {images} images in {shards} shards are intact, values {min} to {max} of {levels} levels"))?;
+        print(format_args!("{split}: {images} images in {shards} shards are intact, {values} of {levels} levels"))?;
         hashes.push((manifest.split, found.images));
     }
     if let [(_, train), (_, test)] = hashes.as_slice() {

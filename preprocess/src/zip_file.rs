@@ -1,9 +1,11 @@
 //! Zip archives, on disk or within another archive: where their members are, and their contents.
 
 use crate::large_file::LargeFile;
+use crate::left_out::shown;
 use crate::packed::{self, Checked, Packed, Stream, buffered};
 use anyhow::{Context, Result, bail, ensure};
 use flate2::bufread::DeflateDecoder;
+use std::collections::HashSet;
 use std::io::{self, Read};
 use std::path::Path;
 use std::sync::Arc;
@@ -29,35 +31,103 @@ pub fn is_zip(start: &[u8]) -> bool {
     start.starts_with(b"PK\x03\x04") || start.starts_with(b"PK\x05\x06")
 }
 
+/// A file that an archive on disk lists.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listed {
+    /// Its path in the archive, with `/` between parts.
+    pub name: String,
+    /// Its length when it is unpacked, as the archive says.
+    pub len: u64,
+    /// Whether it is a link, or its path leaves the folder.
+    pub leads_elsewhere: bool,
+    is_encrypted: bool,
+    method: CompressionMethod,
+    /// Where it is stored, and in how many bytes; `None` if that is unknown.
+    start: Option<u64>,
+    stored: u64,
+    crc: u32,
+}
+
+/// An archive on disk whose files are unpacked one by one, by several threads at once.
+pub struct Listing {
+    file: Arc<LargeFile>,
+    files: Vec<Listed>,
+}
+
+impl Listing {
+    /// Finds the files of an archive.
+    ///
+    /// # Errors
+    /// If it is no archive, damaged, cut short, or holds several files of one name.
+    pub fn open(path: &Path) -> Result<Self> {
+        let file = Arc::new(LargeFile::open(path)?);
+        let place = || format!("{}: the zip archive is damaged or cut short; download it again", path.display());
+        let mut archive = ZipArchive::new(file.file()).with_context(place)?;
+        // Of which only the last would be listed.
+        ensure!(
+            !archive.has_duplicate_names(),
+            "{}: several members of the zip archive have one name, so it is not known which is meant; pack it anew",
+            path.display()
+        );
+        let mut files = Vec::new();
+        for i in 0..archive.len() {
+            let member = archive.by_index_raw(i).with_context(place)?;
+            if member.is_dir() {
+                continue;
+            }
+            files.push(Listed {
+                name: member.name().with_context(place)?.into_owned(),
+                len: member.size(),
+                leads_elsewhere: member.enclosed_name().is_none() || member.is_symlink(),
+                is_encrypted: member.encrypted(),
+                method: member.compression(),
+                start: member.data_start(),
+                stored: member.compressed_size(),
+                crc: member.crc32(),
+            });
+        }
+        files.sort_by(|a, b| a.name.cmp(&b.name));
+        Ok(Listing { file, files })
+    }
+
+    /// Its path.
+    pub fn path(&self) -> &Path {
+        self.file.path()
+    }
+
+    /// The files, ordered by name.
+    pub fn files(&self) -> &[Listed] {
+        &self.files
+    }
+
+    /// The contents of a file, which are checked as they are read: their length and their checksum.
+    ///
+    /// # Errors
+    /// If it is encrypted, or compressed in a way that is not known.
+    pub fn contents(&self, file: &Listed) -> Result<Packed> {
+        let place = format!("{}, {}", self.path().display(), shown(&file.name));
+        ensure!(!file.is_encrypted, "{place} is encrypted; unpack the archive with its password first");
+        let method = match file.method {
+            CompressionMethod::STORE => STORED,
+            CompressionMethod::DEFLATE => DEFLATED,
+            other => bail!("{place} is compressed in an uncommon way ({other:?}); unpack the archive first"),
+        };
+        let start = file.start.with_context(|| format!("{place}: its position is unknown"))?;
+        let raw = Packed::section(place.clone(), &self.file, start, file.stored);
+        Ok(unpacked(place, raw, 0, file.stored, method, file.len, file.crc))
+    }
+}
+
 /// The files in an archive on disk.
 ///
 /// # Errors
 /// If it is damaged, or a file in it is encrypted or compressed in a way that is not known.
 pub fn members(path: &Path) -> Result<Vec<Member>> {
-    let file = Arc::new(LargeFile::open(path)?);
-    let place = || format!("{}: the zip archive is damaged or cut short, download it again", path.display());
-    let mut archive = ZipArchive::new(file.file()).with_context(place)?;
-    ensure!(archive.len() <= MAX_MEMBERS, "{} has {} members, expected at most {MAX_MEMBERS}", path.display(), archive.len());
-    let mut members = Vec::new();
-    for i in 0..archive.len() {
-        let member = archive.by_index_raw(i).with_context(place)?;
-        if member.is_dir() {
-            continue;
-        }
-        let name = member.name().with_context(place)?.into_owned();
-        let place = format!("{}, {name}", path.display());
-        ensure!(!member.encrypted(), "{place} is encrypted; unpack the archive with its password first");
-        let method = match member.compression() {
-            CompressionMethod::STORE => STORED,
-            CompressionMethod::DEFLATE => DEFLATED,
-            other => bail!("{place} is compressed in an uncommon way ({other:?}); unpack the archive first"),
-        };
-        let start = member.data_start().with_context(|| format!("{place}: its position is unknown"))?;
-        let raw = Packed::section(place.clone(), &file, start, member.compressed_size());
-        let contents = unpacked(place, raw, 0, member.compressed_size(), method, member.size(), member.crc32());
-        members.push(Member { name, contents });
-    }
-    Ok(members)
+    let listing = Listing::open(path)?;
+    let n = listing.files.len();
+    ensure!(n <= MAX_MEMBERS, "{} has {n} members, expected at most {MAX_MEMBERS}", path.display());
+    let member = |file: &Listed| Ok(Member { name: file.name.clone(), contents: listing.contents(file)? });
+    listing.files.iter().map(member).collect()
 }
 
 /// What is stored in `len` bytes of `raw` from `start` on.
@@ -78,11 +148,13 @@ fn unpacked(place: String, raw: Packed, start: u64, len: u64, method: u16, size:
 pub fn members_of_packed(archive: &Packed) -> Result<Vec<Member>> {
     let mut stream = archive.open()?;
     let mut members: Vec<Member> = Vec::new();
+    let mut names = HashSet::new();
     let mut at = 0;
     let fault = |at: u64| format!("{}: the zip archive is damaged or cut short at byte {at}", archive.place());
     while let Some(header) = Header::read(&mut stream).with_context(|| fault(at))? {
         let place = format!("{}, {}", archive.place(), header.name);
         ensure!(members.len() < MAX_MEMBERS, "{} has more than {MAX_MEMBERS} members", archive.place());
+        ensure!(names.insert(header.name.clone()), "{place} is there twice, so it is not known which is meant; pack it anew");
         ensure!(header.flags & 1 == 0, "{place} is encrypted; unpack the archive with its password first");
         ensure!(
             header.flags & 8 == 0 && matches!(header.method, STORED | DEFLATED),

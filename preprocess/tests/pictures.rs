@@ -539,8 +539,17 @@ fn archives_give_the_same_as_folders_and_other_files_are_called_by_their_names()
     for at in (0..secret.len() - 10).filter(|&at| whole[at..].starts_with(b"PK\x01\x02")) {
         secret[at + 8] |= 1;
     }
+    let mut uncommon = whole.clone();
+    let central = (0..whole.len()).find(|&at| whole[at..].starts_with(b"PK\x01\x02")).unwrap();
+    uncommon[central + 10] = 12;
+    // One that unpacks itself.
+    fs::write(dir.join("program.zip"), [&b"\x7fELF"[..], &whole].concat()).unwrap();
+    let args = ["images", "program.zip", "--size=16", "--test-every=2", "--classes=folders", "--out=program"];
+    contains(&said(&run(dir, &args)), &["taken: 6 pictures"]);
     for (name, bytes, words) in [
-        ("cut.zip", whole[..whole.len() - 100].to_vec(), &["cut.zip", "zip archive is damaged or cut short"][..]),
+        ("uncommon.zip", uncommon, &["in/a/0.png is compressed in an uncommon way", "unpack the archive first"][..]),
+        ("empty.zip", Vec::new(), &["zip archive is damaged or cut short"]),
+        ("cut.zip", whole[..whole.len() - 100].to_vec(), &["cut.zip", "zip archive is damaged or cut short"]),
         ("flipped.zip", flipped, &["1 of 6 pictures cannot be used", "in/a/0.png"]),
         ("secret.zip", secret, &["encrypted"]),
         ("a.png", png(1), &["is one PNG picture; give the folder"]),
@@ -551,6 +560,108 @@ fn archives_give_the_same_as_folders_and_other_files_are_called_by_their_names()
         fs::write(dir.join(name), bytes).unwrap();
         refuse(dir, &["images", name, "--size=16", "--test-every=2", "--out=none"], "none", words);
     }
+}
+
+#[test]
+fn archives_with_two_members_of_one_name_are_refused() {
+    let temp = tempfile::tempdir().unwrap();
+    let mut twice = zip(&[("a.png", png(0)), ("b.png", png(1)), ("c.png", png(2)), ("d.png", png(3))]);
+    for at in 0..twice.len() - 5 {
+        if twice[at..].starts_with(b"b.png") {
+            twice[at] = b'a';
+        }
+    }
+    fs::write(temp.path().join("in.zip"), &twice).unwrap();
+    let args = ["images", "in.zip", "--size=16", "--test-every=2", "--out=none"];
+    refuse(temp.path(), &args, "none", &["in.zip", "several members", "have one name", "pack it anew"]);
+    let packed = preprocess::packed::Packed::memory("in.zip", twice);
+    let error = preprocess::zip_file::members_of_packed(&packed).err().unwrap();
+    contains(&error.to_string(), &["in.zip, a.png is there twice"]);
+}
+
+#[test]
+fn contact_sheets_beside_their_shards_are_not_data() {
+    let temp = tempfile::tempdir().unwrap();
+    let dir = temp.path();
+    folder(&dir.join("in"), 5);
+    put(dir.join("in/train.png"), png(9));
+    let args = ["images", "in", "--size=16", "--test-every=2", "--out=in/set", "--force"];
+    for times in 0..2 {
+        let text = said(&run(dir, &args));
+        contains(&text, &["taken: 6 pictures"]);
+        assert_eq!(text.contains("left out: 2 contact sheets of data sets: set/test.png, set/train.png"), times > 0, "{text}");
+        succeed(dir, &["inspect", "in/set", "--sheet", "--force"]);
+    }
+}
+
+#[test]
+fn folders_without_a_picture_to_take_say_why() {
+    let temp = tempfile::tempdir().unwrap();
+    let dir = temp.path();
+    put(dir.join("in/a.png"), "");
+    let message = refuse(dir, &ELSEWHERE, "none", &["in holds no pictures to take", "1 empty files: a.png"]);
+    assert!(!message.contains("class"), "{message}");
+    put(dir.join("in/a.png"), png(0));
+    let words = ["in holds no pictures to take", "1 in no folder of a class: a.png"];
+    refuse(dir, &[&ELSEWHERE[..], &["--classes=folders"]].concat(), "none", &words);
+    let deep = (0..70).fold(dir.join("in"), |path, _| path.join("folder"));
+    put(deep.join("a.png"), png(1));
+    let message = refuse(dir, &ELSEWHERE, "none", &["more than 64 folders are within each other", "move the pictures up"]);
+    assert!(message.len() < 300, "{message}");
+}
+
+#[test]
+fn threads_are_as_many_as_there_is_work() {
+    let temp = tempfile::tempdir().unwrap();
+    folder(&temp.path().join("in"), 3);
+    let begin = Instant::now();
+    contains(&said(&convert(temp.path(), &["--jobs=1024"])), &["taken: 3 pictures"]);
+    assert!(begin.elapsed() < Duration::from_secs(20));
+    refuse(temp.path(), &[&ELSEWHERE[..], &["--jobs=100000"]].concat(), "none", &["1..=1024"]);
+}
+
+#[test]
+fn a_file_where_the_data_set_should_be_is_refused_and_stays() {
+    let temp = tempfile::tempdir().unwrap();
+    folder(&temp.path().join("in"), 3);
+    fs::write(temp.path().join("out"), "mine").unwrap();
+    refuse(temp.path(), &[&ARGS[..], &["--force"]].concat(), "none", &["out is there and is not a directory", "--out"]);
+    assert_eq!(fs::read(temp.path().join("out")).unwrap(), b"mine");
+}
+
+#[test]
+fn exported_labels_are_whole_numbers_of_64_bits() {
+    let temp = tempfile::tempdir().unwrap();
+    let dir = temp.path();
+    ["a", "b", "c"].iter().for_each(|class| folder(&dir.join("in").join(class), 2));
+    said(&convert(dir, &["--classes=folders"]));
+    succeed(dir, &["export", "out", "--format=npy", "--out=arrays"]);
+    let bytes = fs::read(dir.join("arrays/test_labels.npy")).unwrap();
+    contains(&String::from_utf8_lossy(&bytes[..128]), &["'descr': '<i8'", "'shape': (3,)"]);
+    let values: Vec<_> = bytes[128..].as_chunks().0.iter().map(|bytes| i64::from_le_bytes(*bytes)).collect();
+    assert_eq!(values, [0, 1, 2]);
+}
+
+#[test]
+fn a_split_without_images_has_no_range_of_values() {
+    let temp = tempfile::tempdir().unwrap();
+    let manifest = r#"{"format": "image-shards", "version": 1, "name": "x", "split": "train", "levels": 17, "labelled": false,
+        "shape": {"channels": 1, "height": 8, "width": 8}, "count": 0, "codec": "raw", "shards": [],
+        "provenance": {"source": "", "licence": "", "notes": "", "tool": ""}}"#;
+    fs::write(temp.path().join("train.json"), manifest).unwrap();
+    contains(&succeed(temp.path(), &["verify", "."]), &["train: 0 images in 0 shards are intact, no values of 17 levels"]);
+}
+
+#[test]
+fn animated_pngs_are_called_animations() {
+    let still = png(3);
+    // The signature and the header, then the number of frames and of repetitions.
+    let frames = chunk(b"acTL", &[0, 0, 0, 2, 0, 0, 0, 0]);
+    let animated = [&still[..33], &frames, &still[33..]].concat();
+    assert!(!decode(&still).unwrap().traits.animated);
+    let picture = decode(&animated).unwrap();
+    assert!(picture.traits.animated);
+    assert_eq!(picture.fingerprint(), decode(&still).unwrap().fingerprint());
 }
 
 #[test]

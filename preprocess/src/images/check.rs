@@ -58,7 +58,7 @@ pub fn check(pictures: &Pictures, size: Size, jobs: usize, team: &Team) -> Resul
     let n = pictures.len();
     let mine: Vec<_> = (0..n).skip(team.rank()).step_by(team.size()).collect();
     let bar = if team.is_first() { progress::bar(mine.len(), "checking") } else { ProgressBar::hidden() };
-    let pool = rayon::ThreadPoolBuilder::new().num_threads(jobs).build().context("cannot start threads")?;
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(jobs.min(mine.len())).build().context("cannot start threads")?;
     let checked: Result<Vec<_>> = pool.install(|| {
         let one = |file: &mut Vec<u8>, &i: &usize| {
             let checked = match look(pictures, i, size, file) {

@@ -2,7 +2,7 @@
 
 use crate::left_out::{Reason, shown};
 use crate::picture_source::Pictures;
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use std::collections::BTreeSet;
 use std::path::Component;
 
@@ -48,8 +48,8 @@ pub fn leave_out(pictures: &mut Pictures, splits: bool, classes: bool) -> Result
         let mixed = has(pictures, Named::Train) && (tests || has(pictures, Named::Validation));
         if classes {
             pictures.leave_out(|pictures, i| folders(pictures, i).is_empty().then_some(Reason::NoClass));
+            pictures.check_some().context("no picture lies in a folder that could be its class")?;
         }
-        ensure!(pictures.len() > 0, "no picture lies in a folder that could be its class");
         return Ok(mixed);
     }
     pictures.leave_out(|pictures, i| match split_of(pictures, i) {

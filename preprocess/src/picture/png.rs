@@ -33,6 +33,19 @@ pub fn essential(bytes: &[u8]) -> Result<Vec<u8>> {
     }
 }
 
+/// Whether a PNG has more pictures behind its first.
+pub fn is_animated(bytes: &[u8]) -> bool {
+    let mut rest = bytes.get(SIGNATURE.len()..).unwrap_or_default();
+    while let Ok(chunk) = chunk(rest) {
+        match &chunk[4..HEAD] {
+            b"acTL" => return true,
+            b"IDAT" => return false,
+            _ => rest = &rest[chunk.len()..],
+        }
+    }
+    false
+}
+
 /// The whole chunk at the beginning of `bytes`.
 fn chunk(bytes: &[u8]) -> Result<&[u8]> {
     let len = bytes.first_chunk().map(|&len| u32::from_be_bytes(len) as usize);
