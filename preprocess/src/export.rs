@@ -9,7 +9,7 @@ use crate::sheet::to_rgb;
 use anyhow::{Context, Result, ensure};
 use datasets::console::print;
 use datasets::output::{self, Existing};
-use datasets::{ImageDataset, ImageShape};
+use datasets::{ImageDataset, ImageShape, Manifest};
 use rayon::prelude::*;
 use std::path::{Path, PathBuf};
 
@@ -45,13 +45,14 @@ enum Format {
 /// # Errors
 /// If the data set is damaged, the output exists, or cannot be written.
 pub fn run(args: &ExportArgs) -> Result<()> {
-    let manifests = manifests(&args.dir)?;
+    // All are opened before anything is written.
+    let open = |manifest: Manifest| ImageDataset::open(&args.dir, manifest.split);
+    let datasets = manifests(&args.dir)?.into_iter().map(open).collect::<Result<Vec<_>, _>>()?;
     create_dir(&args.out, args.force)?;
     let existing = Existing::replaced_if(args.force);
-    for manifest in manifests {
-        let dataset = ImageDataset::open(&args.dir, manifest.split)?;
+    for dataset in datasets {
         let n = args.limit.unwrap_or(usize::MAX).min(dataset.len());
-        let split = manifest.split.to_string();
+        let split = dataset.split().to_string();
         match args.format {
             Format::Npy => export_npy(&dataset, n, &args.out, &split, existing)?,
             Format::Png => export_png(&dataset, n, &args.out.join(&split), existing)?,

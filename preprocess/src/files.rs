@@ -6,11 +6,21 @@ use image::RgbImage;
 use std::io::{self, Cursor, Write};
 use std::path::Path;
 
+/// Checks that a directory for results can be made, or is there.
+///
+/// # Errors
+/// If something else is there.
+pub fn check_dir(dir: &Path) -> Result<()> {
+    ensure!(dir.is_dir() || !dir.exists(), "{} is there and is not a directory; choose another with --out", dir.display());
+    Ok(())
+}
+
 /// Makes a directory for results, which must be empty unless `force` is set.
 ///
 /// # Errors
 /// If it has contents, or cannot be made.
 pub fn create_dir(dir: &Path, force: bool) -> Result<()> {
+    check_dir(dir)?;
     let occupied = dir.read_dir().is_ok_and(|mut entries| entries.next().is_some());
     ensure!(force || !occupied, "{} is not empty; choose another directory, or --force", dir.display());
     std::fs::create_dir_all(dir).with_context(|| format!("cannot create {}", dir.display()))

@@ -4,7 +4,7 @@ use crate::files::save_png;
 use crate::left_out::escaped;
 use crate::progress::{percent, size, thousands};
 use crate::sheet::contact_sheet;
-use anyhow::{Result, bail};
+use anyhow::{Result, bail, ensure};
 use datasets::console::print;
 use datasets::output::{self, Existing};
 use datasets::{DatasetError, ImageDataset, Manifest, Split, format};
@@ -68,6 +68,7 @@ pub fn run(args: &InspectArgs) -> Result<()> {
 /// # Errors
 /// If there is none, or one cannot be read.
 pub fn manifests(dir: &Path) -> Result<Vec<Manifest>> {
+    ensure!(!dir.is_file(), "{} is a file; give the directory of a data set, with train.json and test.json", dir.display());
     let mut manifests = Vec::new();
     for split in Split::ALL {
         match Manifest::read(dir, split) {

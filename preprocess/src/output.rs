@@ -1,7 +1,8 @@
 //! What all converters share: their options, how results are written, and the closing line.
 
+use crate::files::check_dir;
 use crate::{fault, progress};
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 use datasets::build::{self, BuildConfig, ImageSource, Progress};
 use datasets::console::{note, print};
 use datasets::{CodecKind, ImageShape, Manifest, Provenance, staging};
@@ -107,7 +108,7 @@ impl Output {
             let note = format!("Only the first {limit} images of each split.");
             provenance.notes = format!("{} {note}", provenance.notes).trim().into();
         }
-        ensure!(dir.is_dir() || !dir.exists(), "{} is there and is not a directory; choose another with --out", dir.display());
+        check_dir(&dir)?;
         build::refuse_existing(&dir, args.force).context("nothing was written (--force overwrites)")?;
         Ok(Output { made_dir: !dir.exists(), dir, name, provenance, args: args.clone() })
     }

@@ -86,6 +86,10 @@ impl Listing {
                 crc: member.crc32(),
             });
         }
+        // Some programs of Windows write `\\` between the parts of paths.
+        if files.iter().all(|file| !file.name.contains('/')) {
+            files.iter_mut().for_each(|file| file.name = file.name.replace('\\', "/"));
+        }
         files.sort_by(|a, b| a.name.cmp(&b.name));
         Ok(Listing { file, files })
     }

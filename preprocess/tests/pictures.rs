@@ -542,6 +542,12 @@ fn archives_give_the_same_as_folders_and_other_files_are_called_by_their_names()
     let mut uncommon = whole.clone();
     let central = (0..whole.len()).find(|&at| whole[at..].starts_with(b"PK\x01\x02")).unwrap();
     uncommon[central + 10] = 12;
+    // The names that some programs of Windows write.
+    let windows: Vec<_> = files.iter().map(|(name, bytes)| (name.replace('/', "\\"), bytes.clone())).collect();
+    let windows: Vec<_> = windows.iter().map(|(name, bytes)| (name.as_str(), bytes.clone())).collect();
+    fs::write(dir.join("windows.zip"), zip(&windows)).unwrap();
+    said(&run(dir, &["images", "windows.zip", "--size=16", "--test-every=2", "--classes=folders", "--out=windows"]));
+    assert_eq!(labels(&dir.join("windows"), Split::Train), labels(&dir.join("folder"), Split::Train));
     // One that unpacks itself.
     fs::write(dir.join("program.zip"), [&b"\x7fELF"[..], &whole].concat()).unwrap();
     let args = ["images", "program.zip", "--size=16", "--test-every=2", "--classes=folders", "--out=program"];
@@ -626,7 +632,15 @@ fn a_file_where_the_data_set_should_be_is_refused_and_stays() {
     folder(&temp.path().join("in"), 3);
     fs::write(temp.path().join("out"), "mine").unwrap();
     refuse(temp.path(), &[&ARGS[..], &["--force"]].concat(), "none", &["out is there and is not a directory", "--out"]);
+    for command in [&["export", "set", "--format=npy", "--out=out", "--force"][..], &["verify", "out"]] {
+        said(&run(temp.path(), &[&ARGS[..7], &["set", "--force"]].concat()));
+        let words = ["out is ", if command[0] == "verify" { "is a file; give the directory" } else { "not a directory" }];
+        refuse(temp.path(), command, "none", &words);
+    }
     assert_eq!(fs::read(temp.path().join("out")).unwrap(), b"mine");
+    // What is damaged is found before the first array is written.
+    fs::write(temp.path().join("set/test-00000-of-00001.safetensors"), "cut").unwrap();
+    refuse(temp.path(), &["export", "set", "--format=npy", "--out=none"], "none", &["has 3 bytes"]);
 }
 
 #[test]

@@ -201,8 +201,8 @@ fn exports_give_the_pixels_back() {
     succeed(dir, &["imagenet", "--size", "4", "--input", "png", "--out", "back"]);
     assert_eq!(images(&dir.join("back"), Split::Train), expected(0..121, 4));
     let labels = fs::read(dir.join("npy/train_labels.npy")).unwrap();
-    assert_eq!(labels.len(), 128 + 4 * 121);
-    assert_eq!(&labels[128 + 4 * 5..][..4], 2u32.to_le_bytes());
+    assert_eq!(labels.len(), 128 + 8 * 121);
+    assert_eq!(&labels[128 + 8 * 5..][..8], 2i64.to_le_bytes());
     let attributes = fs::read(dir.join("npy/train_attributes.npy")).unwrap();
     assert_eq!(attributes[128 + 5 * 6..][..5], [255, 1, 1, 255, 255]);
     refuse(dir, &["export", "data/imagenet4", "--format", "png", "--out", "back"], "none", &["back is not empty", "--force"]);
