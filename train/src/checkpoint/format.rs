@@ -17,17 +17,23 @@ use std::io::{self, Write};
 
 const CHECKSUM: &str = "crc32c";
 
+/// Checks that a state, once written, could be read again.
+///
+/// # Errors
+/// If a number is not finite, or the settings or the position would be refused.
+pub fn check(state: &TrainingState) -> Result<()> {
+    state.check_finite()?;
+    metadata::read(&metadata::write(state)?).context("the checkpoint could not be read again").map(drop)
+}
+
 /// Writes a state.
 ///
 /// # Errors
-/// If what is written could not be read again (a number is not finite, say), or `out` fails.
+/// If the settings cannot be written as text, or `out` fails.
 pub fn write(state: &TrainingState, out: &mut (impl Write + ?Sized)) -> Result<()> {
-    state.check_finite()?;
     let tensors = named(state);
     let mut header = Map::new();
-    let metadata = metadata::write(state)?;
-    metadata::read(&metadata).context("the checkpoint could not be read again")?;
-    header.insert("__metadata__".into(), json!(metadata));
+    header.insert("__metadata__".into(), json!(metadata::write(state)?));
     let mut at = 0;
     for (name, tensor) in &tensors {
         let end = at + 4 * tensor.values.len();

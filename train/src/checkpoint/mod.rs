@@ -34,8 +34,9 @@ pub struct Checkpoint {
 /// Writes a checkpoint, as [`output::write`] does.
 ///
 /// # Errors
-/// If the file cannot be written.
+/// If the file could not be read again, or cannot be written.
 pub fn save(path: &Path, existing: Existing, state: &TrainingState) -> Result<()> {
+    format::check(state)?;
     output::write(path, existing, |out| format::write(state, out))
 }
 
