@@ -74,6 +74,8 @@ pub struct ContractiveNetConfig {
     pub dropout: f64,
     /// What the last layer's random weights are multiplied by: a small number makes a network that starts near zero.
     pub last_layer_scale: f64,
+    /// Whether weights are random; else they are zero, to be replaced by stored ones, and no power iteration is run.
+    pub is_random: bool,
 }
 
 impl ContractiveNetConfig {
@@ -92,6 +94,7 @@ impl ContractiveNetConfig {
             batch_norm: false,
             dropout: 0.0,
             last_layer_scale: 1.0,
+            is_random: true,
         }
     }
 
@@ -143,6 +146,7 @@ impl ContractiveNetConfig {
             bound: self.bound,
             pair,
             weight_scale: if index == last { self.last_layer_scale } else { 1.0 },
+            is_random: self.is_random,
         })
     }
 }

@@ -34,6 +34,8 @@ fn points() -> ResidualFlowConfig {
 
 struct Case {
     name: &'static str,
+    image: [usize; 3],
+    config: ResidualFlowConfig,
     model: ResidualFlow,
     /// Padded images.
     x: Tensor<4>,
@@ -58,7 +60,7 @@ fn case(name: &'static str, image: [usize; 3], config: ResidualFlowConfig) -> Ca
     });
     let mut model = with_tensors(model.clone(), state.collect()).unwrap();
     model.update_lipschitz(&PowerIteration::CONVERGED);
-    Case { name, model, x }
+    Case { name, image, config, model, x }
 }
 
 fn cases() -> Vec<Case> {
@@ -111,7 +113,7 @@ fn exact<'a>(config: &'a LogDetConfig) -> LogDetContext<'a> {
 
 #[test]
 fn latents_are_inverted() {
-    for Case { name, model, x } in cases() {
+    for Case { name, model, x, .. } in cases() {
         let z = model.encode(x.clone()).unwrap();
         assert_eq!(z.dims(), [BATCH, model.latent_dimensions()], "{name}");
         let back = values(model.decode(z).unwrap());
@@ -128,7 +130,7 @@ fn latents_are_inverted() {
 fn log_determinants_are_those_of_the_numerical_jacobian() {
     const STEP: f32 = 2e-3;
     let config = LogDetConfig::exact();
-    for Case { name, model, x } in cases() {
+    for Case { name, model, x, .. } in cases() {
         let (z, log_det) = model.encode_log_det(x.clone(), &exact(&config)).unwrap();
         assert_eq!(values(z), values(model.encode(x.clone()).unwrap()), "{name}");
         let encode = |x| values(model.encode(x).unwrap());
@@ -190,7 +192,7 @@ fn flat_gradients(model: &ResidualFlow, gradients: &Gradients) -> Vec<Vec<f32>> 
 #[test]
 fn gradients_are_those_of_finite_differences() {
     const STEP: f32 = 2e-3;
-    for Case { name, model, x } in cases() {
+    for Case { name, model, x, .. } in cases() {
         let mut rng = NoiseKey::new(9, [0, 0]).stream(0);
         let classes = model.classifier.as_ref().map(|classifier| classifier.output.bias.dims()[0]);
         let logits = classes.map(|classes| gaussian([BATCH, classes], &mut rng, &device()) * 5.0);
@@ -426,4 +428,15 @@ fn state_names_are_stable() {
         "classifier.output.bias",
     ];
     assert_eq!(names([2, 4, 4], config), expected);
+}
+
+#[test]
+fn stored_weights_fill_a_model_that_was_not_initialised() {
+    for Case { name, image, config, model, x } in cases() {
+        let empty = config.init_for_state(image, &device()).unwrap();
+        let stored = named_tensors(&model);
+        let loaded = empty.with_state(stored.clone()).unwrap();
+        assert!(named_tensors(&loaded) == stored, "{name}");
+        assert_eq!(values(loaded.encode(x.clone()).unwrap()), values(model.encode(x).unwrap()), "{name}");
+    }
 }

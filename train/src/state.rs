@@ -6,7 +6,6 @@
 use crate::config::Config;
 use crate::data_kind::DataKind;
 use crate::evaluate::TestLoss;
-use crate::noise;
 use crate::optimizer::OptimizerKind;
 use crate::watch::Watch;
 use anyhow::{Context, Result, bail, ensure};
@@ -149,9 +148,7 @@ impl TrainingState {
     /// If the tensors do not fit the settings.
     pub fn models(&self, device: &Device) -> Result<[ResidualFlow; 2]> {
         let Description { config, shape, .. } = &self.description;
-        let noise = noise::initial_weights(config.run.seed);
-        let empty = config.model.init(*shape, &mut noise.stream(0), device);
-        let empty = empty.context("the architecture in its settings")?;
+        let empty = config.model.init_for_state(*shape, device).context("the architecture in its settings")?;
         let fill = |what, tensors: &[NamedTensor]| {
             empty
                 .clone()

@@ -59,18 +59,24 @@ pub(crate) struct ContractiveConvolutionConfig {
     pub pair: NormPair,
     /// What the random weights are multiplied by.
     pub weight_scale: f64,
+    /// Whether weights are random; else they and the vectors of power iteration are zero, to be replaced by stored ones.
+    pub is_random: bool,
 }
 
 impl ContractiveConvolutionConfig {
     /// Weights (but for their scale) and biases uniform in `±1/√(fan in)`.
     pub fn init(&self, rng: &mut impl Rng, device: &Device) -> ContractiveConvolution {
-        let &Self { channels_in, channels_out, kernel, image, form, bound, pair, weight_scale } = self;
+        let &Self { channels_in, channels_out, kernel, image, form, bound, pair, weight_scale, is_random } = self;
         let [height, width] = if kernel == 1 { [1, 1] } else { image };
+        let (of_weight, of_bias) = ([channels_out, channels_in, kernel, kernel], [channels_out]);
         let limit = 1.0 / ((channels_in * kernel * kernel) as f32).sqrt();
-        let weight = uniform([channels_out, channels_in, kernel, kernel], limit, rng, device) * weight_scale;
+        let (weight, bias) = match is_random {
+            true => (uniform(of_weight, limit, rng, device) * weight_scale, uniform(of_bias, limit, rng, device)),
+            false => (Tensor::zeros(of_weight, device), Tensor::zeros(of_bias, device)),
+        };
         let mut layer = ContractiveConvolution {
             weight: Param::from_tensor(weight),
-            bias: Param::from_tensor(uniform([channels_out], limit, rng, device)),
+            bias: Param::from_tensor(bias),
             vector: None,
             opposite: None,
             height,
@@ -85,8 +91,13 @@ impl ContractiveConvolutionConfig {
             Form::Unfold => channels_in,
             Form::Fold => channels_out,
         };
-        layer.vector = Some(Param::from_tensor(gaussian([channels * height * width], rng, device)));
-        layer.update(pair, &INITIAL);
+        let elements = [channels * height * width];
+        if is_random {
+            layer.vector = Some(Param::from_tensor(gaussian(elements, rng, device)));
+            layer.update(pair, &INITIAL);
+        } else {
+            layer.vector = Some(Param::from_tensor(Tensor::zeros(elements, device)));
+        }
         layer
     }
 }

@@ -13,6 +13,8 @@ use crate::net::ContractiveNetConfig;
 use crate::widths::Widths;
 use burn::tensor::Device;
 use rand::Rng;
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::SeedableRng;
 
 impl ResidualFlowConfig {
     /// A model for images `[channels, height, width]` with random weights.
@@ -36,13 +38,34 @@ impl ResidualFlowConfig {
         device: &Device,
         monitor: &Monitor,
     ) -> Result<ResidualFlow> {
+        self.build(image, true, rng, device, monitor)
+    }
+
+    /// A model whose weights are to be replaced by stored ones ([`ResidualFlow::with_state`]), which must name all of them: those
+    /// of residual blocks are zero, and no power iteration is run.
+    ///
+    /// # Errors
+    /// As [`init`](Self::init).
+    pub fn init_for_state(&self, image: [usize; 3], device: &Device) -> Result<ResidualFlow> {
+        self.build(image, false, &mut ChaCha8Rng::seed_from_u64(0), device, &Monitor::default())
+    }
+
+    fn build(
+        &self,
+        image: [usize; 3],
+        is_random: bool,
+        rng: &mut impl Rng,
+        device: &Device,
+        monitor: &Monitor,
+    ) -> Result<ResidualFlow> {
         self.validate(image)?;
         let n_scales = self.scales(image);
         let mut shape = self.first_shape(image);
         let (mut scales, mut heads) = (Vec::with_capacity(n_scales), Vec::new());
         for index in 0..n_scales {
             let last = index + 1 == n_scales;
-            let mut builder = Builder { config: self, shape, layers: Vec::new(), n_blocks: 0, rng: &mut *rng, device, monitor };
+            let (rng, layers) = (&mut *rng, Vec::new());
+            let mut builder = Builder { config: self, shape, layers, n_blocks: 0, is_random, rng, device, monitor };
             builder.scale(index, last)?;
             let [c, h, w] = shape;
             let output = if last { shape } else { [4 * c, h / 2, w / 2] };
@@ -79,6 +102,8 @@ struct Builder<'a, R> {
     layers: Vec<FlowLayer>,
     /// Blocks so far.
     n_blocks: usize,
+    /// See [`ContractiveNetConfig::is_random`].
+    is_random: bool,
     rng: &'a mut R,
     device: &'a Device,
     monitor: &'a Monitor,
@@ -198,6 +223,7 @@ impl<R: Rng> Builder<'_, R> {
             batch_norm: config.batch_norm && !block.dense,
             dropout: config.dropout,
             last_layer_scale: config.last_layer_scale,
+            is_random: self.is_random,
         };
         FlowLayer::Residual(ResidualBlock::new(net.init(self.rng, self.device)))
     }

@@ -7,7 +7,6 @@ use super::settings::ScriptSettings;
 use super::state_dict::{StateDict, fill};
 use super::torch::TorchFile;
 use crate::config::Source;
-use crate::noise;
 use crate::state::{Description, OptimizerState, RunLog, TrainingState};
 use anyhow::{Context, Result, ensure};
 use burn::tensor::Device;
@@ -67,7 +66,7 @@ pub fn parse(bytes: &[u8], device: &Device) -> Result<TrainingState> {
     let average = root.get("ema").and_then(|ema| ema.get("shadow_params"));
     let average = average.map(|average| StateDict::new(&file, average).context("its `ema.shadow_params`")).transpose()?;
 
-    let empty = config.model.init(shape, &mut noise::initial_weights(config.run.seed).stream(0), device)?;
+    let empty = config.model.init_for_state(shape, device)?;
     let pairs = naming.pairs(&empty)?;
     weights.check_known(&pairs, &naming.constrained_layers(&empty))?;
     weights.check_initialized()?;
