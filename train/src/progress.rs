@@ -144,7 +144,8 @@ impl Work {
 /// A number of things a second, to be read.
 pub fn rate(per_second: f64) -> String {
     match per_second {
-        rate if rate >= 10.0 => format!("{rate:.0}"),
+        // What rounds to 10.0 is written as 10.
+        rate if rate >= 9.95 => format!("{rate:.0}"),
         rate if rate >= 1.0 => format!("{rate:.1}"),
         rate => format!("{rate:.3}"),
     }
@@ -201,7 +202,7 @@ impl Progress {
         Self { shared: Arc::new(Shared { view: Mutex::new(view), ended: Condvar::new() }), ticker: None }
     }
 
-    /// That nobody sees, unless this is so.
+    /// Visible only if `is_seen`.
     pub fn seen(self, is_seen: bool) -> Self {
         self.shared.view().is_quiet = !is_seen;
         self
@@ -218,7 +219,8 @@ impl Progress {
         };
         if self.ticker.is_none() {
             let shared = self.shared.clone();
-            self.ticker = Some(std::thread::spawn(move || shared.tick_until_ended()));
+            // Where there are no more threads, work goes on unseen.
+            self.ticker = std::thread::Builder::new().spawn(move || shared.tick_until_ended()).ok();
         }
         Stage { shared: self.shared.clone(), id }
     }
