@@ -2,16 +2,20 @@
 
 use crate::files::check_dir;
 use crate::{fault, progress};
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use datasets::build::{self, BuildConfig, ImageSource, Progress};
 use datasets::console::{note, print};
-use datasets::{CodecKind, ImageShape, Manifest, Provenance, staging};
+use datasets::{CodecKind, ImageShape, Manifest, Provenance, Split, format, staging};
 use indicatif::ProgressBar;
 use std::fmt::Write as _;
+use std::fs::File;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use team::Team;
 
+/// As many bytes of a manifest as say that it is one.
+const MANIFEST_START: u64 = 1 << 12;
 /// Threads at most: more of them only wait for each other.
 const MAX_JOBS: u64 = 1024;
 
@@ -109,6 +113,7 @@ impl Output {
             provenance.notes = format!("{} {note}", provenance.notes).trim().into();
         }
         check_dir(&dir)?;
+        refuse_foreign(&dir)?;
         build::refuse_existing(&dir, args.force).context("nothing was written (--force overwrites)")?;
         Ok(Output { made_dir: !dir.exists(), dir, name, provenance, args: args.clone() })
     }
@@ -236,6 +241,25 @@ impl Output {
             self.dir.display()
         ))?)
     }
+}
+
+/// Refuses a directory with a file of somebody else's that has the name of a manifest, such as annotations in `train.json`:
+/// not even `--force` replaces it.
+fn refuse_foreign(dir: &Path) -> Result<()> {
+    for path in Split::ALL.map(|split| format::manifest_path(dir, split)) {
+        if !path.is_file() {
+            continue;
+        }
+        let mut start = Vec::new();
+        let read = File::open(&path).and_then(|file| file.take(MANIFEST_START).read_to_end(&mut start));
+        read.with_context(|| format!("cannot read {}", path.display()))?;
+        ensure!(
+            start.is_empty() || String::from_utf8_lossy(&start).contains("image-shards"),
+            "{} is there and is no manifest of shards; it stays, also with --force: choose another directory with --out",
+            path.display()
+        );
+    }
+    Ok(())
 }
 
 /// On Ctrl-C, says how to go on. Nothing needs to be cleaned up: a stopped run is like a killed one.

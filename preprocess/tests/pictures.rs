@@ -644,6 +644,18 @@ fn a_file_where_the_data_set_should_be_is_refused_and_stays() {
 }
 
 #[test]
+fn a_file_of_somebody_elses_with_the_name_of_a_manifest_stays() {
+    let temp = tempfile::tempdir().unwrap();
+    folder(&temp.path().join("in"), 3);
+    put(temp.path().join("out/test.json"), r#"{"annotations": []}"#);
+    for force in [&[][..], &["--force"]] {
+        refuse(temp.path(), &[&ARGS[..], force].concat(), "none", &["out/test.json is there and is no manifest", "--out"]);
+    }
+    assert_eq!(fs::read(temp.path().join("out/test.json")).unwrap(), br#"{"annotations": []}"#);
+    assert_eq!(fs::read_dir(temp.path().join("out")).unwrap().count(), 1);
+}
+
+#[test]
 fn exported_labels_are_whole_numbers_of_64_bits() {
     let temp = tempfile::tempdir().unwrap();
     let dir = temp.path();
