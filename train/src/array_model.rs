@@ -149,14 +149,15 @@ impl ArrayModel {
         let is_array = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("npy"));
         Ok(match &self.kind {
             DataKind::Points(kind) if !is_array => {
-                let (points, notes) = points::read_for(kind, &self.data, path, &choice.options(&self.data, path))?;
+                let (points, mut notes) = points::read_for(kind, &self.data, path, &choice.options(&self.data, path))?;
+                notes.extend(kind.undisturbed_note());
                 (Inputs::Points(points), notes)
             }
             DataKind::Points(kind) => {
                 let Array { shape, values } = arrays::read::<f64>(path)?;
                 let fits = matches!(shape[..], [n, d] | [n, d, 1, 1] if n > 0 && d == self.dimensions());
                 ensure!(fits, "{}: the shape is {shape:?}, expected [n, {}]", path.display(), self.dimensions());
-                (Inputs::Points(kind.table(values)), Vec::new())
+                (Inputs::Points(kind.table(values)), kind.undisturbed_note().into_iter().collect())
             }
             DataKind::Images { .. } => (Inputs::Images(arrays::read(path)?), Vec::new()),
         })

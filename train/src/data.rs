@@ -194,7 +194,8 @@ impl Splitting<'_> {
             Split::Train => &tables.train,
             Split::Test => &tables.test,
         };
-        let place = || self.source.place("data.file");
+        let is_other = self.split == Split::Test && self.data().test_file.is_some();
+        let place = || self.source.place(if is_other { "data.test_file" } else { "data.file" });
         kind.ensure_reachable(points).with_context(place)?;
         self.points(self.stored(points, kind), kind, notes.clone())
     }

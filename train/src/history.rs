@@ -1,6 +1,7 @@
 //! A file of metrics, read again: series of numbers by step.
 
 use anyhow::{Context, Result};
+use datasets::console::note;
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -15,17 +16,25 @@ pub struct History {
 }
 
 impl History {
-    /// Reads `metrics.jsonl` or `timings.jsonl`.
+    /// Reads `metrics.jsonl` or `timings.jsonl`; lines that are no JSON objects, as a full disk or a power cut leaves them, are
+    /// left out with a warning.
     ///
     /// # Errors
-    /// If it cannot be read, or a line is no JSON object.
+    /// If it cannot be read.
     pub fn read(path: &Path) -> Result<Self> {
-        let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
-        let mut history = Self::default();
-        for (index, line) in text.lines().enumerate() {
-            let record: Map<String, Value> = serde_json::from_str(line)
-                .with_context(|| format!("{}, line {}: expected one JSON object a line", path.display(), index + 1))?;
-            history.add(&record);
+        let bytes = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
+        let (mut history, mut damaged) = (Self::default(), Vec::new());
+        let bytes = bytes.strip_suffix(b"\n").unwrap_or(&bytes);
+        let lines = bytes.split(|byte| *byte == b'\n').filter(|_| !bytes.is_empty());
+        for (number, line) in (1..).zip(lines) {
+            match serde_json::from_slice::<Map<String, Value>>(line) {
+                Ok(record) => history.add(&record),
+                Err(_) => damaged.push(number),
+            }
+        }
+        if let Some(first) = damaged.first() {
+            let (path, n) = (path.display(), damaged.len());
+            note(format_args!("warning: {path}: lines that are no JSON objects are left out: {n}, the first is line {first}"));
         }
         Ok(history)
     }

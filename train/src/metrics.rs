@@ -4,9 +4,10 @@ use crate::data_kind::Named;
 use crate::evaluate::TestClasses;
 use crate::run_dir::RunDir;
 use anyhow::{Context, Result};
+use datasets::console::note;
 use serde::Serialize;
 use std::fs::File;
-use std::io::{self, Seek, SeekFrom, Write};
+use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::PathBuf;
 
 /// A training step, in `metrics.jsonl`.
@@ -97,6 +98,19 @@ pub struct TimingRecord {
     pub waiting_fraction: Option<f64>,
 }
 
+/// Where the last whole line ends among the first bytes of a file.
+fn end_of_lines(file: &mut File, most: u64) -> io::Result<u64> {
+    /// Longer than any record.
+    const CHUNK: u64 = 1 << 20;
+    let end = file.metadata()?.len().min(most);
+    let start = end.saturating_sub(CHUNK);
+    file.seek(SeekFrom::Start(start))?;
+    let mut tail = Vec::new();
+    file.take(end - start).read_to_end(&mut tail)?;
+    let line_end = tail.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at as u64 + 1);
+    Ok(start + line_end)
+}
+
 /// A file to which records are appended, one JSON object a line.
 pub struct JsonLines {
     path: PathBuf,
@@ -105,20 +119,28 @@ pub struct JsonLines {
 }
 
 impl JsonLines {
-    /// A file of a run that goes on after its first `keep` bytes; with 0 it is new. Of a shorter file all is kept.
+    /// A file of a run that goes on after its first `keep` bytes; with 0 it is new. Of a shorter file all whole lines are kept,
+    /// with a warning.
     ///
     /// # Errors
     /// If it cannot be opened or cut.
     pub fn after(dir: &RunDir, name: &str, keep: u64) -> Result<Self> {
         let path = dir.file(name);
         let open = || {
-            let mut file = File::options().write(true).create(true).truncate(false).open(&path)?;
-            let bytes = file.metadata()?.len().min(keep);
+            let mut file = File::options().read(true).write(true).create(true).truncate(false).open(&path)?;
+            let bytes = end_of_lines(&mut file, keep)?;
             file.set_len(bytes)?;
             file.seek(SeekFrom::End(0))?;
             Ok::<_, io::Error>((file, bytes))
         };
         let (file, bytes) = open().with_context(|| format!("cannot write {}", path.display()))?;
+        if bytes < keep {
+            let path = path.display();
+            note(format_args!(
+                "warning: {path} has lost records: of {keep} bytes that the run had written, {bytes} are there in whole lines; curves \
+                 and reports lack the others"
+            ));
+        }
         Ok(Self { path, file, bytes })
     }
 

@@ -29,8 +29,8 @@ pub struct Resumption {
     damaged: Vec<PathBuf>,
     /// Whether the settings describe the checkpoint's model; if not, whether they fit is found out when the model is built.
     is_same_model: bool,
-    /// Why the last checkpoint is not the one to go on from.
-    reason: Option<String>,
+    /// Why the last checkpoint is not the one to go on from, and which settings are not those of the run's file.
+    warnings: Vec<String>,
 }
 
 impl Resumption {
@@ -45,6 +45,10 @@ impl Resumption {
             true => Found { from: Some((target.into(), checkpoint::read_either(target, &Device::flex())?)), ..Found::default() },
             false => Found::newest(target)?,
         };
+        let mut warnings: Vec<String> = reason.into_iter().collect();
+        if let (None, Some((path, state)), Some(home)) = (config, &from, &home) {
+            warnings.extend(edited(home, path, &state.description.config));
+        }
         let (config, source) = match (config, &from, &home) {
             (Some(file), _, _) => Config::load(file, settings)?,
             (None, Some((path, state)), _) => {
@@ -57,7 +61,25 @@ impl Resumption {
             (None, None, Some(home)) => Config::load(&home.join("config.toml"), settings)?,
             (None, None, None) => bail!("{} is no run", target.display()),
         };
-        Ok(Self { config, source, from, home, damaged, reason, is_same_model: true })
+        Ok(Self { config, source, from, home, damaged, warnings, is_same_model: true })
+    }
+
+    /// What is not as the run left it, a text each.
+    pub fn warnings(&self) -> &[String] {
+        &self.warnings
+    }
+
+    /// Refuses settings of another model than the checkpoint's.
+    ///
+    /// # Errors
+    /// Names the setting and what does not fit.
+    pub fn ensure_model_fits(&self) -> Result<()> {
+        let Some((path, state)) = self.from.as_ref().filter(|_| !self.is_same_model) else { return Ok(()) };
+        let place = || {
+            let place = self.source.place("model");
+            format!("{place}: {} has another model; go on with its settings, or begin a new run with --config", path.display())
+        };
+        state.models(&Device::flex()).with_context(place).map(drop)
     }
 
     /// What the checkpoint's model is a density of, if there is a checkpoint.
@@ -144,10 +166,8 @@ impl Resumption {
     /// # Errors
     /// If files cannot be written.
     pub fn prepare(self, out: &Path, force: bool, lock: Option<Lock>) -> Result<(RunDir, Option<TrainingState>, Source)> {
-        let Self { config, source, from, home, damaged, reason, .. } = self;
-        if let Some(reason) = reason {
-            note(reason);
-        }
+        let Self { config, source, from, home, damaged, warnings, .. } = self;
+        warnings.iter().for_each(note);
         if let Some(lock) = lock {
             // Without a checkpoint it begins anew; its logs are cut back when they are opened, and nothing is removed.
             let dir = RunDir::reopen(out, &config, lock)?;
@@ -213,6 +233,21 @@ impl Found {
         ensure!(!has_saved, "{dir} has no checkpoint, but the run has made some; put one back, or {anew}");
         Ok(Self::default())
     }
+}
+
+/// That the settings in a run's directory are not those of its checkpoint, which count.
+fn edited(home: &Path, checkpoint: &Path, config: &Config) -> Option<String> {
+    let (file, checkpoint) = (home.join("config.toml"), checkpoint.display());
+    let advice = format!("the settings in {checkpoint} count; change them with --set SECTION.KEY=VALUE");
+    let found = match Config::load(&file, &[]) {
+        Ok((found, _)) => found,
+        Err(error) => return Some(format!("warning: {error:#}; {advice}")),
+    };
+    let keys = config.differences(&found);
+    let more = keys.len().saturating_sub(3);
+    let shown = keys.iter().take(3).map(|key| format!("`{key}`")).collect::<Vec<_>>().join(", ");
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    (!keys.is_empty()).then(|| format!("warning: {} has another {shown}{more}: {advice}", file.display()))
 }
 
 /// The directory of the run that a target of `--resume` is, or belongs to.

@@ -299,6 +299,72 @@ fn a_run_that_has_made_its_steps_is_done() {
 }
 
 #[test]
+fn records_that_were_lost_end_no_run() {
+    let workshop = Workshop::new();
+    workshop.train("whole", &["run.max_steps=3", "run.log_every_steps=1"]);
+    let text = workshop.read("whole/metrics.jsonl");
+    let lines = text.lines().count();
+    for (name, damage, kept) in [
+        ("torn", text[..text.len() - 20].to_string(), lines - 1),
+        ("cut", text[..text.len() / 2].to_string(), text[..text.len() / 2].matches('\n').count()),
+        (
+            "zeros",
+            format!("{}\n{}", "\0".repeat(text.find('\n').expect("a line")), text.split_once('\n').expect("lines").1),
+            lines,
+        ),
+        ("missing", String::new(), 0),
+    ] {
+        workshop.train(name, &["run.max_steps=3", "run.log_every_steps=1"]);
+        let metrics = format!("{name}/metrics.jsonl");
+        workshop.write(&metrics, &damage);
+        let output = workshop.run(&["--resume", name, "--set", "run.max_steps=5"]);
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{name}: {said}");
+        assert!(said.contains(&format!("warning: {metrics}")), "{name}: {said}");
+        let text = workshop.read(&metrics);
+        let broken = text.lines().filter(|line| serde_json::from_str::<serde_json::Value>(line).is_err()).count();
+        assert_eq!(broken, usize::from(name == "zeros"), "{name}: {text}");
+        assert!(text.lines().count() > kept, "{name}: {text}");
+        assert!(workshop.run(&["report", name]).status.success(), "{name}");
+    }
+}
+
+#[test]
+fn settings_that_were_edited_in_the_run_do_not_count_and_it_is_said() {
+    let workshop = Workshop::new();
+    workshop.train("run", &["run.max_steps=2"]);
+    let settings = workshop.read("run/config.toml");
+    let said = |arguments: &[&str]| {
+        let output = workshop.run(&[&["--resume", "run"], arguments].concat());
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.success(), "{said}");
+        said
+    };
+    assert!(!said(&[]).contains("warning"));
+    workshop.write("run/config.toml", &settings.replace("max_steps = 2", "max_steps = 9"));
+    let text = said(&[]);
+    assert!(
+        text.contains("warning: run/config.toml has another `run.max_steps`: the settings in run/checkpoints/last"),
+        "{text}"
+    );
+    workshop.write("run/config.toml", "[run\n");
+    assert!(said(&["--set", "run.max_steps=3"]).contains("warning: run/config.toml, line 1"));
+    assert!(!said(&["--set", "run.max_steps=4"]).contains("warning"), "written anew");
+
+    // Another model is refused before anything is changed.
+    let before = workshop.read("run/config.toml");
+    let message = workshop.error(&["--resume", "run", "--set", "model.hidden_channels=9", "--set", "run.max_steps=9"]);
+    let parts = ["--set model.hidden_channels=9: run/checkpoints/last.safetensors has another model", "[9, 1, 3, 3]", "--config"];
+    assert!(parts.iter().all(|part| message.contains(part)), "{message}");
+    assert_eq!(workshop.read("run/config.toml"), before);
+
+    // Nothing is left to do, but the run is not as it was.
+    replace(&workshop.path("run/checkpoints/last.safetensors"), b"damaged");
+    let text = said(&[]);
+    assert!(text.contains("last.safetensors is not a usable checkpoint") && text.contains("nothing was changed"), "{text}");
+}
+
+#[test]
 fn one_process_at_a_time_writes_into_a_run() {
     let workshop = Workshop::new();
     let endless = ["--config", "tiny.toml", "--out", "run", "--set", "run.epochs=1000000", "--set", "run.max_steps=1000000"];

@@ -275,6 +275,60 @@ fn columns_that_training_left_out_are_left_out_again() {
 }
 
 #[test]
+fn names_that_are_numbers_are_those_of_the_model() {
+    let workshop = workshop(&["0.5", "1.5"], &[|x| x, |x| 5.0 + 2.0 * x], 60);
+    train(&workshop, &["data.header=true"]);
+    let own = densities(&workshop, "own.csv");
+    assert_eq!(own.len(), 60);
+    // Another file, in which the names would be a point.
+    std::fs::copy(workshop.path("own.csv"), workshop.path("other.csv")).expect("copied");
+    assert_eq!(densities(&workshop, "other.csv"), own);
+    write(&workshop.path("reordered.csv"), &chosen_of(&workshop, &["1.5", "0.5"]));
+    assert_eq!(densities(&workshop, "reordered.csv"), own);
+    workshop.json(&["log-prob", LAST, "--input", "other.csv", "--output", "lp.npy", "--json"]);
+    assert_close(&arrays_of(&workshop, "lp.npy"), &own, 1e-5);
+    let evaluated = workshop.json(&["evaluate", LAST, "--data", "other.csv", "--json"]);
+    assert!((number(&evaluated, "nll_nats") + mean(&own)).abs() < 1e-5);
+    workshop.json(&["sample", LAST, "--n", "3", "--out", "new.csv", "--json"]);
+    assert_eq!(densities(&workshop, "new.csv").len(), 3);
+}
+
+fn chosen_of(workshop: &Workshop, names: &[&str]) -> Points {
+    let options = TableOptions {
+        header: Some(true),
+        columns: Some(names.iter().map(|name| name.to_string()).collect()),
+        ..TableOptions::default()
+    };
+    Points::read_with(&workshop.path("own.csv"), &options).expect("the columns")
+}
+
+#[test]
+fn what_commands_advise_they_accept() {
+    let workshop = workshop(&["a", "b"], &[|x| x, |x| 5.0 + 2.0 * x], 60);
+    train(&workshop, &[]);
+    workshop.write("near.csv", "a,b\n0.5,4.25\n-1.5,6.5\n");
+    let near = densities(&workshop, "near.csv");
+    for (table, advice, arguments) in [
+        ("a,b\n0.5,4.25\n-1.5,6.5\nNA,1.5\n", "--missing drop", &["--missing", "drop"][..]),
+        ("a,b,who\n0.5,4.25,me\n-1.5,6.5,you\n", "--exclude \"who\"", &["--exclude", "who"]),
+        (",a,b\n0,0.5,4.25\n1,-1.5,6.5\n", "--exclude \"\"", &["--exclude", ""]),
+        ("# of today\na,b\n0.5,4.25\n-1.5,6.5\n", "--comment \"#\"", &["--comment", "#"]),
+        ("% of today\na,b\n0.5,4.25\n-1.5,6.5\n", "--comment \"%\"", &["--comment", "%"]),
+        ("a,b\n0.5,4.25\n-1.5,6.5\n; the end\n", "--comment \";\"", &["--comment", ";"]),
+    ] {
+        workshop.write("odd.csv", table);
+        for command in [&["density", LAST, "odd.csv"][..], &["evaluate", LAST, "--data", "odd.csv"]] {
+            let message = workshop.error_of_run(command);
+            assert!(message.contains(advice) && !message.contains("data."), "{message}");
+            let output = workshop.run(&[command, arguments].concat());
+            assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+        }
+        workshop.json(&[&["density", LAST, "odd.csv", "--out", "odd.npy", "--force", "--json"], arguments].concat());
+        assert_close(&arrays_of(&workshop, "odd.npy"), &near, 1e-9);
+    }
+}
+
+#[test]
 fn a_far_point_spoils_no_other() {
     let workshop = workshop(&["a", "b"], &[|x| x, |x| 5.0 + 2.0 * x], 60);
     train(&workshop, &[]);
@@ -340,6 +394,9 @@ fn fixed_splits_are_whole_files() {
     write(&workshop.path("test.csv"), &test.named(vec!["b".into(), "c".into()]));
     let message = workshop.error(&["--config", "table.toml", "--out", "other", "--set", "data.test_file=test.csv"]);
     assert!(message.contains("missing: `a`") && message.contains("`c`"), "{message}");
+    workshop.write("test.csv", "a,b\n0.5,1e300\n");
+    let message = workshop.error(&["--config", "table.toml", "--out", "other", "--set", "data.test_file=test.csv"]);
+    assert!(message.contains("--set data.test_file=test.csv: test.csv: 1 of 1 "), "{message}");
 }
 
 #[test]
@@ -362,6 +419,8 @@ fn the_run_says_what_it_read_and_dequantises() {
     assert_eq!(kind_of(&workshop).noise, [10.0, 0.0]);
     let evaluated = workshop.json(&["evaluate", LAST, "--json"]);
     assert_eq!(evaluated["nll_nats"], workshop.json(&["evaluate", LAST, "--json"])["nll_nats"]);
+    let said = String::from_utf8(workshop.run(&["density", LAST, "own.csv"]).stderr).expect("text");
+    assert!(said.contains("noise") && said.contains("(`count`); here they are taken without"), "{said}");
     let message = {
         workshop.write("own.csv", &workshop.read("own.csv").replace("\n", "5e-1\n").replace("size5e-1", "size"));
         workshop.error(&[

@@ -118,6 +118,7 @@ impl Train {
             return self.tell_done(&resumption, &out, team).map(|()| None);
         }
         let memory = footprint::Run { config: &resumption.config, source: &resumption.source, data: &data, team }.check()?;
+        resumption.ensure_model_fits()?;
         let config = resumption.config.clone();
         // All have read what the first may now remove.
         team.meet()?;
@@ -132,6 +133,7 @@ impl Train {
     fn tell_done(&self, resumption: &Resumption, out: &Path, team: &Team) -> Result<()> {
         let Some((path, state)) = resumption.from.as_ref().filter(|_| team.is_first()) else { return Ok(()) };
         let steps = state.description.step;
+        resumption.warnings().iter().for_each(note);
         note(format_args!("the run in {} has made {steps} steps, all that are asked for; nothing was changed", out.display()));
         let summary = Summary::of_finished(state, path.clone());
         report(self.json, &summary, || lines(&summary, state.description.kind.unit(), out))

@@ -19,6 +19,7 @@ use anyhow::{Context, Result, anyhow};
 use datasets::input;
 use residual_flows::{LogDetConfig, ResidualFlowConfig};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 use std::path::Path;
 
 /// All settings of an experiment.
@@ -256,11 +257,37 @@ impl Config {
         Ok((config, source))
     }
 
+    /// The keys, `section.key`, whose values are others in other settings, but for the last digits of numbers.
+    pub fn differences(&self, other: &Self) -> Vec<String> {
+        let [ours, theirs] =
+            [self, other].map(|config| toml::Value::try_from(config).unwrap_or_else(|_| toml::Table::new().into()));
+        let mut keys = Vec::new();
+        differences("", Some(&ours), Some(&theirs), &mut keys);
+        keys
+    }
+
     /// The resolved settings as TOML, every default written out.
     ///
     /// # Errors
     /// If a number cannot be written as TOML.
     pub fn to_toml(&self) -> Result<String> {
         toml::to_string(self).context("cannot write the configuration as TOML")
+    }
+}
+/// Adds the keys under a path whose values differ.
+fn differences(path: &str, ours: Option<&toml::Value>, theirs: Option<&toml::Value>, keys: &mut Vec<String>) {
+    use toml::Value::{Float, Table};
+    match (ours, theirs) {
+        (Some(Table(ours)), Some(Table(theirs))) => {
+            let names: BTreeSet<&String> = ours.keys().chain(theirs.keys()).collect();
+            for name in names {
+                let path = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
+                differences(&path, ours.get(name), theirs.get(name), keys);
+            }
+        }
+        // Earlier versions lost last digits on the way through JSON.
+        (Some(Float(a)), Some(Float(b))) if (a - b).abs() <= 1e-14 * a.abs().max(b.abs()) => {}
+        _ if ours == theirs => {}
+        _ => keys.push(path.into()),
     }
 }

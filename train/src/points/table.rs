@@ -2,7 +2,7 @@
 
 use crate::config::{DataConfig, Source};
 use crate::data_kind::PointKind;
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, anyhow, bail, ensure};
 use clap::Args;
 use datasets::Split;
 use datasets::points::{Decimal, Delimiter, Missing, Points, Standardization, TableOptions};
@@ -84,10 +84,13 @@ impl Tables {
 /// # Errors
 /// If the file cannot be read, or a column is missing or too many.
 pub fn read_for(model: &PointKind, data: &DataConfig, file: &Path, options: &TableOptions) -> Result<(Points, Vec<String>)> {
-    let table = read_like(file, options, model, data)?;
-    let mut notes = read_lines(&table, None);
-    let points = fitting(table, model, &mut notes)?;
-    Ok((points, notes))
+    let read = || {
+        let table = read_like(file, options, model, data)?;
+        let mut notes = read_lines(&table, None);
+        let points = fitting(table, model, &mut notes)?;
+        Ok((points, notes))
+    };
+    read().map_err(|error: anyhow::Error| anyhow!(of_command(&format!("{error:#}"))))
 }
 
 /// What was read of a file, a line each; of columns that no density describes well only where a model is to learn them.
@@ -103,7 +106,13 @@ fn read_lines(table: &Points, data: Option<&DataConfig>) -> Vec<String> {
 /// Reads a table for a model, but for the columns that its training left out.
 fn read_like(file: &Path, options: &TableOptions, model: &PointKind, data: &DataConfig) -> Result<Points> {
     let columns = data.columns.as_ref().and(model.columns.clone());
-    let chosen = TableOptions { columns, exclude: data.exclude.clone(), ..options.clone() };
+    let exclude = data.exclude.iter().chain(&options.exclude).cloned().collect();
+    let chosen = TableOptions { columns, exclude, ..options.clone() };
+    if options.header.is_none()
+        && let Some(table) = under_the_names_of(model, file, [&chosen, options])
+    {
+        return Ok(table);
+    }
     if chosen != *options
         && let Ok(table) = Points::read_with(file, &chosen)
     {
@@ -113,9 +122,17 @@ fn read_like(file: &Path, options: &TableOptions, model: &PointKind, data: &Data
     Ok(Points::read_with(file, options)?)
 }
 
+/// A table whose first line has the names of the model's columns, although they are numbers: points of a file that begins so
+/// could not be told from them.
+fn under_the_names_of(model: &PointKind, file: &Path, options: [&TableOptions; 2]) -> Option<Points> {
+    let names = model.columns.as_ref().filter(|names| names.iter().all(|name| name.parse::<f64>().is_ok()))?;
+    let named = |options: &TableOptions| Points::read_with(file, &TableOptions { header: Some(true), ..options.clone() }).ok();
+    options.into_iter().filter_map(named).find(|table| table.has_names() && names.iter().all(|name| table.names().contains(name)))
+}
+
 /// How the table is read that a model is applied to. The file of its training is read as then, but for missing values, which are an
 /// error unless something else is said here: rows of results are those of the file.
-#[derive(Args, Clone, Copy, Debug, Default)]
+#[derive(Args, Clone, Debug, Default)]
 pub struct TableChoice {
     /// What becomes of a table's rows with missing values: error or drop [default: error]
     #[arg(long, value_name = "WHAT", value_parser = named::<Missing>)]
@@ -132,13 +149,17 @@ pub struct TableChoice {
     /// Whether the first line of a table has the names of its columns [default: found]
     #[arg(long, value_name = "true|false")]
     header: Option<bool>,
+    /// A column of a table to leave out, by its name; may be repeated
+    #[arg(long, value_name = "COLUMN")]
+    exclude: Vec<String>,
 }
 
 impl TableChoice {
     /// The options for a table that training knows nothing of.
     pub fn of_any(&self) -> TableOptions {
-        let &Self { missing, delimiter, decimal, comment, header } = self;
-        TableOptions { missing: missing.unwrap_or_default(), delimiter, decimal, comment, header, ..TableOptions::default() }
+        let &Self { missing, delimiter, decimal, comment, header, ref exclude } = self;
+        let (missing, exclude) = (missing.unwrap_or_default(), exclude.clone());
+        TableOptions { missing, delimiter, decimal, comment, header, exclude, columns: None }
     }
 
     /// The options for a file, given the settings of the training data.
@@ -156,6 +177,47 @@ impl TableChoice {
             header: own.header.or(base.header),
             ..own
         }
+    }
+}
+
+/// Advice in terms of settings, as commands have it: `data.exclude = ["a"]` is `--exclude "a"` there.
+fn of_command(message: &str) -> String {
+    let mut text = String::new();
+    let mut rest = message;
+    while let Some((before, after)) = rest.split_once("data.") {
+        text += before;
+        rest = after;
+        match Advice::at(after) {
+            Some(advice) => {
+                text += &advice.option;
+                rest = &after[advice.length..];
+            }
+            None => text += "data.",
+        }
+    }
+    text + rest
+}
+
+/// A setting that is advised, behind its `data.`.
+struct Advice {
+    option: String,
+    length: usize,
+}
+
+impl Advice {
+    fn at(text: &str) -> Option<Self> {
+        const KEYS: [&str; 6] = ["missing", "delimiter", "decimal", "comment", "header", "exclude"];
+        let key = KEYS.into_iter().find(|key| text.starts_with(key))?;
+        let Some(value) = text[key.len()..].strip_prefix(" = ") else {
+            return Some(Self { option: format!("--{key}"), length: key.len() });
+        };
+        let mut values = serde_json::Deserializer::from_str(value).into_iter::<serde_json::Value>();
+        let options = match values.next()?.ok()? {
+            serde_json::Value::Array(names) => names.iter().map(|name| format!("--{key} {name}")).collect::<Vec<_>>().join(" "),
+            serde_json::Value::String(word) if word.chars().all(char::is_alphabetic) => format!("--{key} {word}"),
+            value => format!("--{key} {value}"),
+        };
+        Some(Self { option: options, length: key.len() + " = ".len() + values.byte_offset() })
     }
 }
 
@@ -257,6 +319,22 @@ impl PointKind {
         )
     }
 
+    /// That columns which training dequantises are taken as they are.
+    pub fn undisturbed_note(&self) -> Option<String> {
+        let names = self.columns.as_deref().unwrap_or_default();
+        let columns: Vec<String> = self
+            .noise
+            .iter()
+            .enumerate()
+            .filter(|(_, width)| **width > 0.0)
+            .map(|(column, _)| {
+                names.get(column).map_or_else(|| format!("column {}", column + 1), |name| format!("`{}`", name.escape_debug()))
+            })
+            .collect();
+        let text = "training added noise to columns of whole numbers";
+        (!columns.is_empty()).then(|| format!("{text} ({}); here they are taken without", columns.join(", ")))
+    }
+
     /// Which columns are dequantised, if any are.
     fn noise_note(&self, names: &[String]) -> Option<String> {
         let columns = names.iter().zip(&self.noise).filter(|(_, width)| **width > 0.0);
@@ -307,6 +385,25 @@ mod tests {
         found.mean[1] *= 1.0 + 1e-13;
         let message = ensure_same(&found, &stored).unwrap_err().to_string();
         assert!(message.contains("column 2") && message.contains("use the same data set"), "{message}");
+    }
+
+    #[test]
+    fn advice_is_what_the_command_accepts() {
+        for (setting, option) in [
+            ("data.missing = \"drop\"", "--missing drop"),
+            (
+                "say data.header = true (names) or data.header = false (a point)",
+                "say --header true (names) or --header false (a point)",
+            ),
+            ("(data.exclude = [\"a b\"])", "(--exclude \"a b\")"),
+            ("data.exclude = [\"\"], or", "--exclude \"\", or"),
+            ("data.exclude = [\"a\", \"b\"]", "--exclude \"a\" --exclude \"b\""),
+            ("data.decimal = \",\"", "--decimal \",\""),
+            ("(data.exclude, or", "(--exclude, or"),
+            ("data.csv, data.exclude = [", "data.csv, data.exclude = ["),
+        ] {
+            assert_eq!(of_command(setting), option);
+        }
     }
 
     #[test]

@@ -83,6 +83,11 @@ pub(super) fn without_mark(found: &mut Found) {
     }
 }
 
+/// What a line begins with that may be a comment.
+pub(super) fn mark(line: &[u8]) -> Option<char> {
+    line.first().filter(|mark| b"#%/;!".contains(mark)).map(|mark| char::from(*mark))
+}
+
 /// That there are as many names as most lines have fields.
 ///
 /// # Errors
@@ -97,12 +102,11 @@ pub(super) fn check_width(found: &Found) -> Result<(), String> {
     if rest.iter().any(|row| row.len() == got) {
         return Ok(());
     }
-    let advice = if first[0].starts_with(b"#") || got == 1 {
-        "if it is a comment, say data.comment = \"#\", else correct or remove it"
-    } else if expected == got + 1 {
-        "if R wrote names of rows, write the file with row.names=FALSE"
-    } else {
-        "correct it"
+    // The mark may have been taken from the names.
+    let advice = match mark(&first[0]).or((got == 1).then_some('#')) {
+        Some(mark) => format!("if it is a comment, say data.comment = \"{mark}\", else correct or remove it"),
+        None if expected == got + 1 => "if R wrote names of rows, write the file with row.names=FALSE".into(),
+        None => "correct it".into(),
     };
     let (names, values) = (count(got as u64, "name"), count(expected as u64, "value"));
     Err(format!(

@@ -152,7 +152,7 @@ impl Text<'_> {
                 continue;
             }
             if fields.len() != names.len() {
-                return Err(self.ragged(at, fields.len(), names.len(), &record, dialect)?);
+                return Err(self.ragged(at, &fields, names, dialect)?);
             }
             if record.as_slice().contains(&b'\n') || record.as_slice().contains(&b'\r') {
                 let reason = "a quotation goes on in the next line: is its end missing? Remove the mark or the line break".into();
@@ -174,21 +174,18 @@ impl Text<'_> {
     }
 
     /// A line with another number of fields.
-    fn ragged(
-        &self,
-        at: u64,
-        got: usize,
-        expected: usize,
-        record: &ByteRecord,
-        dialect: Dialect,
-    ) -> Result<DatasetError, DatasetError> {
+    fn ragged(&self, at: u64, fields: &[&[u8]], names: &[String], dialect: Dialect) -> Result<DatasetError, DatasetError> {
         let values = |n: usize| count(n as u64, "value");
         let like = if dialect.header { "as many as there are names" } else { "as the first line has" };
-        let start = record.get(0).unwrap_or_default();
-        let advice = if matches!(start, [b'#' | b'%' | b'/', ..]) {
-            "; if it is a comment, say data.comment = \"#\", else correct or remove it"
-        } else {
-            "; correct or remove it"
+        let (got, expected) = (fields.len(), names.len());
+        let start = fields.first().copied().unwrap_or_default();
+        let advice = match (
+            header::mark(start),
+            names.first().filter(|_| dialect.header).and_then(|name| header::mark(name.as_bytes())),
+        ) {
+            (Some(mark), _) => format!("; if it is a comment, say data.comment = \"{mark}\", else correct or remove it"),
+            (_, Some(mark)) => format!("; if the first line is a comment, say data.comment = \"{mark}\", else correct the line"),
+            _ => "; correct or remove it".into(),
         };
         let shown = excerpt_bytes(start);
         let reason = format!(
