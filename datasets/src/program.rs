@@ -3,6 +3,8 @@
 use crate::console::note;
 use std::io;
 use std::sync::mpsc::{Sender, channel};
+#[cfg(unix)]
+use std::sync::{Arc, atomic::AtomicBool};
 use std::thread::{Builder, JoinHandle};
 
 /// Bytes of a thread's stack, whatever `ulimit -s` says.
@@ -18,6 +20,7 @@ const OTHERS: usize = 4;
 /// # Errors
 /// If not a single thread can be started.
 pub fn run<T: Send>(work: impl FnOnce() -> T + Send) -> io::Result<T> {
+    refuse_what_is_too_long();
     let wanted = std::env::var("RAYON_NUM_THREADS").ok().and_then(|n| n.parse().ok()).filter(|&n: &usize| n > 0);
     let wanted = wanted.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from));
     let (mut waiting, refused) = start(wanted);
@@ -39,6 +42,14 @@ pub fn run<T: Send>(work: impl FnOnce() -> T + Send) -> io::Result<T> {
     pool.spawn_handler(hand_over).build_global().map_err(io::Error::other)?;
     // Work handed over from outside of the pool would wait for a thread to wake up, every time.
     Ok(rayon::scope(|_| work()))
+}
+
+/// Makes writing beyond `ulimit -f` an error, which can be told and cleaned up after, instead of a signal that ends the program.
+fn refuse_what_is_too_long() {
+    #[cfg(unix)]
+    if let Err(error) = signal_hook::flag::register(signal_hook::consts::SIGXFSZ, Arc::<AtomicBool>::default()) {
+        note(format_args!("warning: limits of the length of files end the program: {error}"));
+    }
 }
 
 /// A thread that has been started, and waits for what it is to do.

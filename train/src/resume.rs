@@ -8,7 +8,7 @@ use crate::position::Position;
 use crate::research::import;
 use crate::retention::{last_of, newest_first, rewind, set_aside};
 use crate::run_dir::{Lock, RunDir, Written};
-use crate::state::{Description, TrainingState};
+use crate::state::{Description, RunLog, TrainingState};
 use anyhow::{Context, Result, bail, ensure};
 use burn::tensor::Device;
 use datasets::console::note;
@@ -181,9 +181,14 @@ impl Resumption {
         let dir = RunDir::create(out, &config, force)?;
         let Some((_, mut state)) = from else { return Ok((dir, None, source)) };
         state.log.best.clear();
-        for name in ["metrics.jsonl", "timings.jsonl"] {
+        let RunLog { metrics_bytes, timings_bytes, .. } = &mut state.log;
+        for (name, bytes) in [("metrics.jsonl", metrics_bytes), ("timings.jsonl", timings_bytes)] {
             let of_home = home.as_ref().map(|home| home.join(name)).filter(|file| file.exists());
-            let Some(file) = of_home else { continue };
+            let Some(file) = of_home else {
+                // The records of earlier steps lie elsewhere.
+                *bytes = 0;
+                continue;
+            };
             fs::copy(&file, dir.file(name)).with_context(|| format!("cannot copy {}", file.display()))?;
         }
         Ok((dir, Some(state), source))

@@ -327,6 +327,11 @@ fn records_that_were_lost_end_no_run() {
         assert!(text.lines().count() > kept, "{name}: {text}");
         assert!(workshop.run(&["report", name]).status.success(), "{name}");
     }
+    // A checkpoint that lies elsewhere has lost nothing.
+    std::fs::copy(workshop.path("whole/checkpoints/last.safetensors"), workshop.path("alone.safetensors")).expect("copied");
+    let output = workshop.run(&["--resume", "alone.safetensors", "--out", "new", "--set", "run.max_steps=5"]);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && !said.contains("warning"), "{said}");
 }
 
 #[test]
