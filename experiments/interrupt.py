@@ -4,12 +4,14 @@
     preprocess celeba-tfr --resolution 256 --counts 160,40 --input synth --out data/celebahq256
     python experiments/interrupt.py configs/celebahq256.toml --number 20 --seconds 600 --set optim.batch_size=1 --set optim.accumulate=1
 
-Each time the program is to end within five seconds, or to say at once what it finishes first. Prints a line for each interruption
-(the moment in seconds since the program's start, the signal, the seconds until its end, its exit code, the steps saved) and
-fails if one of them took longer or the run could not go on.
+Each time the program is to end within five seconds, or to say at once what it finishes first; the time in which the disk takes the
+checkpoint does not count. Prints a line for each interruption (the moment in seconds since the program's start, the signal, the
+seconds until its end and those of saving, its exit code, its last line) and fails if one of them took longer or the run could not go
+on.
 """
 
 import argparse
+import json
 import pathlib
 import random
 import signal
@@ -39,13 +41,18 @@ def main():
         # The time of running is that of all programs together.
         taken, code, said = interrupt(arguments, moment - before, SIGNALS[index % len(SIGNALS)])
         before = moment
-        longest = max(longest, taken)
-        print(f"{moment:7.1f} s  {SIGNALS[index % len(SIGNALS)].name:8} {taken:6.2f} s  exit code {code:4}  {said[-1] if said else ''}")
-        if taken > arguments.limit and not any(line.startswith("stopping after this step") for line in said):
+        saving = min(taken, saving_seconds(arguments)) if code == STOPPED else 0.0
+        print(
+            f"{moment:7.1f} s  {SIGNALS[index % len(SIGNALS)].name:8} {taken:6.2f} s, saving {saving:6.2f} s  exit code {code:4}  "
+            f"{said[-1] if said else ''}",
+            flush=True,
+        )
+        if taken - saving > arguments.limit and not any(line.startswith("stopping after this step") for line in said):
             sys.exit(f"it took {taken:.1f} s:\n" + "\n".join(said))
+        longest = max(longest, taken - saving)
         if code not in [STOPPED, *(-number for number in SIGNALS)]:
             sys.exit(f"exit code {code}:\n" + "\n".join(said))
-    print(f"{len(moments)} interruptions, the longest until its end {longest:.2f} s")
+    print(f"{len(moments)} interruptions, the longest until its end {longest:.2f} s beside saving")
 
 
 def interrupt(arguments, seconds, number):
@@ -66,6 +73,11 @@ def interrupt(arguments, seconds, number):
         taken = time.monotonic() - begin
         log.seek(0)
         return taken, code, log.read().splitlines()
+
+
+def saving_seconds(arguments):
+    """How long the program that was stopped waited for its checkpoints."""
+    return json.loads((pathlib.Path(arguments.out) / "summary.json").read_text(encoding="utf-8"))["saving_seconds"]
 
 
 if __name__ == "__main__":
