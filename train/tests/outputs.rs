@@ -2,30 +2,9 @@
 
 mod common;
 
-use common::Workshop;
+use common::{POINTS, Workshop};
 use std::path::Path;
 use std::process::{Command, Stdio};
-
-const POINTS: &str = r#"[data]
-points = "moons"
-epoch_batches = 4
-test_points = 40
-
-[model]
-blocks = [1]
-hidden_channels = 8
-kernels = [1, 1, 1]
-dense_blocks = 0
-logit_alpha = 0
-
-[optim]
-batch_size = 20
-
-[run]
-epochs = 1
-eval_batch_size = 20
-n_samples = 5
-"#;
 
 /// A run of images in `run`, one of points in `points`, and inputs of all commands.
 fn workshop() -> Workshop {

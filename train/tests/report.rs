@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{Workshop, number};
+use common::{POINTS, Workshop, number};
 
 #[test]
 fn a_report_shows_runs_and_where_they_differ() {
@@ -23,28 +23,6 @@ fn a_report_shows_runs_and_where_they_differ() {
     let message = workshop.error(&["report", "nowhere"]);
     assert!(message.contains("nowhere is not the directory of a run"), "{message}");
 }
-
-/// The configuration of a few steps with points on the plane.
-const POINTS: &str = r#"[data]
-points = "moons"
-epoch_batches = 4
-test_points = 50
-
-[model]
-blocks = [1]
-hidden_channels = 8
-kernels = [1, 1, 1]
-dense_blocks = 0
-logit_alpha = 0
-
-[optim]
-batch_size = 16
-
-[run]
-epochs = 1
-eval_batch_size = 20
-n_samples = 5
-"#;
 
 #[test]
 fn a_report_measures_every_run_in_its_own_unit() {

@@ -51,6 +51,28 @@ n_samples = 5
     )
 }
 
+/// The configuration of a few steps with points on the plane.
+pub const POINTS: &str = r#"[data]
+points = "moons"
+epoch_batches = 4
+test_points = 50
+
+[model]
+blocks = [1]
+hidden_channels = 8
+kernels = [1, 1, 1]
+dense_blocks = 0
+logit_alpha = 0
+
+[optim]
+batch_size = 16
+
+[run]
+epochs = 1
+eval_batch_size = 20
+n_samples = 5
+"#;
+
 impl Workshop {
     pub fn new() -> Self {
         let dir = tempfile::tempdir().expect("a temporary directory");
