@@ -4,11 +4,11 @@
 use crate::shard::{ShardEncoder, ShardSpec};
 use crate::staging::{self, Staging};
 use crate::{CodecKind, DatasetError, ImageShape, Manifest, Provenance, Split, atomic, format};
+use process_group::{ProcessGroup, ProcessGroupError};
 use std::ops::Range;
 use std::path::Path;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use team::{Team, TeamError};
 
 /// What all splits of a data set have in common, and how to make it.
 #[derive(Clone, Debug)]
@@ -102,13 +102,13 @@ struct Task {
 /// another process is writing it, [`DatasetError::Empty`] for a source without images, and whatever a source reports:
 /// of several faults the first in order, with any number of processes and threads. Finished shards wait in
 /// [`staging::unfinished_dir`] for another call; [`staging::discard`] removes them. Only the process with the fault returns
-/// from a call that failed: it has to see to it that all end, as [`Team::work`] does.
+/// from a call that failed: it has to see to it that all end, as [`ProcessGroup::run`] does.
 ///
 /// # Examples
 /// ```
 /// use datasets::build::{build, BuildConfig, ImageSource, Sink};
 /// use datasets::{CodecKind, DatasetError, ImageDataset, ImageShape, Provenance, Split};
-/// use team::Team;
+/// use process_group::ProcessGroup;
 ///
 /// struct Ramps(Split);
 /// impl ImageSource<DatasetError> for Ramps {
@@ -137,7 +137,7 @@ struct Task {
 ///     jobs: 0,
 ///     inputs: String::new(),
 /// };
-/// build(dir, &config, &[&Ramps(Split::Train)], &Team::alone(), &|_| {})?;
+/// build(dir, &config, &[&Ramps(Split::Train)], &ProcessGroup::alone(), &|_| {})?;
 /// assert_eq!(ImageDataset::open(dir, Split::Train)?.image(4)?, [4, 8]);
 /// # Ok(())
 /// # }
@@ -146,7 +146,7 @@ pub fn build<E: From<DatasetError> + Send>(
     dir: &Path,
     config: &BuildConfig,
     sources: &[&dyn ImageSource<E>],
-    team: &Team,
+    group: &ProcessGroup,
     observer: &(dyn Fn(Progress) + Sync),
 ) -> Result<Vec<Manifest>, E> {
     let specs: Vec<_> = sources.iter().map(|source| spec(config, *source)).collect();
@@ -159,36 +159,36 @@ pub fn build<E: From<DatasetError> + Send>(
     let tasks = tasks(config, &specs, sources)?;
     let job = job(config, &specs, sources);
     // Nothing is written before all processes have got here.
-    meet(team)?;
-    if let Some(staging) = open(dir, config.overwrite, &job, team)? {
-        Workers { staging: &staging, specs: &specs, sources, tasks: &tasks, team, observer }.run(config)?;
+    barrier(group)?;
+    if let Some(staging) = open(dir, config.overwrite, &job, group)? {
+        Workers { staging: &staging, specs: &specs, sources, tasks: &tasks, group, observer }.run(config)?;
         staging.finish()?;
-        meet(team)?;
-        if team.is_first() {
+        barrier(group)?;
+        if group.is_root() {
             commit(staging, specs, &tasks)?;
         }
     }
-    meet(team)?;
+    barrier(group)?;
     sources.iter().map(|source| Ok(Manifest::read(dir, source.split())?)).collect()
 }
 
 /// Waits for the other processes.
-fn meet(team: &Team) -> Result<(), DatasetError> {
-    Ok(team.meet()?)
+fn barrier(group: &ProcessGroup) -> Result<(), DatasetError> {
+    Ok(group.barrier()?)
 }
 
 /// Opens the directory in which the shards gather; `None` if an earlier run of the same job has finished, but for moving
 /// files, which this does.
-fn open(dir: &Path, overwrite: bool, job: &str, team: &Team) -> Result<Option<Staging>, DatasetError> {
-    let mine = if team.is_first() { open_first(dir, overwrite, job)? } else { None };
-    if !team.any(mine.is_some())? {
+fn open(dir: &Path, overwrite: bool, job: &str, group: &ProcessGroup) -> Result<Option<Staging>, DatasetError> {
+    let mine = if group.is_root() { open_first(dir, overwrite, job)? } else { None };
+    if !group.any(mine.is_some())? {
         return Ok(None);
     }
     let staging = match mine {
-        None => Some(Staging::join(dir, job, team.rank())?),
+        None => Some(Staging::join(dir, job, group.rank())?),
         mine => mine,
     };
-    meet(team)?;
+    barrier(group)?;
     Ok(staging)
 }
 
@@ -289,7 +289,7 @@ struct Workers<'a, E> {
     sources: &'a [&'a dyn ImageSource<E>],
     /// Of all processes.
     tasks: &'a [Task],
-    team: &'a Team,
+    group: &'a ProcessGroup,
     observer: &'a (dyn Fn(Progress) + Sync),
 }
 
@@ -304,23 +304,23 @@ impl<E: From<DatasetError> + Send> Workers<'_, E> {
             Err(error) => Some((0, error.into())),
         };
         // The shard, counted from 1.
-        let mut faults = vec![0.0; self.team.size()];
+        let mut faults = vec![0.0; self.group.size()];
         if let Some((i, _)) = &fault {
-            faults[self.team.rank()] = *i as f64 + 1.0;
+            faults[self.group.rank()] = *i as f64 + 1.0;
         }
-        let faults = self.team.sum(faults).map_err(DatasetError::from)?;
+        let faults = self.group.all_reduce(faults).map_err(DatasetError::from)?;
         let first = (0..faults.len()).filter(|&rank| faults[rank] > 0.0).min_by(|&a, &b| faults[a].total_cmp(&faults[b]));
         match (first, fault) {
             (None, _) => Ok(()),
-            (Some(rank), Some((_, error))) if rank == self.team.rank() => Err(error),
+            (Some(rank), Some((_, error))) if rank == self.group.rank() => Err(error),
             // For the other one to end all.
-            _ => Err(DatasetError::from(self.team.meet().err().unwrap_or(TeamError::Closed)).into()),
+            _ => Err(DatasetError::from(self.group.barrier().err().unwrap_or(ProcessGroupError::Closed)).into()),
         }
     }
 
     /// The fault of the first of this process's shards that could not be made, and its number.
     fn make(&self, config: &BuildConfig) -> Result<Option<(usize, E)>, DatasetError> {
-        let mine: Vec<_> = self.tasks.iter().enumerate().skip(self.team.rank()).step_by(self.team.size()).collect();
+        let mine: Vec<_> = self.tasks.iter().enumerate().skip(self.group.rank()).step_by(self.group.size()).collect();
         let wanted = if config.jobs == 0 { rayon::current_num_threads() } else { config.jobs };
         let pool = rayon::ThreadPoolBuilder::new().num_threads(wanted.min(mine.len().max(1))).build();
         let pool = pool.map_err(|e| DatasetError::io("start threads for", self.staging.path())(std::io::Error::other(e)))?;
@@ -336,7 +336,7 @@ impl<E: From<DatasetError> + Send> Workers<'_, E> {
                 });
                 let Err(error) = made else { continue };
                 failed.store(true, Ordering::Relaxed);
-                if self.team.size() > 1 {
+                if self.group.size() > 1 {
                     self.staging.report_fault(i);
                 }
                 let mut first = first_fault.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
@@ -351,7 +351,7 @@ impl<E: From<DatasetError> + Send> Workers<'_, E> {
 
     /// Whether no process has failed before this shard.
     fn is_of_use(&self, task: usize) -> Result<bool, DatasetError> {
-        Ok(self.team.size() == 1 || !self.staging.has_fault_before(task)?)
+        Ok(self.group.size() == 1 || !self.staging.has_fault_before(task)?)
     }
 
     fn shard(&self, task: &Task, encoder: &mut Option<ShardEncoder>) -> Result<(), E> {

@@ -272,7 +272,7 @@ pub enum DatasetError {
     },
     /// Another of the processes that make a data set together is lost.
     #[error(transparent)]
-    Team(#[from] team::TeamError),
+    ProcessGroup(#[from] process_group::ProcessGroupError),
     /// A source delivered another number of images than it had announced.
     #[error("{split} images {first} to {last} were asked for, {got} came; this is a mistake of the program that reads them", last = first + expected - 1)]
     SourceCount {

@@ -84,7 +84,7 @@ pub use error::DatasetError;
 pub use manifest::{Manifest, Provenance, ShardEntry};
 pub use order::permutation;
 pub use prefetch::Prefetch;
+pub use process_group::Part;
 pub use shape::{ImageShape, Split};
 pub use source::BatchSource;
-pub use team::Part;
 pub use writer::{ShardWriter, ShardWriterConfig};

@@ -2,9 +2,9 @@
 
 use datasets::build::{BuildConfig, ImageSource, Progress, Sink, build};
 use datasets::{CodecKind, DatasetError, ImageDataset, ImageShape, Manifest, Provenance, Split, synthetic};
+use process_group::{ProcessGroup, threaded_group};
 use std::ops::Range;
 use std::path::Path;
-use team::{Team, team_of_threads};
 
 const SHAPE: ImageShape = ImageShape { channels: 3, height: 4, width: 5 };
 
@@ -70,7 +70,7 @@ fn config(codec: CodecKind, jobs: usize) -> BuildConfig {
 
 fn make(dir: &Path, config: &BuildConfig, sources: &[Source]) -> Result<Vec<Manifest>, DatasetError> {
     let sources: Vec<_> = sources.iter().map(|s| s as &dyn ImageSource<DatasetError>).collect();
-    build(dir, config, &sources, &Team::alone(), &|_| {})
+    build(dir, config, &sources, &ProcessGroup::alone(), &|_| {})
 }
 
 fn contents(dir: &Path) -> Vec<(String, Vec<u8>)> {
@@ -157,7 +157,7 @@ fn the_first_fault_is_reported_with_any_number_of_threads() {
             dir.path(),
             &config(CodecKind::Raw, jobs),
             &[&source as &dyn ImageSource<DatasetError>],
-            &Team::alone(),
+            &ProcessGroup::alone(),
             &|progress| {
                 if let Progress::Kept(n) = progress {
                     kept.fetch_add(n, std::sync::atomic::Ordering::Relaxed);
@@ -176,14 +176,15 @@ fn make_together(
     dir: &Path,
     source: impl Fn(usize) -> Vec<Source> + Sync,
 ) -> Vec<Result<Vec<Manifest>, DatasetError>> {
-    let work = |team: Team| {
-        let sources = source(team.rank());
+    let work = |group: ProcessGroup| {
+        let sources = source(group.rank());
         let sources: Vec<_> = sources.iter().map(|s| s as &dyn ImageSource<DatasetError>).collect();
-        build(dir, &config(CodecKind::MedZstd1, 2), &sources, &team, &|_| {})
+        build(dir, &config(CodecKind::MedZstd1, 2), &sources, &group, &|_| {})
     };
     let work = &work;
     std::thread::scope(|scope| {
-        let members: Vec<_> = team_of_threads(size).into_iter().map(|team| scope.spawn(move || work(team))).collect();
+        let members: Vec<_> =
+            threaded_group(size).expect("a thread").into_iter().map(|group| scope.spawn(move || work(group))).collect();
         members.into_iter().map(|member| member.join().unwrap()).collect()
     })
 }
@@ -210,7 +211,7 @@ fn the_first_fault_of_all_processes_is_reported_and_their_shards_are_taken_over(
     // In the shards 5 and 8 (both of process 2 of 3) and 42.
     let results = make_together(3, dir.path(), |_| sources(&[40, 60, 299]));
     assert!(matches!(results[2], Err(DatasetError::ImageIndex { index: 40, .. })), "{results:?}");
-    assert!(results[..2].iter().all(|result| matches!(result, Err(DatasetError::Team(_)))), "{results:?}");
+    assert!(results[..2].iter().all(|result| matches!(result, Err(DatasetError::ProcessGroup(_)))), "{results:?}");
     assert!(matches!(ImageDataset::open(dir.path(), Split::Train), Err(DatasetError::NotFound { .. })));
     // Those before it are not made again: reading their images would be a fault.
     for result in make_together(2, dir.path(), |_| sources(&[0, 10, 20, 30])) {

@@ -6,8 +6,8 @@ use crate::output::{Inputs, Output, OutputArgs};
 use anyhow::{Result, ensure};
 use datasets::build::{ImageSource, Sink};
 use datasets::{ImageShape, Provenance, Split};
+use process_group::ProcessGroup;
 use std::ops::Range;
-use team::Team;
 
 const NAMES: [&str; 2] = ["celeba_full_64x64_5bit.npy", "celebahq64_5bit/celeba_full_64x64_5bit.npy"];
 const SIZE: usize = 64;
@@ -25,7 +25,7 @@ pub struct Celeba5bitArgs {
 ///
 /// # Errors
 /// If it cannot be found, is damaged, or holds other values than 0 to 31.
-pub fn run(input: &InputArgs, args: &Celeba5bitArgs, output: &OutputArgs, team: &Team) -> Result<()> {
+pub fn run(input: &InputArgs, args: &Celeba5bitArgs, output: &OutputArgs, group: &ProcessGroup) -> Result<()> {
     let path = input.resolve_file(&NAMES)?;
     let npy = NpyImages::open(&path, SIZE)?;
     let n_test = usize::try_from(args.test_images)?;
@@ -46,7 +46,7 @@ pub fn run(input: &InputArgs, args: &Celeba5bitArgs, output: &OutputArgs, team: 
     inputs.add(&path)?;
     let part = |split, all: Range<usize>| Part { npy: &npy, split, first: all.start, count: output.limit(all.len()) };
     let (train, test) = (part(Split::Train, n_test..npy.count()), part(Split::Test, 0..n_test));
-    set.write(team, ImageShape { channels: 3, height: SIZE, width: SIZE }, 32, inputs, &[&train, &test])
+    set.write(group, ImageShape { channels: 3, height: SIZE, width: SIZE }, 32, inputs, &[&train, &test])
 }
 
 struct Part<'a> {

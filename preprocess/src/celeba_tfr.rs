@@ -14,12 +14,12 @@ use anyhow::{Context, Result, bail, ensure};
 use datasets::build::{ImageSource, Sink};
 use datasets::console::print;
 use datasets::{ImageShape, Provenance, Split};
+use process_group::ProcessGroup;
 use prost::bytes::BytesMut;
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use team::Team;
 
 const NAMES: [&str; 2] = ["celeba-tfr.tar", "celeba-tfr"];
 /// Folder, number of files and number of images of each split, as published.
@@ -43,7 +43,7 @@ pub struct CelebaTfrArgs {
 ///
 /// # Errors
 /// If it cannot be found, is damaged, or does not hold what was published.
-pub fn run(input: &InputArgs, args: &CelebaTfrArgs, output: &OutputArgs, team: &Team) -> Result<()> {
+pub fn run(input: &InputArgs, args: &CelebaTfrArgs, output: &OutputArgs, group: &ProcessGroup) -> Result<()> {
     let size = args.resolution;
     ensure!((2..=1024).contains(&size) && size.is_power_of_two(), "--resolution {size}: expected a power of two from 2 to 1024");
     let path = find(input)?;
@@ -65,13 +65,13 @@ pub fn run(input: &InputArgs, args: &CelebaTfrArgs, output: &OutputArgs, team: &
         notes,
         ..Provenance::default()
     };
-    if team.is_first() {
+    if group.is_root() {
         print(format_args!("reading {place}"))?;
     }
     let output = Output::new(output, format!("celebahq{size}"), provenance)?;
     let shape = ImageShape { channels: 3, height: size, width: size };
     let [train, test] = &sources;
-    output.write(team, shape, 256, inputs, &[train, test])
+    output.write(group, shape, 256, inputs, &[train, test])
 }
 
 /// The archive, or the folder unpacked from it. Of a record file that was given it is the folder with both splits.

@@ -12,9 +12,9 @@ use anyhow::{Context, Result, anyhow, bail, ensure};
 use datasets::console::print;
 use datasets::pickle::Item;
 use datasets::{ImageShape, Provenance, Split};
+use process_group::ProcessGroup;
 use std::io::{ErrorKind, Read};
 use std::ops::Range;
-use team::Team;
 
 const SHAPE: ImageShape = ImageShape { channels: 3, height: 32, width: 32 };
 
@@ -61,9 +61,9 @@ impl Kit {
 ///
 /// # Errors
 /// If it cannot be found or is damaged; without `partial`, if it is incomplete.
-pub fn run(kit: &Kit, input: &InputArgs, partial: bool, args: &OutputArgs, team: &Team) -> Result<()> {
+pub fn run(kit: &Kit, input: &InputArgs, partial: bool, args: &OutputArgs, group: &ProcessGroup) -> Result<()> {
     let batches = cifar_source::read(kit, &input.resolve(&kit.names)?)?;
-    if team.is_first() {
+    if group.is_root() {
         print(format_args!("reading {}", batches.place.display()))?;
     }
     let missing = batches.missing(kit);
@@ -96,7 +96,7 @@ pub fn run(kit: &Kit, input: &InputArgs, partial: bool, args: &OutputArgs, team:
         let count = args.limit(all.available());
         all.limited(count)
     });
-    output.write(team, SHAPE, 256, inputs, &[&train, &test])
+    output.write(group, SHAPE, 256, inputs, &[&train, &test])
 }
 
 /// The images of the given batch files; files of another length than the published ones are noted as faults.

@@ -4,7 +4,7 @@ use crate::cifar::{self, Kit};
 use crate::find::InputArgs;
 use crate::output::OutputArgs;
 use anyhow::Result;
-use team::Team;
+use process_group::ProcessGroup;
 
 const KIT: Kit = Kit {
     name: "cifar10",
@@ -24,6 +24,6 @@ const KIT: Kit = Kit {
 ///
 /// # Errors
 /// If it cannot be found or is damaged; without `partial`, if it is incomplete.
-pub fn run(input: &InputArgs, partial: bool, args: &OutputArgs, team: &Team) -> Result<()> {
-    cifar::run(&KIT, input, partial, args, team)
+pub fn run(input: &InputArgs, partial: bool, args: &OutputArgs, group: &ProcessGroup) -> Result<()> {
+    cifar::run(&KIT, input, partial, args, group)
 }

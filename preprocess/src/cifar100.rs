@@ -4,7 +4,7 @@ use crate::cifar::{self, Kit};
 use crate::find::InputArgs;
 use crate::output::OutputArgs;
 use anyhow::Result;
-use team::Team;
+use process_group::ProcessGroup;
 
 /// Options of this data set.
 #[derive(clap::Args, Clone, Debug)]
@@ -51,10 +51,10 @@ const COARSE: Kit = Kit {
 ///
 /// # Errors
 /// If it cannot be found or is damaged; without `--partial`, if it is incomplete.
-pub fn run(input: &InputArgs, args: &Cifar100Args, output: &OutputArgs, team: &Team) -> Result<()> {
+pub fn run(input: &InputArgs, args: &Cifar100Args, output: &OutputArgs, group: &ProcessGroup) -> Result<()> {
     let kit = match args.labels {
         Labels::Fine => &FINE,
         Labels::Coarse => &COARSE,
     };
-    cifar::run(kit, input, args.partial, output, team)
+    cifar::run(kit, input, args.partial, output, group)
 }

@@ -16,8 +16,8 @@ use crate::synth::{self, SynthArgs};
 use crate::{cifar10, digits, fashion_mnist, mnist, verify};
 use anyhow::Result;
 use clap::{Parser, Subcommand};
+use process_group::ProcessGroup;
 use std::path::PathBuf;
-use team::Team;
 
 /// Turn published image data sets into tensor shards, look at them, check them.
 #[derive(Parser)]
@@ -165,22 +165,22 @@ impl Cli {
     ///
     /// # Errors
     /// Whatever went wrong; [`fault`](crate::fault) says whose fault it is.
-    pub fn run(&self, team: &Team) -> Result<()> {
+    pub fn run(&self, group: &ProcessGroup) -> Result<()> {
         match &self.command {
-            Command::Imagenet { input, args, output } => imagenet::run(input, args, output, team),
-            Command::CelebaTfr { input, args, output } => celeba_tfr::run(input, args, output, team),
-            Command::Celeba5bit { input, args, output } => celeba_5bit::run(input, args, output, team),
-            Command::Mnist { input, output } => mnist::run(input, output, team),
-            Command::FashionMnist { input, output } => fashion_mnist::run(input, output, team),
-            Command::Kmnist { input, output } => kmnist::run(input, output, team),
-            Command::K49 { input, args, output } => kmnist::run_k49(input, args, output, team),
-            Command::Emnist { input, args, output } => emnist::run(input, args, output, team),
-            Command::Cifar100 { input, args, output } => cifar100::run(input, args, output, team),
-            Command::Cifar10 { input, partial, output } => cifar10::run(input, *partial, output, team),
-            Command::Svhn { input, args, output } => svhn::run(input, args, output, team),
-            Command::Images { args, output } => images::run(args, output, team),
-            Command::Digits { input, output } => digits::run(input, output, team),
-            _ if !team.is_first() => Ok(()),
+            Command::Imagenet { input, args, output } => imagenet::run(input, args, output, group),
+            Command::CelebaTfr { input, args, output } => celeba_tfr::run(input, args, output, group),
+            Command::Celeba5bit { input, args, output } => celeba_5bit::run(input, args, output, group),
+            Command::Mnist { input, output } => mnist::run(input, output, group),
+            Command::FashionMnist { input, output } => fashion_mnist::run(input, output, group),
+            Command::Kmnist { input, output } => kmnist::run(input, output, group),
+            Command::K49 { input, args, output } => kmnist::run_k49(input, args, output, group),
+            Command::Emnist { input, args, output } => emnist::run(input, args, output, group),
+            Command::Cifar100 { input, args, output } => cifar100::run(input, args, output, group),
+            Command::Cifar10 { input, partial, output } => cifar10::run(input, *partial, output, group),
+            Command::Svhn { input, args, output } => svhn::run(input, args, output, group),
+            Command::Images { args, output } => images::run(args, output, group),
+            Command::Digits { input, output } => digits::run(input, output, group),
+            _ if !group.is_root() => Ok(()),
             Command::Inspect { args } => inspect::run(args),
             Command::Verify { dir } => verify::run(dir),
             Command::Export { args } => export::run(args),

@@ -9,8 +9,8 @@ use datasets::npy::{check_header, without_long_suffixes};
 use datasets::{ImageShape, Provenance, Split};
 use ndarray::{Array1, Array3};
 use ndarray_npy::ReadNpyExt;
+use process_group::ProcessGroup;
 use std::path::Path;
-use team::Team;
 
 /// Every image whose number leaves this remainder ...
 const TEST_REMAINDER: usize = 5;
@@ -21,7 +21,7 @@ const TEST_EVERY: usize = 6;
 ///
 /// # Errors
 /// If one of the files is missing or is not as expected.
-pub fn run(input: &InputArgs, args: &OutputArgs, team: &Team) -> Result<()> {
+pub fn run(input: &InputArgs, args: &OutputArgs, group: &ProcessGroup) -> Result<()> {
     let dir = input.resolve(&["digits_8x8_0to16.npy", "digits"])?;
     let dir = if dir.is_file() { directory_of(&dir) } else { dir };
     let provenance = Provenance {
@@ -71,7 +71,7 @@ pub fn run(input: &InputArgs, args: &OutputArgs, team: &Team) -> Result<()> {
         Box::new(Indexed { split, count, image_len: height * width, labelled: true, fill })
     };
     output.write(
-        team,
+        group,
         ImageShape { channels: 1, height, width },
         17,
         inputs,

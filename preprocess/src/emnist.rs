@@ -5,7 +5,7 @@ use crate::idx_set::{self, IdxSet};
 use crate::output::OutputArgs;
 use anyhow::{Result, bail};
 use clap::ValueEnum;
-use team::Team;
+use process_group::ProcessGroup;
 
 /// Options of this data set.
 #[derive(clap::Args, Clone, Debug)]
@@ -95,7 +95,7 @@ impl Selection {
 ///
 /// # Errors
 /// If one is missing or damaged, or it is not said which of several selections is meant.
-pub fn run(input: &InputArgs, args: &EmnistArgs, output: &OutputArgs, team: &Team) -> Result<()> {
+pub fn run(input: &InputArgs, args: &EmnistArgs, output: &OutputArgs, group: &ProcessGroup) -> Result<()> {
     let selection = match args.split {
         Some(selection) => selection,
         None => {
@@ -113,5 +113,5 @@ pub fn run(input: &InputArgs, args: &EmnistArgs, output: &OutputArgs, team: &Tea
             }
         }
     };
-    idx_set::run(&selection.set(), input, output, team)
+    idx_set::run(&selection.set(), input, output, group)
 }

@@ -4,13 +4,13 @@ use crate::find::InputArgs;
 use crate::idx_set::{self, IdxSet};
 use crate::output::OutputArgs;
 use anyhow::Result;
-use team::Team;
+use process_group::ProcessGroup;
 
 /// Converts the idx files.
 ///
 /// # Errors
 /// If one is missing or damaged.
-pub fn run(input: &InputArgs, args: &OutputArgs, team: &Team) -> Result<()> {
+pub fn run(input: &InputArgs, args: &OutputArgs, group: &ProcessGroup) -> Result<()> {
     let set = IdxSet {
         name: "fashion_mnist".into(),
         title: "Fashion-MNIST",
@@ -23,5 +23,5 @@ pub fn run(input: &InputArgs, args: &OutputArgs, team: &Team) -> Result<()> {
         notes: String::new(),
         places: &["fashion_mnist", "fashion-mnist", "fashion-mnist/data/fashion", "FashionMNIST/raw", "FashionMNIST"],
     };
-    idx_set::run(&set, input, args, team)
+    idx_set::run(&set, input, args, group)
 }

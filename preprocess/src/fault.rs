@@ -1,9 +1,9 @@
 //! Whose fault an error is, as an exit code.
 
 use anyhow::Error;
-use datasets::DatasetError::{self, Busy, Io, StandardOutput, Team, Unlisted};
+use datasets::DatasetError::{self, Busy, Io, ProcessGroup, StandardOutput, Unlisted};
+use process_group::ProcessGroupError;
 use std::io::{self, ErrorKind};
-use team::TeamError;
 
 /// The program was given something it cannot use: a missing, damaged or unsuitable input, an existing output, a wrong
 /// option (the number that the option parser uses).
@@ -19,8 +19,8 @@ pub fn exit_code(error: &Error) -> u8 {
 /// Whether the same command may succeed later, or elsewhere, with the same input.
 pub fn is_machine(error: &Error) -> bool {
     error.chain().any(|cause| {
-        if matches!(cause.downcast_ref(), Some(Io { .. } | StandardOutput(_) | Busy { .. } | Unlisted { .. } | Team(_)))
-            || cause.is::<TeamError>()
+        if matches!(cause.downcast_ref(), Some(Io { .. } | StandardOutput(_) | Busy { .. } | Unlisted { .. } | ProcessGroup(_)))
+            || cause.is::<ProcessGroupError>()
         {
             return true;
         }

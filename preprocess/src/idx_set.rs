@@ -10,8 +10,8 @@ use crate::zip_file;
 use anyhow::{Context, Result, bail, ensure};
 use datasets::console::print;
 use datasets::{ImageShape, Provenance, Split};
+use process_group::ProcessGroup;
 use std::path::{Path, PathBuf};
-use team::Team;
 
 /// What is known of a data set.
 pub struct IdxSet {
@@ -41,7 +41,7 @@ pub struct IdxSet {
 ///
 /// # Errors
 /// If a file is missing, damaged or of another data set.
-pub fn run(set: &IdxSet, input: &InputArgs, args: &OutputArgs, team: &Team) -> Result<()> {
+pub fn run(set: &IdxSet, input: &InputArgs, args: &OutputArgs, group: &ProcessGroup) -> Result<()> {
     let place = Place::find(set, input)?;
     let mut inputs = Inputs::default();
     let [train, test] = [0, 1].map(|part| Part::open(set, &place, part, &mut inputs));
@@ -51,7 +51,7 @@ pub fn run(set: &IdxSet, input: &InputArgs, args: &OutputArgs, team: &Team) -> R
     let mut notes = vec![set.notes.clone()];
     notes.extend(compare(set, &train, &test)?);
     notes.retain(|note| !note.is_empty());
-    if team.is_first() {
+    if group.is_root() {
         print(format_args!("reading {} and {}", train.place, test.place))?;
         notes.iter().try_for_each(|note| print(format_args!("note: {note}")))?;
     }
@@ -63,7 +63,7 @@ pub fn run(set: &IdxSet, input: &InputArgs, args: &OutputArgs, team: &Team) -> R
         let count = args.limit(part.labels.len());
         Sequence::new(split, vec![part.strip(*set.classes.start())], layout).limited(count)
     });
-    output.write(team, shape, 256, inputs, &[&train, &test])
+    output.write(group, shape, 256, inputs, &[&train, &test])
 }
 
 /// What is to be said of images that are not those that were published.

@@ -11,9 +11,9 @@ use anyhow::{Context, Result};
 use datasets::build::{ImageSource, Sink};
 use datasets::console;
 use datasets::{ImageShape, Provenance, Split};
+use process_group::ProcessGroup;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
-use team::Team;
 
 /// Images of the two splits of the 32x32 and 64x64 sets, as published.
 const PUBLISHED: [usize; 2] = [1_281_149, 49_999];
@@ -33,13 +33,13 @@ pub struct ImagenetArgs {
 ///
 /// # Errors
 /// If an input cannot be found, is damaged, or does not hold what was published.
-pub fn run(input: &InputArgs, args: &ImagenetArgs, output: &OutputArgs, team: &Team) -> Result<()> {
+pub fn run(input: &InputArgs, args: &ImagenetArgs, output: &OutputArgs, group: &ProcessGroup) -> Result<()> {
     let size = usize::try_from(args.size)?;
     let name = format!("imagenet{size}");
     let mut inputs = Inputs::default();
     let paths = match [find(input, &name, "train", size), find(input, &name, "valid", size)] {
         [Err(missing), Err(_)] => match Batches::find(input, size)? {
-            Some(batches) => return imagenet_batches::run(&batches, size, args.counts, output, team),
+            Some(batches) => return imagenet_batches::run(&batches, size, args.counts, output, group),
             None => {
                 let told = format!(
                     "neither the older set nor image-net.org's batches (Imagenet{size}_train_npz.zip, or parts of it) are there"
@@ -66,14 +66,14 @@ pub fn run(input: &InputArgs, args: &ImagenetArgs, output: &OutputArgs, team: &T
         notes,
         ..Provenance::default()
     };
-    if team.is_first() {
+    if group.is_root() {
         console::print(format_args!("reading {} and {}", train.display(), test.display()))?;
     }
     let output_set = Output::new(output, name, provenance)?;
     let shape = ImageShape { channels: 3, height: size, width: size };
     let sources = splits.map(|source| Limited { count: output.limit(source.available()), source });
     let [train, test] = &sources;
-    output_set.write(team, shape, 256, inputs, &[train, test])
+    output_set.write(group, shape, 256, inputs, &[train, test])
 }
 
 /// The input of one split: in each place a `.npy` file, an archive (tar or zip) or a folder, in this order.

@@ -14,9 +14,9 @@ use crate::zip_file;
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use datasets::console::print;
 use datasets::{ImageShape, Provenance, Split};
+use process_group::ProcessGroup;
 use rayon::prelude::*;
 use std::path::{Path, PathBuf};
-use team::Team;
 
 /// Images of the two splits, as published.
 const PUBLISHED: [usize; 2] = [1_281_167, 50_000];
@@ -170,14 +170,14 @@ fn is_named(path: &Path, size: usize) -> bool {
 ///
 /// # Errors
 /// If one is missing, damaged, or does not hold what was published.
-pub fn run(batches: &Batches, size: usize, counts: Option<Counts>, output: &OutputArgs, team: &Team) -> Result<()> {
+pub fn run(batches: &Batches, size: usize, counts: Option<Counts>, output: &OutputArgs, group: &ProcessGroup) -> Result<()> {
     let training: Vec<_> = (1..=N_BATCHES).collect();
     let chosen = [batches.choose(&training)?, batches.choose(&[0])?];
     let mut inputs = Inputs::default();
     let mut paths: Vec<_> = chosen.iter().flatten().map(|batch| &batch.path).collect();
     paths.dedup();
     paths.iter().try_for_each(|path| inputs.add(path))?;
-    if team.is_first() {
+    if group.is_root() {
         let (first, n, form) = (paths[0].display(), paths.len(), chosen[0][0].form.describe());
         print(format_args!("reading {first} and {} more files ({form}); all are read once to check them", n - 1))?;
         print(format_args!("note: {NOTE}"))?;
@@ -191,7 +191,7 @@ pub fn run(batches: &Batches, size: usize, counts: Option<Counts>, output: &Outp
     };
     // Before the long reading: a data set that is there already is found at once.
     let set = Output::new(output, format!("imagenet{size}"), provenance)?;
-    let [train, test] = chosen.map(|batches| read_all(&batches, size, team));
+    let [train, test] = chosen.map(|batches| read_all(&batches, size, group));
     let splits = [Sequence::new(Split::Train, train?, Layout::Planes), Sequence::new(Split::Test, test?, Layout::Planes)];
     let available = splits.each_ref().map(Sequence::available);
     let published = if [8, 16, 32, 64].contains(&size) { Counts(PUBLISHED) } else { Counts(available) };
@@ -201,12 +201,12 @@ pub fn run(batches: &Batches, size: usize, counts: Option<Counts>, output: &Outp
         let count = output.limit(split.available());
         split.limited(count)
     });
-    set.write(team, ImageShape { channels: 3, height: size, width: size }, 256, inputs, &[&train, &test])
+    set.write(group, ImageShape { channels: 3, height: size, width: size }, 256, inputs, &[&train, &test])
 }
 
 /// The images of some batches, each of which is read once to the end.
-fn read_all(batches: &[&Batch], size: usize, team: &Team) -> Result<Vec<Strip>> {
-    let bar = if team.is_first() { progress::steps(batches.len(), "batches checked") } else { indicatif::ProgressBar::hidden() };
+fn read_all(batches: &[&Batch], size: usize, group: &ProcessGroup) -> Result<Vec<Strip>> {
+    let bar = if group.is_root() { progress::steps(batches.len(), "batches checked") } else { indicatif::ProgressBar::hidden() };
     let strips = batches.par_iter().map(|batch| {
         let strip = batch.read(size).with_context(|| batch.bytes.place().to_string());
         bar.inc(1);

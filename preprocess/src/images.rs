@@ -17,9 +17,9 @@ use datasets::console;
 use datasets::{ImageShape, Provenance, Split};
 use folders::Folders;
 use image::DynamicImage;
+use process_group::ProcessGroup;
 use std::ops::Range;
 use std::path::PathBuf;
-use team::Team;
 
 /// Damaged pictures that are told in the error itself, which has a few lines at most; more of them are told before it.
 const FEW: usize = 8;
@@ -76,19 +76,19 @@ fn parse_size(text: &str) -> Result<Size> {
 ///
 /// # Errors
 /// If there are too few, or some are damaged and are not to be left out.
-pub fn run(args: &ImagesArgs, output: &OutputArgs, team: &Team) -> Result<()> {
+pub fn run(args: &ImagesArgs, output: &OutputArgs, group: &ProcessGroup) -> Result<()> {
     let size = args.size;
     let name = if size.width == size.height { size.width.to_string() } else { size.to_string() };
     let mut set = Output::new(output, format!("images{name}"), provenance(args))?;
-    let mut pictures = search(args, team)?;
+    let mut pictures = search(args, group)?;
     let mut inputs = Inputs::default();
     pictures.describe(&mut inputs)?;
-    let checked = check::check(&pictures, size, output.jobs(), team)?;
+    let checked = check::check(&pictures, size, output.jobs(), group)?;
     let damaged: Vec<_> = (0..checked.len()).filter(|&i| checked[i].is_none()).collect();
     if !damaged.is_empty() {
         let report = check::report(&pictures, &damaged, size);
         if !args.skip_damaged && damaged.len() > FEW {
-            if team.is_first() {
+            if group.is_root() {
                 console::note(&report);
             }
             bail!("{} of {} pictures cannot be used, see above; nothing was written", damaged.len(), checked.len());
@@ -98,7 +98,7 @@ pub fn run(args: &ImagesArgs, output: &OutputArgs, team: &Team) -> Result<()> {
         let more = if damaged.len() > names.len() { ", …" } else { "" };
         set.note(&format!("{} damaged pictures were left out: {}{more}.", damaged.len(), names.join(", ")));
         pictures.leave_out(|_, i| checked[i].is_none().then_some(Reason::Damaged));
-        if team.is_first() {
+        if group.is_root() {
             console::note(report);
         }
     }
@@ -113,7 +113,7 @@ pub fn run(args: &ImagesArgs, output: &OutputArgs, team: &Team) -> Result<()> {
         let names: Vec<_> = names.iter().enumerate().map(|(i, name)| format!("{i} = {}", shown(name))).collect();
         set.note(&format!("Classes: {}.", names.join(", ")));
     }
-    if team.is_first() {
+    if group.is_root() {
         check::tell(&checked, size)?;
         splits::tell(&pictures, &checked, &is_test, &folders);
     }
@@ -135,7 +135,7 @@ pub fn run(args: &ImagesArgs, output: &OutputArgs, team: &Team) -> Result<()> {
     }
     let channels = if args.grey { 1 } else { 3 };
     let shape = ImageShape { channels, height: size.height as usize, width: size.width as usize };
-    set.write(team, shape, 256, inputs, &[&train, &test])
+    set.write(group, shape, 256, inputs, &[&train, &test])
 }
 
 fn provenance(args: &ImagesArgs) -> Provenance {
@@ -160,15 +160,15 @@ fn provenance(args: &ImagesArgs) -> Provenance {
 }
 
 /// The pictures that can be used as far as names tell; says what was found and what was left out.
-fn search(args: &ImagesArgs, team: &Team) -> Result<Pictures> {
-    let bar = if team.is_first() { progress::counter("looking for pictures") } else { indicatif::ProgressBar::hidden() };
+fn search(args: &ImagesArgs, group: &ProcessGroup) -> Result<Pictures> {
+    let bar = if group.is_root() { progress::counter("looking for pictures") } else { indicatif::ProgressBar::hidden() };
     let pictures = Pictures::search(&args.path, &bar);
     bar.finish_and_clear();
     let mut pictures = pictures?;
     pictures.leave_out(|pictures, i| (pictures.file_len(i) == 0).then_some(Reason::Empty));
     pictures.check_some()?;
     let mixed = folders::leave_out(&mut pictures, args.splits.is_some(), args.classes.is_some())?;
-    if team.is_first() {
+    if group.is_root() {
         console::print(format_args!("{}: {} pictures", args.path.display(), thousands(pictures.len())))?;
         for line in pictures.left_out().lines() {
             console::print(format_args!("left out: {line}"))?;

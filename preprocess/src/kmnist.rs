@@ -9,8 +9,8 @@ use crate::output::{Inputs, Output, OutputArgs};
 use crate::sequence::{Layout, Sequence, Strip};
 use anyhow::{Context, Result, ensure};
 use datasets::{ImageShape, Provenance, Split};
+use process_group::ProcessGroup;
 use std::path::Path;
-use team::Team;
 
 const SOURCE: &str = "http://codh.rois.ac.jp/kmnist/";
 const LICENCE: &str = "CC BY-SA 4.0, KMNIST Dataset (created by CODH), adapted from Kuzushiji Dataset (created by NIJL and others), \
@@ -20,7 +20,7 @@ const LICENCE: &str = "CC BY-SA 4.0, KMNIST Dataset (created by CODH), adapted f
 ///
 /// # Errors
 /// If one is missing or damaged.
-pub fn run(input: &InputArgs, args: &OutputArgs, team: &Team) -> Result<()> {
+pub fn run(input: &InputArgs, args: &OutputArgs, group: &ProcessGroup) -> Result<()> {
     let set = IdxSet {
         name: "kmnist".into(),
         title: "Kuzushiji-MNIST",
@@ -33,7 +33,7 @@ pub fn run(input: &InputArgs, args: &OutputArgs, team: &Team) -> Result<()> {
         notes: String::new(),
         places: &["kmnist", "KMNIST/raw", "KMNIST"],
     };
-    idx_set::run(&set, input, args, team)
+    idx_set::run(&set, input, args, group)
 }
 
 const SHAPE: ImageShape = ImageShape { channels: 1, height: 28, width: 28 };
@@ -50,7 +50,7 @@ pub struct K49Args {
 ///
 /// # Errors
 /// If one is missing, damaged, or does not hold what was published.
-pub fn run_k49(input: &InputArgs, args: &K49Args, output: &OutputArgs, team: &Team) -> Result<()> {
+pub fn run_k49(input: &InputArgs, args: &K49Args, output: &OutputArgs, group: &ProcessGroup) -> Result<()> {
     let mut inputs = Inputs::default();
     let mut open = |split: &str| {
         let [images, labels] = ["imgs", "labels"].map(|what| {
@@ -72,7 +72,7 @@ pub fn run_k49(input: &InputArgs, args: &K49Args, output: &OutputArgs, team: &Te
         let count = output.limit(strip.labels.len());
         Sequence::new(split, vec![strip], Layout::Planes).limited(count)
     });
-    set.write(team, SHAPE, 256, inputs, &[&train, &test])
+    set.write(group, SHAPE, 256, inputs, &[&train, &test])
 }
 
 /// Images and classes, each the array `arr_0` of its file.

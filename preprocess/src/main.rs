@@ -4,9 +4,9 @@
 use clap::Parser;
 use datasets::{console, program};
 use preprocess::{cli::Cli, fault};
+use process_group::{Failure, ProcessGroup};
 use std::process::ExitCode;
 use std::sync::Arc;
-use team::{Failure, Team};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -21,7 +21,7 @@ fn main() -> ExitCode {
 fn run() -> ExitCode {
     let cli = Cli::parse();
     let tell = |error: &anyhow::Error| Failure { message: fault::describe(error), exit_code: fault::exit_code(error) };
-    match Team::work(Arc::default(), tell, |team| cli.run(team)) {
+    match ProcessGroup::run(Arc::default(), tell, |group| cli.run(group)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             if console::reader_is_gone(error.as_ref()) {

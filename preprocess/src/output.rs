@@ -7,12 +7,12 @@ use datasets::build::{self, BuildConfig, ImageSource, Progress};
 use datasets::console::{note, print};
 use datasets::{CodecKind, ImageShape, Manifest, Provenance, Split, format, staging};
 use indicatif::ProgressBar;
+use process_group::ProcessGroup;
 use std::fmt::Write as _;
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use team::Team;
 
 /// As many bytes of a manifest as say that it is one.
 const MANIFEST_START: u64 = 1 << 12;
@@ -123,14 +123,14 @@ impl Output {
         self.provenance.notes = format!("{} {sentence}", self.provenance.notes).trim().into();
     }
 
-    /// Writes all splits, each process of a team its part. An interrupted run is continued by the next one that has the same
+    /// Writes all splits, each process of a group its part. An interrupted run is continued by the next one that has the same
     /// inputs and options.
     ///
     /// # Errors
     /// If the input is faulty: nothing is left then. If the machine fails: finished shards are kept.
     pub fn write(
         self,
-        team: &Team,
+        group: &ProcessGroup,
         shape: ImageShape,
         levels: u32,
         inputs: Inputs,
@@ -138,17 +138,17 @@ impl Output {
     ) -> Result<()> {
         let config = self.config(shape, levels, inputs);
         if self.args.dry_run {
-            if team.is_first() {
+            if group.is_root() {
                 self.announce(&config, sources)?;
             }
             return Ok(());
         }
-        if team.is_first() {
+        if group.is_root() {
             on_interrupt(&self.dir);
         }
-        let bar = self.bar(team, sources);
+        let bar = self.bar(group, sources);
         let kept = AtomicUsize::new(0);
-        let result = build::build(&self.dir, &config, sources, team, &|progress| match progress {
+        let result = build::build(&self.dir, &config, sources, group, &|progress| match progress {
             Progress::Image => bar.inc(1),
             Progress::Kept(n) => {
                 kept.fetch_add(n, Ordering::Relaxed);
@@ -157,8 +157,8 @@ impl Output {
         });
         bar.finish_and_clear();
         let manifests = result.map_err(|error| self.clean_up(error))?;
-        let kept: f64 = team.sum(vec![kept.into_inner() as f64])?.into_iter().sum();
-        if team.is_first() {
+        let kept: f64 = group.all_reduce(vec![kept.into_inner() as f64])?.into_iter().sum();
+        if group.is_root() {
             if kept > 0.0 {
                 note(format_args!("{} images were kept from an interrupted run", progress::thousands(kept as usize)));
             }
@@ -186,12 +186,12 @@ impl Output {
     }
 
     /// Of this process's part of the images, seen by the first.
-    fn bar(&self, team: &Team, sources: &[&dyn ImageSource<anyhow::Error>]) -> ProgressBar {
-        if !team.is_first() {
+    fn bar(&self, group: &ProcessGroup, sources: &[&dyn ImageSource<anyhow::Error>]) -> ProgressBar {
+        if !group.is_root() {
             return ProgressBar::hidden();
         }
         let images: usize = sources.iter().map(|source| source.count()).sum();
-        progress::bar(images.div_ceil(team.size()), self.name.clone())
+        progress::bar(images.div_ceil(group.size()), self.name.clone())
     }
 
     /// Removes what is of no use, and says what was kept.

@@ -8,8 +8,8 @@ use crate::packed::Packed;
 use crate::sequence::{Layout, MAX_IMAGES, Sequence, Strip};
 use anyhow::{Context, Result, bail, ensure};
 use datasets::{ImageShape, Provenance, Split};
+use process_group::ProcessGroup;
 use std::path::Path;
-use team::Team;
 
 const SHAPE: ImageShape = ImageShape { channels: 3, height: 32, width: 32 };
 const PUBLISHED: Counts = Counts([73_257, 26_032]);
@@ -31,7 +31,7 @@ pub struct SvhnArgs {
 ///
 /// # Errors
 /// If one cannot be found, is damaged, or does not hold what was published.
-pub fn run(input: &InputArgs, args: &SvhnArgs, output: &OutputArgs, team: &Team) -> Result<()> {
+pub fn run(input: &InputArgs, args: &SvhnArgs, output: &OutputArgs, group: &ProcessGroup) -> Result<()> {
     let mut inputs = Inputs::default();
     let mut open = |name: &str| {
         let path = input.resolve_in(&[name, &format!("svhn/{name}"), &format!("SVHN/{name}")])?;
@@ -66,7 +66,7 @@ pub fn run(input: &InputArgs, args: &SvhnArgs, output: &OutputArgs, team: &Team)
         let count = output.limit(part.available());
         part.limited(count)
     });
-    set.write(team, SHAPE, 256, inputs, &[&train, &test])
+    set.write(group, SHAPE, 256, inputs, &[&train, &test])
 }
 
 /// The images of a file. Matlab's first dimension, the row, runs fastest, and the last, the image, slowest.

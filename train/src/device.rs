@@ -3,7 +3,7 @@
 //! The program always computes on the CPU. Its features `cuda` and `wgpu` add graphics cards: those of NVIDIA, and those
 //! that Vulkan, Metal or DirectX 12 reach.
 
-use crate::parallel::Team;
+use crate::parallel::ProcessGroup;
 use crate::system;
 use anyhow::{Result, anyhow};
 use burn::tensor::Device;
@@ -87,8 +87,8 @@ impl DeviceChoice {
     ///
     /// # Errors
     /// If there is no such device, with what to build or install. Nothing has been computed then.
-    pub fn open(self, team: &Team) -> Result<Device> {
-        let Some((driver, index)) = self.card(team) else { return Ok(Device::flex()) };
+    pub fn open(self, group: &ProcessGroup) -> Result<Device> {
+        let Some((driver, index)) = self.card(group) else { return Ok(Device::flex()) };
         let devices = driver.devices();
         let n = devices.len();
         if n == 0 {
@@ -101,21 +101,21 @@ impl DeviceChoice {
     }
 
     /// Whether it is the CPU.
-    pub fn is_cpu(self, team: &Team) -> bool {
-        self.card(team).is_none()
+    pub fn is_cpu(self, group: &ProcessGroup) -> bool {
+        self.card(group).is_none()
     }
 
     /// Memory that it has for each of the processes that compute together, where that can be found out: not of `wgpu`'s.
-    pub fn memory_bytes(self, team: &Team) -> Option<usize> {
-        match self.card(team) {
-            None => Some(usize::try_from(system::memory_bytes()?).ok()? / team.size_on_machine()),
+    pub fn memory_bytes(self, group: &ProcessGroup) -> Option<usize> {
+        match self.card(group) {
+            None => Some(usize::try_from(system::memory_bytes()?).ok()? / group.local_size()),
             Some((Driver::Cuda, index)) => system::nvidia_memory_bytes(index),
             Some((Driver::Wgpu, _)) => None,
         }
     }
 
     /// The driver and the number of the card that is meant; `None`: the CPU.
-    fn card(self, team: &Team) -> Option<(Driver, usize)> {
+    fn card(self, group: &ProcessGroup) -> Option<(Driver, usize)> {
         let (driver, index) = match self {
             Self::Cpu => return None,
             Self::Auto => (Driver::Cuda, None),
@@ -124,7 +124,7 @@ impl DeviceChoice {
         let n = driver.devices().len();
         match self {
             Self::Auto if n == 0 => None,
-            _ => Some((driver, index.unwrap_or(team.rank_on_machine() % n.max(1)))),
+            _ => Some((driver, index.unwrap_or(group.local_rank() % n.max(1)))),
         }
     }
 }
@@ -231,7 +231,7 @@ mod tests {
 
     #[test]
     fn the_cpu_is_always_there() -> Result<()> {
-        assert_eq!(DeviceChoice::Cpu.open(&Team::alone())?, Device::flex());
+        assert_eq!(DeviceChoice::Cpu.open(&ProcessGroup::alone())?, Device::flex());
         assert_eq!(list()[0].name, "cpu");
         Ok(())
     }

@@ -6,7 +6,7 @@ use crate::data::{self, DataSet, PREFETCH_DEPTH};
 use crate::memory::{Phase, during};
 use crate::noise;
 use crate::objective::Samples;
-use crate::parallel::Team;
+use crate::parallel::ProcessGroup;
 use crate::score::score;
 use crate::stop::is_interruption;
 use anyhow::{Context, Result, bail};
@@ -28,7 +28,7 @@ pub struct Evaluation<'a> {
     /// Only so many samples, the first ones.
     pub limit: Option<usize>,
     /// Among whom the batches are divided. The result does not depend on their number.
-    pub team: &'a Team,
+    pub group: &'a ProcessGroup,
 }
 
 /// The result.
@@ -94,7 +94,7 @@ impl Evaluation<'_> {
 
     /// Their numbers.
     fn mine(&self) -> impl Iterator<Item = usize> + Clone + Send + 'static {
-        (self.team.rank()..self.n_samples().div_ceil(self.data.batches.batch_size())).step_by(self.team.size())
+        (self.group.rank()..self.n_samples().div_ceil(self.data.batches.batch_size())).step_by(self.group.size())
     }
 
     /// Evaluates a model whose Lipschitz constraint has converged.
@@ -137,15 +137,15 @@ impl Evaluation<'_> {
                 total += row[0];
             }
             done += log_prob.len();
-            goes_on = go_on((done * self.team.size()).min(n_samples), total / done as f64);
+            goes_on = go_on((done * self.group.size()).min(n_samples), total / done as f64);
             if !goes_on {
                 break;
             }
         }
-        if self.team.any(!goes_on)? {
+        if self.group.any(!goes_on)? {
             return Err(ModelError::Interrupted.into());
         }
-        let table = self.team.sum(rows.concat())?;
+        let table = self.group.all_reduce(rows.concat())?;
         self.ensure_finite(&table)?;
         let [[mean, standard_error], of_cross_entropy, of_accuracy] = [0, 1, 2].map(|column| {
             let values: Vec<f64> = table.chunks_exact(3).map(|row| row[column]).collect();

@@ -8,7 +8,7 @@ use crate::config::{Config, Source};
 use crate::data::DataSet;
 use crate::data_kind::DataKind;
 use crate::device::DeviceChoice;
-use crate::parallel::Team;
+use crate::parallel::ProcessGroup;
 use crate::system;
 use anyhow::{Result, anyhow, ensure};
 use residual_flows::log_det::{GradientForm, Trace};
@@ -116,7 +116,7 @@ pub struct Run<'a> {
     /// For training and for testing.
     pub data: &'a [DataSet; 2],
     /// The processes that train together.
-    pub team: &'a Team,
+    pub group: &'a ProcessGroup,
 }
 
 impl Run<'_> {
@@ -125,23 +125,23 @@ impl Run<'_> {
     /// # Errors
     /// If it does not fit: names the setting at fault, and of a batch the largest that does.
     pub fn check(&self) -> Result<String> {
-        let Self { config, team, data: [train, _], .. } = self;
-        let is_cpu = config.device.is_cpu(team);
+        let Self { config, group, data: [train, _], .. } = self;
+        let is_cpu = config.device.is_cpu(group);
         let (estimate, load) = (Estimate::new(config, train.shape(), is_cpu), self.load());
         let needed = estimate.bytes(&load);
-        let memory = config.device.memory_bytes(team);
+        let memory = config.device.memory_bytes(group);
         let of = memory.map_or_else(String::new, |memory| format!(" of {}", readable(memory as f64)));
-        let each = if team.size() > 1 { " for each process" } else { "" };
+        let each = if group.size() > 1 { " for each process" } else { "" };
         let line = format!("memory: about {}{of}{each}", readable(needed));
         let memory = memory.map_or(MOST_BYTES, |memory| memory as f64);
         if needed <= memory { Ok(line) } else { Err(self.refusal(&estimate, &load, memory, is_cpu)) }
     }
 
     fn load(&self) -> Load {
-        let Self { config, team, data: [train, test], .. } = self;
+        let Self { config, group, data: [train, test], .. } = self;
         let batch = config.optim.batch_size.min(train.batches.len()) as f64;
         let left = train.batches.batches_per_epoch() as f64 * config.run.epochs as f64;
-        let part = |samples: f64| (samples / team.size() as f64).ceil();
+        let part = |samples: f64| (samples / group.size() as f64).ceil();
         let evaluated = config.run.eval_batch_size.min(test.batches.len());
         let drawn = match train.kind {
             DataKind::Images { .. } => config.run.n_samples.min(evaluated),
@@ -174,7 +174,7 @@ impl Run<'_> {
         let training = Load { training: load.training, step: load.training, ..one };
         if with(&training) {
             let (place, needed, got) = (source.place("optim.batch_size"), readable(estimate.bytes(&training)), optim.batch_size);
-            let most = estimate.most_samples(memory).max(1) * self.team.size() as u64;
+            let most = estimate.most_samples(memory).max(1) * self.group.size() as u64;
             return anyhow!(
                 "{place}: batches of {got} take about {needed}, the device has {has}: `optim.batch_size` can be at most {most}; raise \
                  optim.accumulate in return"
@@ -241,12 +241,12 @@ pub enum Work {
 pub fn check_use(
     config: &Config,
     shape: [usize; 3],
-    (choice, team): (DeviceChoice, &Team),
+    (choice, group): (DeviceChoice, &ProcessGroup),
     work: Work,
     option: &str,
 ) -> Result<()> {
-    let memory = choice.memory_bytes(team).map_or(MOST_BYTES, |memory| memory as f64);
-    let estimate = Estimate::new(config, shape, choice.is_cpu(team));
+    let memory = choice.memory_bytes(group).map_or(MOST_BYTES, |memory| memory as f64);
+    let estimate = Estimate::new(config, shape, choice.is_cpu(group));
     let (n, by_sample) = match work {
         Work::Draw(n) => (n, estimate.by_drawn),
         Work::Evaluate(n) => (n, estimate.by_evaluated + estimate.by_waiting),

@@ -3,7 +3,7 @@
 use crate::classification::Classified;
 use crate::config::{TaskConfig, TaskKind};
 use crate::data_kind::DataKind;
-use crate::parallel::Team;
+use crate::parallel::ProcessGroup;
 use anyhow::{Context, Result};
 use burn::tensor::Tensor;
 use residual_flows::{DensityWeights, FlowLayer, Gradients, LogDetContext, Objective, ResidualFlow};
@@ -151,10 +151,10 @@ impl Measured {
     ///
     /// # Errors
     /// If a process is lost.
-    pub fn over(self, team: &Team) -> Result<Self> {
+    pub fn over(self, group: &ProcessGroup) -> Result<Self> {
         let Self { log_pz, log_det, log_prob, classes } = self;
         let of_classes = classes.map_or([0.0; 2], |classes| [classes.cross_entropy, classes.accuracy]);
-        let sums = team.sum([[log_pz, log_det, log_prob].as_slice(), &of_classes].concat())?;
+        let sums = group.all_reduce([[log_pz, log_det, log_prob].as_slice(), &of_classes].concat())?;
         let [log_pz, log_det, log_prob, cross_entropy, accuracy] = sums[..] else { return Ok(self) };
         Ok(Self { log_pz, log_det, log_prob, classes: classes.map(|_| ClassStats { cross_entropy, accuracy }) })
     }

@@ -8,7 +8,7 @@ use crate::memory::{Phase, during};
 use crate::noise;
 use crate::objective::{ClassStats, Loss, Measured, Samples, Share};
 use crate::optimizer::Optimizer;
-use crate::parallel::{GradientSums, Team, average_running_means};
+use crate::parallel::{GradientSums, ProcessGroup, average_running_means};
 use crate::schedule::{Schedule, Timeline};
 use crate::state::OptimizerState;
 use anyhow::Result;
@@ -33,7 +33,7 @@ pub struct Stepper {
     trained: HashSet<ParamId>,
     times: StepTimes,
     alarm_norm: f64,
-    team: Arc<Team>,
+    group: Arc<ProcessGroup>,
 }
 
 /// What became of a step.
@@ -114,13 +114,13 @@ impl Stepper {
             trained: HashSet::new(),
             times: StepTimes::default(),
             alarm_norm: f64::INFINITY,
-            team: Arc::new(Team::alone()),
+            group: Arc::new(ProcessGroup::alone()),
         }
     }
 
     /// Makes every step together with other processes, each with its own samples.
-    pub fn with_team(self, team: Arc<Team>) -> Self {
-        Self { team, ..self }
+    pub fn with_group(self, group: Arc<ProcessGroup>) -> Self {
+        Self { group, ..self }
     }
 
     /// Above this norm of the gradient, [`StepStats::loudest_layer`] says which layer it comes from.
@@ -214,22 +214,22 @@ impl Stepper {
 
     fn fault(&self, model: &ResidualFlow, gradients: &Gradients, micro_batches: &[Samples]) -> Result<Fault> {
         let &Self { seed, step, ref log_det, .. } = self;
-        let process = self.team.rank();
+        let process = self.group.rank();
         BrokenStep { model, gradients, micro_batches, log_det, seed, step, process }.fault()
     }
 
     /// The gradient of the mean loss, what was measured on the way, and the time waited for other processes. Moves the
     /// model's running means.
     fn gradients(&self, model: &mut ResidualFlow, micro_batches: &[Samples]) -> Result<(Gradients, StepStats, Duration)> {
-        let counts = self.team.sum(micro_batches.iter().map(|samples| samples.count() as f64).collect())?;
+        let counts = self.group.all_reduce(micro_batches.iter().map(|samples| samples.count() as f64).collect())?;
         let n_samples: f64 = counts.iter().sum();
         let mut gradients = Gradients::new();
-        let mut sums = GradientSums::new(&self.team);
+        let mut sums = GradientSums::new(&self.group);
         let mut sent = Ok(());
         let mut measured = Measured::default();
         for (index, samples) in micro_batches.iter().enumerate() {
             let fraction = samples.count() as f64 / n_samples;
-            let noise = noise::training(self.seed, self.step, index, self.team.rank());
+            let noise = noise::training(self.seed, self.step, index, self.group.rank());
             let context = LogDetContext { config: &self.log_det, noise };
             let share = Share { context, fraction, log_det_weight: self.schedule.log_det_weight(self.step) };
             model.draw_dropout(samples.count(), noise);
@@ -244,12 +244,12 @@ impl Stepper {
             measured.add(&of_batch?, fraction);
             let padded = model.pad(samples.x.clone(), &mut share.context.padding_stream())?;
             model.update_batch_norm(padded.input)?;
-            average_running_means(&self.team, model, samples.count() as f64 / counts[index])?;
+            average_running_means(&self.group, model, samples.count() as f64 / counts[index])?;
         }
         sent?;
         let arrived = Instant::now();
         sums.finish(model, &mut gradients)?;
-        let Measured { log_pz, log_det, log_prob, classes } = measured.over(&self.team)?;
+        let Measured { log_pz, log_det, log_prob, classes } = measured.over(&self.group)?;
         let waiting = arrived.elapsed();
         let stats = StepStats {
             loss: self.loss.kind().loss(log_prob, model.dimensions()),

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use train::config::Source;
 use train::footprint::Run;
 use train::objective::Samples;
-use train::parallel::Team;
+use train::parallel::ProcessGroup;
 use train::schedule::Timeline;
 use train::step::Stepper;
 use train::{checkpoint, data};
@@ -141,7 +141,7 @@ fn try_setting(text: &str, setting: &str) -> anyhow::Result<()> {
     let config = source.parse()?;
     config.validate(&source)?;
     let data = data::open_both(&config, &source)?;
-    Run { config: &config, source: &source, data: &data, team: &Team::alone() }.check()?;
+    Run { config: &config, source: &source, data: &data, group: &ProcessGroup::alone() }.check()?;
     let (device, shape) = (Device::flex(), data[0].shape());
     let model = config.model.init(shape, &mut NoiseKey::new(0, [0, 0]).stream(0), &device)?;
     let mut stepper = Stepper::new(&config, data[0].kind.clone(), Timeline { total_steps: 5, steps_per_epoch: 2.0 });

@@ -117,13 +117,13 @@ fn a_process_that_hangs_ends_the_run_with_a_whole_checkpoint() {
 }
 
 #[test]
-fn patience_is_a_number_of_seconds() {
+fn the_timeout_is_a_number_of_seconds() {
     let workshop = Workshop::new();
-    for value in ["long", "0"] {
+    for (variable, value) in [("PROCESS_GROUP_TIMEOUT_SECONDS", "long"), ("TEAM_PATIENCE_SECONDS", "0")] {
         let mut command = mpirun(&workshop, 2, &["--config", "tiny.toml"]);
-        let output = command.env("TEAM_PATIENCE_SECONDS", value).output().expect("mpirun can be started");
+        let output = command.env(variable, value).output().expect("mpirun can be started");
         let message = String::from_utf8_lossy(&output.stderr);
-        assert!(!output.status.success() && message.contains(&format!("TEAM_PATIENCE_SECONDS is `{value}`")), "{message}");
+        assert!(!output.status.success() && message.contains(&format!("{variable} is `{value}`")), "{message}");
     }
 }
 
@@ -133,7 +133,7 @@ fn signal_second_process(workshop: &Workshop, signal: &str) -> String {
     let mut arguments = vec!["--config", "tiny.toml", "--out", "run"];
     arguments.extend(endless.iter().flat_map(|setting| ["--set", setting]));
     let mut command = mpirun(workshop, 2, &arguments);
-    command.env("TEAM_PATIENCE_SECONDS", "5");
+    command.env("PROCESS_GROUP_TIMEOUT_SECONDS", "5");
     let mpirun = command.stderr(Stdio::piped()).spawn().expect("mpirun can be started");
     wait_until(|| workshop.path("run/checkpoints/step0000004.safetensors").exists());
     assert!(Command::new("kill").args([signal, &second_process(&mpirun)]).status().expect("kill").success());

@@ -4,14 +4,13 @@ mod common;
 
 use burn::tensor::Device;
 use common::tiny_config;
-use datasets::Part;
 use residual_flows::ResidualFlow;
 use residual_flows::state::named_tensors;
 use std::sync::Arc;
 use train::config::{Config, Source};
 use train::data::{self, DataSet};
 use train::noise;
-use train::parallel::{Team, team_of_threads};
+use train::parallel::{ProcessGroup, threaded_group};
 use train::schedule::Timeline;
 use train::step::{StepOutcome, StepStats, Stepper};
 
@@ -32,21 +31,21 @@ fn config(settings: &[&str]) -> (Config, Source) {
     (source.parse().expect("settings that make sense"), source)
 }
 
-/// A step from the same model, by one member of a team.
-fn step(config: &Config, train: &DataSet, team: Team) -> ([ResidualFlow; 2], StepStats) {
+/// A step from the same model, by one member of a group.
+fn step(config: &Config, train: &DataSet, group: ProcessGroup) -> ([ResidualFlow; 2], StepStats) {
     let device = Device::flex();
     let noise = noise::initial_weights(1);
     let mut model = config.model.init(train.shape(), &mut noise.stream(0), &device).expect("a model");
     let whole = data::tensor(train.batches.train_batch(0, 0).expect("a batch"), &device);
     model.initialize(whole).expect("images of its shape");
     let micro_batches = (0..config.optim.accumulate).map(|index| {
-        let part = train.batches.train_part(0, index, team.part()).expect("a part of a batch");
+        let part = train.batches.train_part(0, index, group.part()).expect("a part of a batch");
         data::samples(part, &device)
     });
     let timeline = Timeline { total_steps: 10, steps_per_epoch: 5.0 };
     let mut stepper = Stepper::new(config, train.kind.clone(), timeline);
     let micro_batches = micro_batches.collect();
-    stepper = stepper.with_team(Arc::new(team));
+    stepper = stepper.with_group(Arc::new(group));
     let (after, outcome) = stepper.step(model.clone(), micro_batches).expect("a step");
     let StepOutcome::Made(stats) = outcome else { panic!("a step that is made") };
     ([model, after], stats)
@@ -73,12 +72,12 @@ fn a_team_makes_the_step_of_one_process() {
     for settings in cases {
         let (config, source) = config(settings);
         let train = data::open(&config, &source, datasets::Split::Train).expect("the digits");
-        let (models, alone) = step(&config, &train, Team::alone());
+        let (models, alone) = step(&config, &train, ProcessGroup::alone());
         let expected = change(models);
         for size in [2, 4] {
             let steps: Vec<_> = std::thread::scope(|scope| {
-                let members = team_of_threads(size).into_iter();
-                let threads: Vec<_> = members.map(|team| scope.spawn(|| step(&config, &train, team))).collect();
+                let members = threaded_group(size).expect("a thread").into_iter();
+                let threads: Vec<_> = members.map(|group| scope.spawn(|| step(&config, &train, group))).collect();
                 threads.into_iter().map(|thread| thread.join().expect("a step")).collect()
             });
             for (models, stats) in steps {
@@ -90,34 +89,5 @@ fn a_team_makes_the_step_of_one_process() {
                 }
             }
         }
-    }
-}
-
-#[test]
-fn all_members_know_the_same() {
-    let told: Vec<_> = std::thread::scope(|scope| {
-        let ask = |team: Team| {
-            let rank = team.rank();
-            let sum = team.sum(vec![rank as f32, 1.0]).expect("a sum");
-            (team.any(rank == 2).expect("a vote"), team.any(false).expect("a vote"), team.of_first(7.0 + rank as f64).ok(), sum)
-        };
-        let threads: Vec<_> = team_of_threads(4).into_iter().map(|team| scope.spawn(move || ask(team))).collect();
-        threads.into_iter().map(|thread| thread.join().expect("answers")).collect()
-    });
-    assert!(told.iter().all(|told| *told == (true, false, Some(7.0), vec![6.0, 4.0])), "{told:?}");
-}
-
-#[test]
-fn a_lost_member_is_an_error() {
-    let mut team = team_of_threads(2);
-    drop(team.pop());
-    assert!(team[0].sum(vec![1.0f64]).is_err());
-}
-
-#[test]
-fn parts_are_a_division() {
-    for (n, of) in [(10, 3), (3, 3), (64, 4), (2, 5)] {
-        let parts: Vec<usize> = (0..of).flat_map(|index| Part { index, of }.range(0..n)).collect();
-        assert!(parts.into_iter().eq(0..n), "{n} {of}");
     }
 }

@@ -7,9 +7,9 @@ use crate::progress::{self, thousands};
 use anyhow::{Context, Result};
 use datasets::console;
 use indicatif::ProgressBar;
+use process_group::ProcessGroup;
 use rayon::prelude::*;
 use std::fmt::Write as _;
-use team::Team;
 
 /// Damaged pictures that are told by name.
 pub const TOLD: usize = 20;
@@ -50,14 +50,14 @@ impl Checked {
     }
 }
 
-/// Decodes all pictures, each process of a team its part; `None` for those that cannot be used.
+/// Decodes all pictures, each process of a group its part; `None` for those that cannot be used.
 ///
 /// # Errors
 /// If a file cannot be read, for a reason that lies in the machine.
-pub fn check(pictures: &Pictures, size: Size, jobs: usize, team: &Team) -> Result<Vec<Option<Checked>>> {
+pub fn check(pictures: &Pictures, size: Size, jobs: usize, group: &ProcessGroup) -> Result<Vec<Option<Checked>>> {
     let n = pictures.len();
-    let mine: Vec<_> = (0..n).skip(team.rank()).step_by(team.size()).collect();
-    let bar = if team.is_first() { progress::bar(mine.len(), "checking") } else { ProgressBar::hidden() };
+    let mine: Vec<_> = (0..n).skip(group.rank()).step_by(group.size()).collect();
+    let bar = if group.is_root() { progress::bar(mine.len(), "checking") } else { ProgressBar::hidden() };
     let pool = rayon::ThreadPoolBuilder::new().num_threads(jobs.min(mine.len())).build().context("cannot start threads")?;
     let checked: Result<Vec<_>> = pool.install(|| {
         let one = |file: &mut Vec<u8>, &i: &usize| {
@@ -78,7 +78,7 @@ pub fn check(pictures: &Pictures, size: Size, jobs: usize, team: &Team) -> Resul
             numbers[NUMBERS * i..NUMBERS * (i + 1)].copy_from_slice(&checked.to_numbers());
         }
     }
-    let numbers = team.sum(numbers)?;
+    let numbers = group.all_reduce(numbers)?;
     Ok(numbers.as_chunks().0.iter().map(Checked::from_numbers).collect())
 }
 

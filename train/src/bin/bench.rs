@@ -5,7 +5,7 @@ use ::train::data_kind::{DataKind, PointKind};
 use ::train::device::DeviceChoice;
 use ::train::footprint::{Work, check_use};
 use ::train::objective::Samples;
-use ::train::parallel::Team;
+use ::train::parallel::ProcessGroup;
 use ::train::schedule::Timeline;
 use ::train::step::{Stepper, ready};
 use ::train::{checkpoint, noise, system};
@@ -130,10 +130,10 @@ fn measure(arguments: &Arguments) -> Result<Outcome> {
             source.place("data")
         )
     })?;
-    let device = arguments.device.unwrap_or(config.device).open(&Team::alone())?;
+    let device = arguments.device.unwrap_or(config.device).open(&ProcessGroup::alone())?;
     let (batch, repeats) = (arguments.batch.get(), arguments.repeats.get());
     let choice = arguments.device.unwrap_or(config.device);
-    check_use(&config, shape, (choice, &Team::alone()), Work::Evaluate(batch), "--batch")?;
+    check_use(&config, shape, (choice, &ProcessGroup::alone()), Work::Evaluate(batch), "--batch")?;
     let noise = noise::benchmark(config.run.seed);
     let images = random_images(batch, shape, &mut noise.stream(0), &device);
     let mut model = config.model.init(shape, &mut noise.stream(1), &device)?;

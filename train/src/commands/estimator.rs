@@ -6,7 +6,7 @@ use ::train::data::{self, DataSet, tensor};
 use ::train::estimators::{self, BEYOND, Estimator, Measurement, Rounding, Study};
 use ::train::fit;
 use ::train::footprint::{self, Work};
-use ::train::parallel::Team;
+use ::train::parallel::ProcessGroup;
 use ::train::path_text;
 use ::train::plot::Plot;
 use ::train::progress::{self, Progress};
@@ -177,7 +177,7 @@ impl EstimatorStudy {
         let mut config = config.clone();
         config.log_det.eval = LogDetConfig::exact();
         let work = Work::Evaluate(self.n.min(test.batches.len()));
-        footprint::check_use(&config, test.shape(), (self.compute.choice, &Team::alone()), work, "--n")
+        footprint::check_use(&config, test.shape(), (self.compute.choice, &ProcessGroup::alone()), work, "--n")
     }
 }
 

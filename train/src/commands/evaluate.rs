@@ -6,7 +6,7 @@ use ::train::data::DataSet;
 use ::train::data_kind::{DataKind, Named, PointKind};
 use ::train::evaluate::{Evaluation, TestClasses};
 use ::train::footprint::{self, Work};
-use ::train::parallel::{Team, together};
+use ::train::parallel::{ProcessGroup, together};
 use ::train::points::{self, TableChoice};
 use ::train::progress::{self, Costs, Progress, duration};
 use ::train::{data, path_text, run_dir, system};
@@ -87,14 +87,14 @@ impl Evaluate {
     /// # Errors
     /// If the checkpoint or the data cannot be read or do not fit each other, or the evaluation breaks down.
     pub fn run(self) -> Result<()> {
-        together(Arc::default(), |team| self.run_with(team))
+        together(Arc::default(), |group| self.run_with(group))
     }
 
-    fn run_with(self, team: &Team) -> Result<()> {
+    fn run_with(self, group: &ProcessGroup) -> Result<()> {
         let start = Instant::now();
-        let device = self.compute.device_for(team)?;
-        let file = self.out.as_deref().filter(|_| team.is_first()).map(|dir| self.file_in(dir)).transpose()?;
-        let mut progress = Progress::new().seen(team.is_first());
+        let device = self.compute.device_for(group)?;
+        let file = self.out.as_deref().filter(|_| group.is_root()).map(|dir| self.file_in(dir)).transpose()?;
+        let mut progress = Progress::new().seen(group.is_root());
         let checkpoint = load(&self.checkpoint, &device, &mut progress)?;
         let mut config = checkpoint.description.config.clone();
         let (shape, kind) = (checkpoint.description.shape, &checkpoint.description.kind);
@@ -136,19 +136,19 @@ impl Evaluate {
             let (from, checkpoint) = (config.data.source()?, self.checkpoint.display());
             let others = format!("{from} has other test data than the training of {checkpoint} had");
             ensure!(self.data.is_some(), "{others}; --data {from} evaluates with them all the same");
-            if team.is_first() {
+            if group.is_root() {
                 note(format_args!("note: {others}"));
             }
         }
         let n = config.run.eval_batch_size.min(data.batches.len());
-        footprint::check_use(&config, shape, (self.compute.choice, team), Work::Evaluate(n), "a batch (--batch) of")?;
-        if team.is_first() {
+        footprint::check_use(&config, shape, (self.compute.choice, group), Work::Evaluate(n), "a batch (--batch) of")?;
+        if group.is_root() {
             data.notes.iter().for_each(note);
         }
         let (model, monitor) = ready(checkpoint.average, &mut progress)?;
         let log_det = &config.log_det.eval;
         let evaluation =
-            Evaluation { data: &data, task: config.task.kind, log_det, seed: config.run.seed, limit: self.limit, team };
+            Evaluation { data: &data, task: config.task.kind, log_det, seed: config.run.seed, limit: self.limit, group };
         let (noun, unit) = (data.kind.noun(), data.kind.unit());
         let work = progress::Work::layers(&monitor, &Costs::forward(&model), evaluation.n_batches());
         let stage = progress.stage(format!("evaluating {} {noun}", evaluation.n_samples()), work);
@@ -157,7 +157,7 @@ impl Evaluate {
             true
         })?;
         drop((stage, progress));
-        if !team.is_first() {
+        if !group.is_root() {
             return Ok(());
         }
         let result = Outcome {

@@ -15,7 +15,7 @@ mod train;
 
 use ::train::checkpoint::{self, Checkpoint};
 use ::train::device::DeviceChoice;
-use ::train::parallel::Team;
+use ::train::parallel::ProcessGroup;
 use ::train::progress::{Costs, Progress, Work};
 use ::train::step;
 use anyhow::Result;
@@ -95,12 +95,12 @@ struct Compute {
 
 impl Compute {
     /// For one of the processes that compute together.
-    fn device_for(&self, team: &Team) -> Result<Device> {
-        self.choice.open(team)
+    fn device_for(&self, group: &ProcessGroup) -> Result<Device> {
+        self.choice.open(group)
     }
 
     fn device(&self) -> Result<Device> {
-        self.device_for(&Team::alone())
+        self.device_for(&ProcessGroup::alone())
     }
 }
 

@@ -4,7 +4,7 @@ use super::{Compute, Overwrite, load, ready, report};
 use ::train::data_kind::{DataKind, Named};
 use ::train::footprint::{self, Work};
 use ::train::memory::{Phase, during};
-use ::train::parallel::{Team, together};
+use ::train::parallel::{ProcessGroup, together};
 use ::train::progress::{self, Costs, Progress, duration};
 use ::train::state::Description;
 use ::train::{noise, path_text, picture, system};
@@ -76,27 +76,27 @@ impl Sample {
     /// # Errors
     /// If the checkpoint cannot be read, an inverse does not converge, or the picture cannot be written.
     pub fn run(self) -> Result<()> {
-        together(Arc::default(), |team| self.run_with(team))
+        together(Arc::default(), |group| self.run_with(group))
     }
 
-    fn run_with(self, team: &Team) -> Result<()> {
+    fn run_with(self, group: &ProcessGroup) -> Result<()> {
         let start = Instant::now();
-        let device = self.compute.device_for(team)?;
+        let device = self.compute.device_for(group)?;
         if let Some(out) = self.out.as_deref().filter(|out| !is_directory(out)) {
             output::check_extension(out, &["png", "csv", "npy"])?;
         }
-        let mut progress = Progress::new().seen(team.is_first());
+        let mut progress = Progress::new().seen(group.is_root());
         let checkpoint = load(&self.checkpoint, &device, &mut progress)?;
         let Description { config, shape, .. } = &checkpoint.description;
-        footprint::check_use(config, *shape, (self.compute.choice, team), Work::Draw(self.n), "--n")?;
+        footprint::check_use(config, *shape, (self.compute.choice, group), Work::Draw(self.n), "--n")?;
         let kind = checkpoint.description.kind;
-        let destination = team.is_first().then(|| self.destination(&kind)).transpose()?;
+        let destination = group.is_root().then(|| self.destination(&kind)).transpose()?;
         let (model, monitor) = ready(checkpoint.average, &mut progress)?;
         let &Self { n, temperature, seed, .. } = &self;
         let latents = gaussian([n, model.latent_dimensions()], &mut noise::samples(seed).stream(0), &device) * temperature;
         let work = progress::Work::layers(&monitor, &Costs::backward(&model), 1);
         let stage = progress.stage(format!("sampling {n} {}", kind.noun()), work);
-        let samples = during(Phase::Drawing, || sampled(&model, latents, team))?;
+        let samples = during(Phase::Drawing, || sampled(&model, latents, group))?;
         drop((stage, progress));
         let Some(destination) = destination else { return Ok(()) };
         let output = write(samples, &kind, &destination, self.overwrite.existing())?;
@@ -158,17 +158,17 @@ fn write(samples: Tensor<4>, kind: &DataKind, path: &Path, existing: Existing) -
 }
 
 /// The samples of latents `[n, dimensions]`, of which each process decodes a part.
-fn sampled(model: &ResidualFlow, latents: Tensor<2>, team: &Team) -> Result<Tensor<4>> {
+fn sampled(model: &ResidualFlow, latents: Tensor<2>, group: &ProcessGroup) -> Result<Tensor<4>> {
     let (device, [n, _], [c, h, w]) = (latents.device(), latents.dims(), model.image_shape());
     let mut values = vec![0.0; n * c * h * w];
-    let mine = team.part().range(0..n);
+    let mine = group.part().range(0..n);
     if !mine.is_empty() {
         let decoded = model.decode(latents.slice([mine.clone()])).map_err(|error| error.in_batch_from(mine.start))?;
         let samples = model.unpad(decoded);
         let samples = samples.try_into_vec_as::<f32>().context("cannot read samples from the device")?;
         values[mine.start * c * h * w..mine.end * c * h * w].copy_from_slice(&samples);
     }
-    Ok(Tensor::from_data(TensorData::new(team.sum(values)?, [n, c, h, w]), &device))
+    Ok(Tensor::from_data(TensorData::new(group.all_reduce(values)?, [n, c, h, w]), &device))
 }
 
 /// Beyond it, nothing is left of what a model has learned, and numbers overflow.

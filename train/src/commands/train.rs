@@ -6,7 +6,7 @@ use ::train::data;
 use ::train::device::DeviceChoice;
 use ::train::fit::{self, Start};
 use ::train::footprint;
-use ::train::parallel::{Team, together};
+use ::train::parallel::{ProcessGroup, together};
 use ::train::progress::{Progress, Work, duration};
 use ::train::resume::{self, Resumption};
 use ::train::run_dir::{Lock, RunDir};
@@ -56,18 +56,18 @@ impl Train {
     /// Those of the configuration, the data, and training.
     pub fn run(self) -> Result<ExitCode> {
         let stop = Stop::on_signals()?;
-        together(stop.flag(), |team| {
-            let Some(start) = self.start(team)? else { return Ok(ExitCode::SUCCESS) };
+        together(stop.flag(), |group| {
+            let Some(start) = self.start(group)? else { return Ok(ExitCode::SUCCESS) };
             let (unit, out) = (start.data[1].kind.unit(), start.dir.root().to_path_buf());
-            if team.is_first() {
+            if group.is_root() {
                 start.data[0].notes.iter().for_each(note);
             }
             let summary = fit::fit(start, &stop)?;
-            if team.is_first() {
+            if group.is_root() {
                 self.tell(&summary, unit, &out);
             }
             // `mpirun` ends other processes where one reports failure.
-            let is_success = summary.finished || !team.is_first();
+            let is_success = summary.finished || !group.is_root();
             Ok(if is_success { ExitCode::SUCCESS } else { ExitCode::from(STOPPED) })
         })
     }
@@ -85,53 +85,53 @@ impl Train {
     }
 
     /// Settings, data and directory, checked before any work; `None` if a run has done already what it was asked for.
-    fn start(&self, team: &Arc<Team>) -> Result<Option<Start>> {
-        let mut progress = Progress::new().seen(team.is_first());
+    fn start(&self, group: &Arc<ProcessGroup>) -> Result<Option<Start>> {
+        let mut progress = Progress::new().seen(group.is_root());
         let Some(target) = &self.resume else {
             let file = self.config.as_deref().context("expected --config FILE or --resume DIR")?;
             let (mut config, source) = Config::load(file, &self.set)?;
-            let device = self.open_device(&mut config, &source, team)?;
+            let device = self.open_device(&mut config, &source, group)?;
             let stage = progress.stage("opening the data", Work::unknown());
             let data = data::open_both(&config, &source)?;
             drop(stage);
             config.validate_scales(data[0].shape(), &source)?;
-            let memory = footprint::Run { config: &config, source: &source, data: &data, team }.check()?;
+            let memory = footprint::Run { config: &config, source: &source, data: &data, group }.check()?;
             let out = self.out.clone().unwrap_or_else(|| default_out(file));
-            let dir = if team.is_first() { RunDir::create(&out, &config, self.force)? } else { RunDir::of_another(&out) };
-            return Ok(Some(Start { config, source, data, device, team: team.clone(), dir, state: None, memory }));
+            let dir = if group.is_root() { RunDir::create(&out, &config, self.force)? } else { RunDir::of_another(&out) };
+            return Ok(Some(Start { config, source, data, device, group: group.clone(), dir, state: None, memory }));
         };
         let home = resume::home_of(target)?;
         let out = self.out.clone().or(home.clone()).or_else(|| self.config.as_deref().map(default_out));
         let out = out.with_context(|| format!("{} belongs to no run: --out DIR says where to train on", target.display()))?;
         let is_in_place = home.is_some_and(|home| resume::same(&home, &out));
         // What is read from now on stays as it is.
-        let lock = (is_in_place && team.is_first()).then(|| Lock::acquire(&out)).transpose()?;
+        let lock = (is_in_place && group.is_root()).then(|| Lock::acquire(&out)).transpose()?;
         let stage = progress.stage("reading the checkpoint", Work::unknown());
         let mut resumption = Resumption::open(target, self.config.as_deref(), &self.set)?;
         drop(stage);
-        let device = self.open_device(&mut resumption.config, &resumption.source, team)?;
+        let device = self.open_device(&mut resumption.config, &resumption.source, group)?;
         let stage = progress.stage("opening the data", Work::unknown());
         let data = data::open_both_as(&resumption.config, &resumption.source, resumption.kind())?;
         drop(stage);
         resumption.adapt(&data)?;
         if is_in_place && resumption.is_done(&data[0]) {
-            return self.tell_done(&resumption, &out, team).map(|()| None);
+            return self.tell_done(&resumption, &out, group).map(|()| None);
         }
-        let memory = footprint::Run { config: &resumption.config, source: &resumption.source, data: &data, team }.check()?;
+        let memory = footprint::Run { config: &resumption.config, source: &resumption.source, data: &data, group }.check()?;
         resumption.ensure_model_fits()?;
         let config = resumption.config.clone();
         // All have read what the first may now remove.
-        team.meet()?;
-        let (dir, state, source) = match team.is_first() {
+        group.barrier()?;
+        let (dir, state, source) = match group.is_root() {
             true => resumption.prepare(&out, self.force, lock)?,
             false => resumption.prepared_by_another(&out),
         };
-        Ok(Some(Start { config, source, data, device, team: team.clone(), dir, state, memory }))
+        Ok(Some(Start { config, source, data, device, group: group.clone(), dir, state, memory }))
     }
 
     /// That a run has made all steps that it was asked for.
-    fn tell_done(&self, resumption: &Resumption, out: &Path, team: &Team) -> Result<()> {
-        let Some((path, state)) = resumption.from.as_ref().filter(|_| team.is_first()) else { return Ok(()) };
+    fn tell_done(&self, resumption: &Resumption, out: &Path, group: &ProcessGroup) -> Result<()> {
+        let Some((path, state)) = resumption.from.as_ref().filter(|_| group.is_root()) else { return Ok(()) };
         let steps = state.description.step;
         resumption.warnings().iter().for_each(note);
         note(format_args!("the run in {} has made {steps} steps, all that are asked for; nothing was changed", out.display()));
@@ -140,10 +140,10 @@ impl Train {
     }
 
     /// The device that the command line asks for, which becomes that of the settings, or the one that they ask for.
-    fn open_device(&self, config: &mut Config, source: &Source, team: &Team) -> Result<Device> {
+    fn open_device(&self, config: &mut Config, source: &Source, group: &ProcessGroup) -> Result<Device> {
         config.device = self.device.unwrap_or(config.device);
         let place = || if self.device.is_some() { "--device".into() } else { source.place("device") };
-        let device = config.device.open(team).with_context(place)?;
+        let device = config.device.open(group).with_context(place)?;
         config.validate_device(&device, source)?;
         Ok(device)
     }

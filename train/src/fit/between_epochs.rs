@@ -78,7 +78,7 @@ impl Fit<'_> {
     fn test_loss(&mut self, averaged: &ResidualFlow, progress: &mut Progress) -> Result<TestLoss> {
         let (run, stop) = (&self.config.run, self.monitors.stop.clone());
         let (task, log_det) = (self.config.task.kind, &self.config.log_det.eval);
-        let evaluation = Evaluation { data: &self.test, task, log_det, seed: run.seed, limit: None, team: &self.team };
+        let evaluation = Evaluation { data: &self.test, task, log_det, seed: run.seed, limit: None, group: &self.group };
         let (noun, unit) = (self.test.kind.noun(), self.test.kind.unit());
         let rounds = evaluation.n_batches();
         let work = Work::layers(&self.monitors.others, &Costs::forward(averaged), rounds);
@@ -106,7 +106,7 @@ impl Fit<'_> {
 
     /// Measures Lipschitz bounds and estimators of the averaged weights.
     fn measure_layers(&mut self, averaged: &ResidualFlow, progress: &mut Progress) -> Result<()> {
-        if !self.team.is_first() {
+        if !self.group.is_root() {
             return Ok(());
         }
         let (config, step, epoch) = (self.config, self.stepper.steps(), self.position.epoch);
@@ -122,7 +122,7 @@ impl Fit<'_> {
 
     /// Draws a picture, of data that have one; an inverse that does not converge is a warning only.
     fn draw(&mut self, averaged: &ResidualFlow, name: &str, progress: &mut Progress) -> Result<()> {
-        let Some(showcase) = self.showcase.as_ref().filter(|_| self.team.is_first()) else { return Ok(()) };
+        let Some(showcase) = self.showcase.as_ref().filter(|_| self.group.is_root()) else { return Ok(()) };
         let path = self.journal.picture_path(name)?;
         let seconds = PICTURE_SECONDS.max(PICTURE_SHARE * self.log.training_seconds);
         let stage = progress.stage(format!("drawing the picture {name}"), showcase.work());

@@ -13,7 +13,7 @@ use crate::journal::Journal;
 use crate::loss_unit::LossUnit;
 use crate::metrics::{TimingRecord, TrainingRecord, WarningRecord};
 use crate::objective::Samples;
-use crate::parallel::Team;
+use crate::parallel::ProcessGroup;
 use crate::position::Position;
 use crate::progress::{Costs, Progress, Stage, Work, duration, rate};
 use crate::retention::Checkpoints;
@@ -38,7 +38,7 @@ struct Fit<'a> {
     config: &'a Config,
     dir: &'a RunDir,
     device: Device,
-    team: Arc<Team>,
+    group: Arc<ProcessGroup>,
     test: DataSet,
     /// On which the layers are measured.
     probes: Tensor<4>,
@@ -71,9 +71,9 @@ struct Monitors {
 }
 
 impl Monitors {
-    fn new(stop: &Stop, team: &Team) -> Self {
+    fn new(stop: &Stop, group: &ProcessGroup) -> Self {
         let others = Monitor::new(stop.flag());
-        let steps = if team.size() > 1 { Monitor::new(Arc::default()) } else { Monitor::new(stop.flag()) };
+        let steps = if group.size() > 1 { Monitor::new(Arc::default()) } else { Monitor::new(stop.flag()) };
         Self { stop: stop.clone(), steps, others }
     }
 }
@@ -126,7 +126,7 @@ pub struct Start {
     /// Where to compute.
     pub device: Device,
     /// The processes that train together.
-    pub team: Arc<Team>,
+    pub group: Arc<ProcessGroup>,
     /// Where everything is written.
     pub dir: RunDir,
     /// Where a run goes on, if it has begun before.
@@ -146,17 +146,17 @@ pub struct Start {
 pub fn fit(mut start: Start, stop: &Stop) -> Result<Summary> {
     let state = start.state.take();
     let is_new = state.is_none();
-    let mut progress = Progress::new().seen(start.team.is_first());
+    let mut progress = Progress::new().seen(start.group.is_root());
     let (mut model, mut fit) = match state {
         None => Fit::begin(&start, stop, &mut progress)?,
         Some(state) => Fit::resume(&start, state, stop, &mut progress)?,
     };
-    if start.team.is_first() {
+    if start.group.is_root() {
         note(&start.memory);
     }
-    let (team, train) = (&start.team, start.data[0].batches.clone());
+    let (group, train) = (&start.group, start.data[0].batches.clone());
     let position = fit.position;
-    let mut batches = Prefetch::train_parts(train, team.part(), position.epoch, position.batch as usize, PREFETCH_DEPTH);
+    let mut batches = Prefetch::train_parts(train, group.part(), position.epoch, position.batch as usize, PREFETCH_DEPTH);
     fit.answer_signals(None);
     if is_new {
         fit.save_now(&model)?;
@@ -169,7 +169,7 @@ pub fn fit(mut start: Start, stop: &Stop) -> Result<Summary> {
             let worked = fit.work_between_epochs(&model, &mut progress);
             fit.or_save(&model, unless_interrupted(worked))?;
         }
-        let stops = team.any(!fit.goes_on() || stop.is_requested()).map_err(Into::into);
+        let stops = group.any(!fit.goes_on() || stop.is_requested()).map_err(Into::into);
         if fit.or_save(&model, stops)? {
             break;
         }
@@ -218,7 +218,7 @@ impl Fit<'_> {
     /// What a signal is answered with from now on; of several processes' steps, how long the last one took.
     fn answer_signals(&self, seconds: Option<f64>) {
         let time = seconds.map_or_else(String::new, |seconds| format!(", at most {}", duration(seconds.ceil())));
-        self.monitors.stop.answer_with(match self.team.size() {
+        self.monitors.stop.answer_with(match self.group.size() {
             1 => "stopping: leaving what is being computed, and saving the run as it was before".to_string(),
             _ => format!("stopping after this step{time}, and saving the run"),
         });
@@ -251,11 +251,11 @@ impl Fit<'_> {
         drop(stage);
         self.unsaved = true;
         (0..n_batches).for_each(|_| self.position.advance());
-        self.clock.samples += n_samples * self.team.size();
+        self.clock.samples += n_samples * self.group.size();
         self.clock.waiting += self.stepper.times().waiting.as_secs_f64();
-        let seconds = self.team.of_first(begin.elapsed().as_secs_f64())?;
+        let seconds = self.group.broadcast(begin.elapsed().as_secs_f64())?;
         self.log.training_seconds += seconds;
-        if self.team.size() > 1 {
+        if self.group.size() > 1 {
             self.answer_signals(Some(seconds));
         }
         match outcome {
@@ -343,7 +343,7 @@ impl Fit<'_> {
                 learning_rate,
             };
             let speed = kind.named_speed(per_second);
-            let waiting_fraction = (self.team.size() > 1).then(|| clock.waiting / (seconds - clock.logged_seconds));
+            let waiting_fraction = (self.group.size() > 1).then(|| clock.waiting / (seconds - clock.logged_seconds));
             let timing = TimingRecord { step, elapsed_seconds: seconds, speed, waiting_fraction };
             clock.logging.time(|| self.journal.training(&record, &timing))?;
             (clock.logged_seconds, clock.samples, clock.waiting) = (seconds, 0, 0.0);

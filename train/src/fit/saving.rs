@@ -21,7 +21,7 @@ impl Fit<'_> {
 
     /// Copies the run's state, to be written in the background.
     pub fn save(&mut self, model: &ResidualFlow) -> Result<()> {
-        if !self.team.is_first() {
+        if !self.group.is_root() {
             return Ok(());
         }
         let begin = Instant::now();
@@ -73,7 +73,7 @@ impl Fit<'_> {
             peak_memory_bytes: system::peak_memory_bytes(),
             checkpoint: self.checkpoints.last(),
         };
-        if self.team.is_first() {
+        if self.group.is_root() {
             self.dir.write("summary.json", &format!("{}\n", serde_json::to_string_pretty(&summary)?))?;
         }
         Ok(summary)

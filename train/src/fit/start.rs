@@ -5,7 +5,7 @@ use crate::config::{Config, Source};
 use crate::data::{DataSet, tensor};
 use crate::journal::Journal;
 use crate::noise;
-use crate::parallel::Team;
+use crate::parallel::ProcessGroup;
 use crate::position::Position;
 use crate::progress::{Costs, Progress, Work};
 use crate::retention::Checkpoints;
@@ -22,8 +22,8 @@ use residual_flows::{Monitor, ResidualFlow};
 impl<'a> Fit<'a> {
     /// At the beginning, with a new model.
     pub fn begin(start: &'a Start, stop: &Stop, progress: &mut Progress) -> Result<(ResidualFlow, Self)> {
-        let Start { config, source, data: [train, _], team, .. } = start;
-        let monitors = Monitors::new(stop, team);
+        let Start { config, source, data: [train, _], group, .. } = start;
+        let monitors = Monitors::new(stop, group);
         let initial = Initial { config, source, train, device: &start.device, monitor: &monitors.steps };
         let model = initial.random(progress)?;
         let model = initial.initialized(model, progress)?;
@@ -33,7 +33,7 @@ impl<'a> Fit<'a> {
 
     /// Where a checkpoint was made.
     pub fn resume(start: &'a Start, state: TrainingState, stop: &Stop, progress: &mut Progress) -> Result<(ResidualFlow, Self)> {
-        let monitors = Monitors::new(stop, &start.team);
+        let monitors = Monitors::new(stop, &start.group);
         let stage = progress.stage("building the model", Work::unknown());
         let [mut model, average] = state.models(&start.device)?;
         drop(stage);
@@ -52,21 +52,21 @@ impl<'a> Fit<'a> {
         model: &ResidualFlow,
         monitors: Monitors,
     ) -> Result<Self> {
-        let Start { config, dir, device, team, data: [train, test], source, .. } = start;
-        every_process_has_samples(source, config, train, team)?;
+        let Start { config, dir, device, group, data: [train, test], source, .. } = start;
+        every_process_has_samples(source, config, train, group)?;
         let left = position.batches_until(config.run.epochs).div_ceil(config.optim.accumulate as u64);
         let total_steps = config.run.max_steps.unwrap_or(u64::MAX).min(step.saturating_add(left));
         let steps_per_epoch = position.batches_per_epoch as f64 / config.optim.accumulate as f64;
         let timeline = Timeline { total_steps, steps_per_epoch };
         let probes = tensor(test.batches.eval_batch(0)?, device);
-        let journal = if team.is_first() {
-            Session::begin(step, team.size()).record(dir)?;
+        let journal = if group.is_root() {
+            Session::begin(step, group.size()).record(dir)?;
             Journal::open(config, test.kind.clone(), dir, step, &log)?
         } else {
             Journal::of_another(test.kind.clone(), dir)
         };
         Ok(Self {
-            stepper: Stepper::new(config, test.kind.clone(), timeline).with_team(team.clone()),
+            stepper: Stepper::new(config, test.kind.clone(), timeline).with_group(group.clone()),
             showcase: Showcase::new(config, test, device)?,
             checkpoints: Checkpoints::new(
                 dir.file("checkpoints"),
@@ -81,7 +81,7 @@ impl<'a> Fit<'a> {
             config,
             dir,
             device: device.clone(),
-            team: team.clone(),
+            group: group.clone(),
             test: test.clone(),
             total_steps,
             position,
@@ -154,17 +154,17 @@ fn products(config: &Config, model: &ResidualFlow) -> f64 {
 
 /// # Errors
 /// If a batch has too few samples for each process to get one.
-fn every_process_has_samples(source: &Source, config: &Config, train: &DataSet, team: &Team) -> Result<()> {
+fn every_process_has_samples(source: &Source, config: &Config, train: &DataSet, group: &ProcessGroup) -> Result<()> {
     let (n, batch_size) = (train.batches.len(), train.batches.batch_size());
     let is_full = train.batches.batches_per_epoch() * batch_size <= n;
     let fewest = if is_full { batch_size } else { n % batch_size };
     ensure!(
-        fewest >= team.size(),
+        fewest >= group.size(),
         "{}: with `optim.batch_size` {}, an epoch has a batch of {fewest}, too few for {} processes to have a part each; change \
          it, or set optim.drop_last = true",
         source.place("optim.batch_size"),
         config.optim.batch_size,
-        team.size()
+        group.size()
     );
     Ok(())
 }

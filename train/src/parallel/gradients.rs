@@ -1,22 +1,22 @@
 //! Sums of gradients, layer by layer while earlier layers are still being differentiated.
 
-use super::Team;
+use super::ProcessGroup;
 use anyhow::{Context, Result};
 use burn::module::{Module, ModuleVisitor, Param, ParamId};
 use burn::tensor::{Tensor, TensorData};
+use process_group::AllReduce;
 use residual_flows::Gradients;
 use std::collections::{HashMap, HashSet};
-use team::Sum;
 
 /// The gradients of a step on their way to all processes.
 ///
 /// A layer's are one vector. It leaves the device when the next layer has been given its work, so that a card does not wait
 /// while it is read, and is summed while that work is done.
 pub struct GradientSums<'a> {
-    team: &'a Team,
+    group: &'a ProcessGroup,
     /// Read from the device next.
     next: Option<Flat>,
-    begun: Vec<(Vec<Place>, Sum<f32>)>,
+    begun: Vec<(Vec<Place>, AllReduce<f32>)>,
     known: HashSet<ParamId>,
 }
 
@@ -31,8 +31,8 @@ struct Flat {
 
 impl<'a> GradientSums<'a> {
     /// None yet.
-    pub fn new(team: &'a Team) -> Self {
-        Self { team, next: None, begun: Vec::new(), known: HashSet::new() }
+    pub fn new(group: &'a ProcessGroup) -> Self {
+        Self { group, next: None, begun: Vec::new(), known: HashSet::new() }
     }
 
     /// Takes in the gradients of a layer that are complete.
@@ -40,7 +40,7 @@ impl<'a> GradientSums<'a> {
     /// # Errors
     /// If they cannot be read from the device.
     pub fn begin(&mut self, layer: &impl Module, gradients: &Gradients) -> Result<()> {
-        if self.team.size() == 1 {
+        if self.group.size() == 1 {
             return Ok(());
         }
         let mut flatten = Flatten { gradients, known: &mut self.known, places: Vec::new(), parts: Vec::new() };
@@ -54,7 +54,7 @@ impl<'a> GradientSums<'a> {
     fn send(&mut self, flat: Option<Flat>) -> Result<()> {
         let Some(Flat { places, values }) = flat else { return Ok(()) };
         let values = values.try_into_vec_as::<f32>().context("cannot read gradients from the device")?;
-        self.begun.push((places, self.team.begin_sum(values)));
+        self.begun.push((places, self.group.start_all_reduce(values)));
         Ok(())
     }
 
@@ -69,7 +69,7 @@ impl<'a> GradientSums<'a> {
         self.send(last)?;
         let mut sums = HashMap::new();
         for (places, sum) in self.begun {
-            let mut rest = sum.finish()?;
+            let mut rest = sum.wait()?;
             for (id, length) in places {
                 let after = rest.split_off(length);
                 sums.insert(id, std::mem::replace(&mut rest, after));

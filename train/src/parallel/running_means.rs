@@ -1,6 +1,6 @@
 //! The moving means of batch norms, over the batches of all processes.
 
-use super::Team;
+use super::ProcessGroup;
 use anyhow::{Context, Result};
 use burn::module::Param;
 use burn::tensor::{Tensor, TensorData};
@@ -12,8 +12,8 @@ use residual_flows::named::{NamedMapper, NamedVisitor, map_named, visit_named};
 ///
 /// # Errors
 /// If a process is lost.
-pub fn average_running_means(team: &Team, model: &mut ResidualFlow, fraction: f64) -> Result<()> {
-    if team.size() == 1 {
+pub fn average_running_means(group: &ProcessGroup, model: &mut ResidualFlow, fraction: f64) -> Result<()> {
+    if group.size() == 1 {
         return Ok(());
     }
     let mut means = Read::default();
@@ -23,7 +23,7 @@ pub fn average_running_means(team: &Team, model: &mut ResidualFlow, fraction: f6
     }
     let values = Tensor::cat(means.parts, 0) * fraction;
     let values = values.try_into_vec_as::<f32>().context("cannot read moving means from the device")?;
-    *model = map_named(model.clone(), &mut Write { values: team.sum(values)? });
+    *model = map_named(model.clone(), &mut Write { values: group.all_reduce(values)? });
     Ok(())
 }
 
