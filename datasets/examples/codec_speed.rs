@@ -2,7 +2,7 @@
 //! `cargo run --release -p datasets --example codec_speed -- data/cifar10`
 //!
 //! Times are those of the processor where the system tells them (Linux), so that other work does not count.
-use datasets::{codec::Codec, *};
+use datasets::{shards::codec::Codec, *};
 use std::time::Instant;
 
 /// Seconds that this thread has been running.

@@ -1,6 +1,6 @@
 //! Everything that can go wrong with a data set, said so that the reader knows what to do next.
 
-use crate::Split;
+use crate::split::Split;
 use std::path::{Path, PathBuf};
 use thiserror::Error;
 

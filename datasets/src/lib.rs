@@ -5,26 +5,22 @@
 //! describes the bytes. Pixels are whole numbers below `levels` (256 for ordinary images, 32 for 5-bit ones, 17 for
 //! the small digits), stored channel by channel (`[channels, height, width]`).
 //!
-//! | module | idea |
+//! | room | what it holds |
 //! | --- | --- |
-//! | [`writer`], [`reader`], [`manifest`], [`codec`] | the files: [`ShardWriter`] makes them, [`ImageDataset`] reads them |
-//! | [`build`], [`staging`] | whole data sets, made in parallel, that survive interruption |
-//! | [`order`], [`dequantization`], [`batcher`], [`source`], [`prefetch`] | from images to batches, every random choice a pure function of a seed |
-//! | [`output`], [`console`] | what programs write for people: files and lines |
-//! | [`points`] | two-dimensional distributions, files of points, and batches of either |
-//! | [`pickle`] | Python's pickles as inert data, for the files of others |
-//! | [`npy`] | numpy's arrays, before they are read |
-//! | [`input`], [`message`] | what is read whole, and how what it says is printed |
-//! | [`program`] | the threads that a program computes with |
-//! | [`record`] | the framing of TFRecord and TensorBoard files |
-//! | [`synthetic`] | images that carry their own index, for tests |
+//! | [`shards`] | the files of images: [`ShardWriter`] and [`build`](shards::build::build) make them, [`ImageDataset`] reads them |
+//! | [`points`] | two-dimensional distributions, tables of points, and their batches |
+//! | [`batches`] | from images to batches: order, crops, flips, dequantization, prefetching |
+//! | [`io`] | what programs read and write: files, lines, numpy's arrays, pickles |
 //!
-//! Nothing damaged is ever returned as an image: every byte of a shard is covered by a checksum that is compared when
+//! Imports point one way: `points` and `batches` use `shards` and `io`, which use neither.
+//!
+//! Damaged bytes are never returned as an image: every byte of a shard is covered by a checksum that is compared when
 //! the shard is opened (header, index, labels) or when the image is read (pixels).
 //!
 //! # Examples
 //! ```
-//! use datasets::{synthetic, BatchConfig, BatchSource, Batcher, CodecKind, ImageDataset, ImageShape, Split};
+//! use datasets::shards::synthetic;
+//! use datasets::{BatchConfig, BatchSource, Batcher, CodecKind, ImageDataset, ImageShape, Split};
 //! use std::sync::Arc;
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -43,48 +39,31 @@
 //! # }
 //! ```
 
-pub mod batcher;
-pub mod build;
-pub mod codec;
-pub mod console;
-pub mod crop;
-pub mod dataset;
-pub mod dequantization;
+pub mod batches;
 pub mod error;
-pub mod format;
-pub mod input;
-pub mod manifest;
-pub mod message;
-pub mod npy;
-pub mod order;
-pub mod output;
-pub mod pickle;
+pub mod io;
 pub mod points;
-pub mod prefetch;
-pub mod program;
-pub mod reader;
-pub mod record;
-pub mod shape;
-pub mod source;
-pub mod staging;
-pub mod synthetic;
-pub mod writer;
+pub mod shards;
+pub mod split;
 
-mod atomic;
-mod container;
-mod journal;
-mod shard;
-
-pub use batcher::{Batch, BatchConfig, Batcher};
-pub use codec::CodecKind;
-pub use crop::{Outside, RandomCrop};
-pub use dataset::ImageDataset;
-pub use dequantization::Dequantization;
+pub use batches::batch::Batch;
+pub use batches::batcher::{BatchConfig, Batcher};
+pub use batches::crop::{Outside, RandomCrop};
+pub use batches::dequantization::Dequantization;
+pub use batches::order::permutation;
+pub use batches::prefetch::Prefetch;
+pub use batches::source::BatchSource;
 pub use error::DatasetError;
-pub use manifest::{Manifest, Provenance, ShardEntry};
-pub use order::permutation;
-pub use prefetch::Prefetch;
 pub use process_group::Part;
-pub use shape::{ImageShape, Split};
-pub use source::BatchSource;
-pub use writer::{ShardWriter, ShardWriterConfig};
+pub use shards::codec::CodecKind;
+pub use shards::dataset::ImageDataset;
+pub use shards::manifest::{Manifest, Provenance, ShardEntry};
+pub use shards::shape::ImageShape;
+pub use shards::writer::{ShardWriter, ShardWriterConfig};
+pub use split::Split;
+
+// The modules' earlier paths, for the time in which other crates change theirs.
+#[doc(hidden)]
+pub use io::{console, input, message, npy, output, pickle, program, record};
+#[doc(hidden)]
+pub use shards::{build, format, synthetic};

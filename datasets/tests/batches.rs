@@ -1,8 +1,9 @@
 //! Batches are pure functions of data set, settings and number, image by image.
 
+use datasets::shards::synthetic;
 use datasets::{
     Batch, BatchConfig, BatchSource, Batcher, CodecKind, DatasetError, Dequantization, ImageDataset, ImageShape, Outside, Part,
-    Prefetch, RandomCrop, Split, permutation, synthetic,
+    Prefetch, RandomCrop, Split, permutation,
 };
 use std::collections::HashMap;
 use std::sync::Arc;

@@ -1,7 +1,8 @@
 //! Data sets with attributes, and what the parallel builder promises.
 
-use datasets::build::{BuildConfig, ImageSource, Progress, Sink, build};
-use datasets::{CodecKind, DatasetError, ImageDataset, ImageShape, Manifest, Provenance, Split, synthetic};
+use datasets::shards::build::{BuildConfig, ImageSource, Progress, Sink, build};
+use datasets::shards::synthetic;
+use datasets::{CodecKind, DatasetError, ImageDataset, ImageShape, Manifest, Provenance, Split};
 use process_group::{ProcessGroup, threaded_group};
 use std::ops::Range;
 use std::path::Path;

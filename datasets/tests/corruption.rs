@@ -1,6 +1,7 @@
 //! Damage is reported by name, never returned as an image.
 
-use datasets::{CodecKind, DatasetError, ImageDataset, ImageShape, Split, format, synthetic};
+use datasets::shards::{format, synthetic};
+use datasets::{CodecKind, DatasetError, ImageDataset, ImageShape, Split};
 use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 

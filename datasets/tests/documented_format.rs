@@ -1,6 +1,7 @@
 //! Reads a shard with nothing but `FORMAT.md` at hand: safetensors, zstd, and the prediction rule spelled out.
 
-use datasets::{CodecKind, ImageShape, Split, synthetic};
+use datasets::shards::synthetic;
+use datasets::{CodecKind, ImageShape, Split};
 use safetensors::SafeTensors;
 
 const SHAPE: ImageShape = ImageShape { channels: 3, height: 6, width: 5 };

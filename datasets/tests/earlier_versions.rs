@@ -2,7 +2,8 @@
 //! three (made-up) images in each split of `preprocess/tests/fixtures/celeba-tfr.tar`; the digits that ship with this
 //! project are of version 1.
 
-use datasets::{DatasetError, ImageDataset, Split, format};
+use datasets::shards::format;
+use datasets::{DatasetError, ImageDataset, Split};
 use std::fs;
 use std::path::Path;
 

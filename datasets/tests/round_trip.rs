@@ -1,8 +1,7 @@
 //! What is written is what is read, whatever the codec, shape, levels and number of threads.
 
-use datasets::{
-    CodecKind, DatasetError, ImageDataset, ImageShape, Manifest, Provenance, ShardWriter, ShardWriterConfig, Split, synthetic,
-};
+use datasets::shards::synthetic;
+use datasets::{CodecKind, DatasetError, ImageDataset, ImageShape, Manifest, Provenance, ShardWriter, ShardWriterConfig, Split};
 use std::path::Path;
 use std::time::Duration;
 

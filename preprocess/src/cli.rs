@@ -1,19 +1,23 @@
 //! The command line.
 
-use crate::celeba_5bit::{self, Celeba5bitArgs};
-use crate::celeba_tfr::{self, CelebaTfrArgs};
-use crate::cifar100::{self, Cifar100Args};
-use crate::emnist::{self, EmnistArgs};
-use crate::export::{self, ExportArgs};
-use crate::find::InputArgs;
-use crate::imagenet::{self, ImagenetArgs};
-use crate::images::{self, ImagesArgs};
-use crate::inspect::{self, InspectArgs};
-use crate::kmnist::{self, K49Args};
-use crate::output::OutputArgs;
-use crate::svhn::{self, SvhnArgs};
-use crate::synth::{self, SynthArgs};
-use crate::{cifar10, digits, fashion_mnist, mnist, verify};
+use crate::commands::export::{self, ExportArgs};
+use crate::commands::inspect::{self, InspectArgs};
+use crate::commands::synth::{self, SynthArgs};
+use crate::commands::verify;
+use crate::conversion::find::InputArgs;
+use crate::conversion::output::OutputArgs;
+use crate::datasets::celeba_5bit::{self, Celeba5bitArgs};
+use crate::datasets::celeba_tfr::{self, CelebaTfrArgs};
+use crate::datasets::cifar10;
+use crate::datasets::cifar100::{self, Cifar100Args};
+use crate::datasets::digits;
+use crate::datasets::emnist::{self, EmnistArgs};
+use crate::datasets::fashion_mnist;
+use crate::datasets::imagenet::{self, ImagenetArgs};
+use crate::datasets::images::{self, ImagesArgs};
+use crate::datasets::kmnist::{self, K49Args};
+use crate::datasets::mnist;
+use crate::datasets::svhn::{self, SvhnArgs};
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 use process_group::ProcessGroup;
@@ -164,7 +168,7 @@ impl Cli {
     /// Does what was asked for, with other processes if it is a conversion; everything else is done by the first of them.
     ///
     /// # Errors
-    /// Whatever went wrong; [`fault`](crate::fault) says whose fault it is.
+    /// Whatever went wrong; [`fault`](crate::messages::fault) says whose fault it is.
     pub fn run(&self, group: &ProcessGroup) -> Result<()> {
         match &self.command {
             Command::Imagenet { input, args, output } => imagenet::run(input, args, output, group),

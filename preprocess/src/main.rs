@@ -2,8 +2,9 @@
 //! looks like and what to expect.
 
 use clap::Parser;
-use datasets::{console, program};
-use preprocess::{cli::Cli, fault};
+use datasets::io::{console, program};
+use preprocess::cli::Cli;
+use preprocess::messages::fault;
 use process_group::{Failure, ProcessGroup};
 use std::process::ExitCode;
 use std::sync::Arc;

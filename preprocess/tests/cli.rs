@@ -1,8 +1,6 @@
 //! Drives the program on small archives made here, whole and damaged.
 
-mod archives;
-
-use archives::*;
+use crate::archives::*;
 use datasets::{CodecKind, ImageDataset, Split};
 use std::path::Path;
 use std::process::{Command, Output};

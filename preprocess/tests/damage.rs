@@ -1,10 +1,8 @@
 //! Damaged and unsuitable inputs: each is refused with a message that says where it is at fault, and nothing is left.
 
-mod support;
-
+use crate::support::*;
 use std::fs;
 use std::path::Path;
-use support::*;
 use tfrecord::protobuf::Features;
 use tfrecord::{Example, ExampleWriter, Feature};
 
@@ -89,7 +87,7 @@ fn records_too_long_for_their_image_are_refused() {
     refuse_celeba(
         |bytes| {
             bytes.clear();
-            preprocess::tfrecord::write(&[0; 100_000], bytes).unwrap();
+            preprocess::formats::tfrecord::write(&[0; 100_000], bytes).unwrap();
         },
         &["record 0, byte", "100000 bytes are too many for an image of 4x4"],
     );

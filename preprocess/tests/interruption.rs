@@ -1,13 +1,11 @@
 //! A run that is killed at any moment leaves nothing that looks complete, and the next one makes the same bytes as an
 //! undisturbed run.
 
-mod support;
-
+use crate::support::*;
 use datasets::{DatasetError, ImageDataset, Split};
 use std::fs;
 use std::path::Path;
 use std::process::Stdio;
-use support::*;
 
 const ARGS: [&str; 9] = ["imagenet", "--size", "32", "--counts", "900,70", "--images-per-shard", "10", "--jobs", "2"];
 

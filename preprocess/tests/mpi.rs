@@ -1,13 +1,10 @@
 //! Conversions by several processes under `mpirun`, as a user starts them.
-#![cfg(feature = "mpi")]
 
-mod support;
-
+use crate::support::*;
 use datasets::{DatasetError, ImageDataset, Split};
 use std::fs;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use support::*;
 
 const ARGS: [&str; 7] = ["imagenet", "--size", "32", "--counts", "900,70", "--images-per-shard", "10"];
 

@@ -1,16 +1,14 @@
 //! Anybody's own pictures: what is taken, what is left out, what is refused, and that each is said.
 
-mod support;
-
+use crate::support::*;
 use datasets::{ImageDataset, Split};
 use image::{DynamicImage, ImageFormat, RgbImage};
-use preprocess::picture::{Size, Upright};
+use preprocess::formats::picture::{Size, Upright};
 use std::fs;
 use std::io::{Cursor, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
-use support::*;
 
 const SIZE: Size = Size { width: 16, height: 16 };
 
@@ -580,8 +578,8 @@ fn archives_with_two_members_of_one_name_are_refused() {
     fs::write(temp.path().join("in.zip"), &twice).unwrap();
     let args = ["images", "in.zip", "--size=16", "--test-every=2", "--out=none"];
     refuse(temp.path(), &args, "none", &["in.zip", "several members", "have one name", "pack it anew"]);
-    let packed = preprocess::packed::Packed::memory("in.zip", twice);
-    let error = preprocess::zip_file::members_of_packed(&packed).err().unwrap();
+    let packed = preprocess::formats::packed::Packed::memory("in.zip", twice);
+    let error = preprocess::formats::zip_file::members_of_packed(&packed).err().unwrap();
     contains(&error.to_string(), &["in.zip, a.png is there twice"]);
 }
 

@@ -1,11 +1,9 @@
 //! Files written by other programs (see `fixtures/make.py`) go in, the same pixels come out.
 
-mod support;
-
+use crate::support::*;
 use datasets::{ImageDataset, Split};
 use std::fs;
 use std::path::Path;
-use support::*;
 
 #[test]
 fn numpys_versions_and_tar_archives_of_two_programs_are_read() {

@@ -1,13 +1,11 @@
 //! What `synth` makes up is read back to the same pixels, by this program and by others' readers.
 
-mod support;
-
+use crate::support::*;
 use datasets::{ImageDataset, Split};
-use preprocess::interleave::split_channels;
-use preprocess::synth::{attributes, label, picture};
+use preprocess::commands::synth::{attributes, label, picture};
+use preprocess::sources::interleave::split_channels;
 use std::fs;
 use std::path::Path;
-use support::*;
 
 /// Made-up images `numbers` as shards hold them.
 fn pictures(numbers: impl IntoIterator<Item = usize>, size: usize, channels: usize, shift: u32) -> Vec<Vec<u8>> {

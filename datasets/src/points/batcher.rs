@@ -1,8 +1,11 @@
 //! Batches of points.
 
 use super::{Distribution, Points, Standardization, error};
-use crate::order::{EpochOrder, Purpose, stream};
-use crate::{Batch, BatchSource, DatasetError, Part};
+use crate::batches::batch::Batch;
+use crate::batches::order::{EpochOrder, Purpose, stream};
+use crate::batches::source::BatchSource;
+use crate::error::DatasetError;
+use process_group::Part;
 use rand::Rng;
 use std::ops::Range;
 use std::sync::Arc;

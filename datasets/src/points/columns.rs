@@ -2,7 +2,7 @@
 
 use super::excerpt::{excerpt, list};
 use super::{Points, TableOptions, error};
-use crate::DatasetError;
+use crate::error::DatasetError;
 use std::path::Path;
 
 /// What pandas calls the index that it wrote, when it reads it.

@@ -1,6 +1,6 @@
 //! Text from files as messages show it: short, and without characters that act on a terminal.
 
-use crate::message::shortened;
+use crate::io::message::shortened;
 
 /// Characters of a field that are shown at most.
 const MOST_CHARACTERS: usize = 40;

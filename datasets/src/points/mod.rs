@@ -24,8 +24,9 @@ pub use options::{Decimal, Delimiter, Missing, TableOptions};
 pub use standardization::Standardization;
 pub use summary::{Dialect, LeftOut, Reason, Summary};
 
-use crate::order::{Purpose, permutation_of, stream};
-use crate::{DatasetError, Split};
+use crate::batches::order::{Purpose, permutation_of, stream};
+use crate::error::DatasetError;
+use crate::split::Split;
 use std::path::{Path, PathBuf};
 use summary::Reading;
 

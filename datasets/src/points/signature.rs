@@ -1,7 +1,7 @@
 //! What a file is that is no text, by its first bytes.
 
 use super::error;
-use crate::DatasetError;
+use crate::error::DatasetError;
 use std::path::Path;
 
 /// What files begin with that are no text, and what to do with them.

@@ -2,7 +2,7 @@
 
 use super::excerpt::excerpt;
 use super::{Points, error};
-use crate::DatasetError;
+use crate::error::DatasetError;
 use serde::{Deserialize, Serialize};
 
 /// `z = (x - mean) / std`, column by column.

@@ -5,7 +5,7 @@ use super::error;
 use super::excerpt::{count, excerpt, excerpt_bytes, list};
 use super::options::Missing;
 use super::summary::{LeftOut, Reason};
-use crate::DatasetError;
+use crate::error::DatasetError;
 use std::path::Path;
 
 /// Places that are kept of the values of one kind in one column.

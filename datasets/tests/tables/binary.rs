@@ -1,8 +1,8 @@
 //! Tables in files that are no text: numpy's arrays and Parquet.
 
-use crate::{Files, assert_mentions, checked, found, options, strings};
+use super::{Files, assert_mentions, checked, found, options, strings};
 use datasets::DatasetError;
-use datasets::output::Existing;
+use datasets::io::output::Existing;
 use datasets::points::{FileKind, Missing, Points, TableOptions};
 use std::path::{Path, PathBuf};
 

@@ -1,8 +1,8 @@
 //! Random tables, written in every dialect by the csv crate and by hand: they are read exactly as they were written, or refused.
 
-use crate::{Files, checked, found, options};
+use super::{Files, checked, found, options};
 use csv::{QuoteStyle, Terminator, WriterBuilder};
-use datasets::output::Existing;
+use datasets::io::output::Existing;
 use datasets::points::{Decimal, Delimiter, FileKind, Missing, Points, Standardization, TableOptions};
 use proptest::prelude::*;
 use proptest::sample::select;

@@ -2,8 +2,8 @@
 //! checks of a reader is reached by these.
 
 use crate::changes::Random;
-use preprocess::example_proto::Example;
-use preprocess::tfrecord;
+use preprocess::formats::example_proto::Example;
+use preprocess::formats::tfrecord;
 use prost::Message;
 
 /// One of some things.

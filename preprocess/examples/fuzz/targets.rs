@@ -2,10 +2,13 @@
 
 use crate::changes::Random;
 use crate::fresh;
-use datasets::codec::Codec;
-use datasets::{CodecKind, DatasetError, ImageDataset, ImageShape, Manifest, Split, format, synthetic};
-use preprocess::pickle_outline::Outline;
-use preprocess::{example_proto::Example, mat, npy, packed::Packed, pickle, picture, tar_index, tfrecord, zip_file};
+use datasets::shards::codec::Codec;
+use datasets::shards::synthetic;
+use datasets::{CodecKind, DatasetError, ImageDataset, ImageShape, Manifest, Split, format};
+use preprocess::formats::pickle_outline::Outline;
+use preprocess::formats::{
+    example_proto::Example, mat, npy, numpy_pickle, packed::Packed, picture, tar_index, tfrecord, zip_file,
+};
 use safetensors::SafeTensors;
 use std::io::{self, Cursor};
 use std::ops::Range;
@@ -133,8 +136,8 @@ pub fn target(name: &str) -> Fallible<Target> {
             mend: |_| (),
             read: Box::new(|bytes, _| {
                 let outline = Outline::read(&mut &bytes[..]).map_err(told)?;
-                let pickle = pickle::parse(&outline, "").map_err(|e| e.to_string())?;
-                let data = pickle.root().get("data").map(pickle::byte_array);
+                let pickle = numpy_pickle::parse(&outline, "").map_err(|e| e.to_string())?;
+                let data = pickle.root().get("data").map(numpy_pickle::byte_array);
                 Ok(data.map_or(0, |array| array.map_or(1, |array| array.shape.len())))
             }),
         }),

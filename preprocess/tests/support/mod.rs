@@ -1,5 +1,4 @@
 //! Runs the program, and makes the images of `fixtures/make.py`.
-#![allow(dead_code, reason = "not every test uses all of it")]
 
 use datasets::{ImageDataset, Split};
 use std::path::{Path, PathBuf};

@@ -1,0 +1,11 @@
+//! All integration tests of the crate, in one binary, which is linked once.
+
+mod batches;
+mod build;
+mod corruption;
+mod documented_format;
+mod earlier_versions;
+mod points;
+mod round_trip;
+mod shipped_digits;
+mod tables;

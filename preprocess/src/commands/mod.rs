@@ -1,0 +1,7 @@
+//! What can be done beside conversions: look at shards, verify and export them, and make inputs without downloads.
+
+pub mod export;
+pub mod inspect;
+pub mod sheet;
+pub mod synth;
+pub mod verify;

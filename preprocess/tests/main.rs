@@ -1,0 +1,12 @@
+//! All integration tests of the crate, in one binary, which is linked once.
+
+mod archives;
+mod cli;
+mod damage;
+mod interruption;
+#[cfg(feature = "mpi")]
+mod mpi;
+mod pictures;
+mod published;
+mod support;
+mod synth;
