@@ -10,9 +10,9 @@ use residual_flows::state::NamedTensor;
 use serde_json::{Map, Value, json};
 use std::time::Instant;
 use train::checkpoint::format;
+use train::checkpoint::state::{Description, Evaluated, OptimizerState, RunLog, TrainingState};
 use train::config::Source;
-use train::data_kind::DataKind;
-use train::state::{Description, Evaluated, OptimizerState, RunLog, TrainingState};
+use train::data::kind::DataKind;
 
 /// A small state with something in every place.
 fn state() -> anyhow::Result<TrainingState> {

@@ -19,10 +19,10 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
-use train::research::args::ScriptArguments;
-use train::research::import;
-use train::research::settings::ScriptSettings;
-use train::research::torch::TorchFile;
+use train::pytorch::args::ScriptArguments;
+use train::pytorch::import;
+use train::pytorch::settings::ScriptSettings;
+use train::pytorch::torch::TorchFile;
 
 /// A reader that takes longer for a small file hangs.
 const MAX_TIME: Duration = Duration::from_secs(5);

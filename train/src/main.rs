@@ -7,10 +7,10 @@ use datasets::{console, program};
 use std::process::ExitCode;
 
 #[global_allocator]
-static ALLOCATOR: train::memory::Allocator = train::memory::Allocator;
+static ALLOCATOR: train::system::memory::Allocator = train::system::memory::Allocator;
 
 fn main() -> ExitCode {
-    train::memory::keep_freed_pages();
+    train::system::memory::keep_freed_pages();
     // The main thread's stack is of any size; that of the pool's threads is known.
     program::run(run).unwrap_or_else(|error| {
         console::note(format_args!("error: {error}"));

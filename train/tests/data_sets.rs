@@ -12,7 +12,7 @@ fn preprocess(line: &str, workshop: &Workshop) {
     let place = |word: &str| word.replace("INPUT", input.to_str().unwrap()).replace("OUT", out.to_str().unwrap());
     let arguments = line.split(' ').map(place);
     let cli = preprocess::cli::Cli::try_parse_from(["preprocess".to_string()].into_iter().chain(arguments)).unwrap();
-    cli.run(&train::parallel::ProcessGroup::alone()).unwrap_or_else(|error| panic!("{line}: {error:#}"));
+    cli.run(&train::training::parallel::ProcessGroup::alone()).unwrap_or_else(|error| panic!("{line}: {error:#}"));
 }
 
 /// Makes up an input and converts it.

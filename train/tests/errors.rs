@@ -8,13 +8,14 @@ use datasets::message::readable;
 use residual_flows::NoiseKey;
 use std::process::Command;
 use std::time::{Duration, Instant};
+use train::checkpoint;
 use train::config::Source;
-use train::footprint::Run;
-use train::objective::Samples;
-use train::parallel::ProcessGroup;
-use train::schedule::Timeline;
-use train::step::Stepper;
-use train::{checkpoint, data};
+use train::data;
+use train::run::footprint::Run;
+use train::training::objective::Samples;
+use train::training::parallel::ProcessGroup;
+use train::training::schedule::Timeline;
+use train::training::step::Stepper;
 
 /// The message when the tiny configuration is changed by replacing `from` with `to`.
 fn message(from: &str, to: &str) -> String {

@@ -9,9 +9,9 @@ use residual_flows::ResidualFlow;
 use residual_flows::state::named_tensors;
 use std::process::Command;
 use train::checkpoint;
-use train::objective::Samples;
-use train::schedule::Timeline;
-use train::step::{StepOutcome, Stepper};
+use train::training::objective::Samples;
+use train::training::schedule::Timeline;
+use train::training::step::{StepOutcome, Stepper};
 
 /// A tiny trained model, and what makes its steps.
 fn stepper(workshop: &Workshop) -> (ResidualFlow, Stepper) {
@@ -242,7 +242,7 @@ fn checkpoints_with_numbers_that_are_not_finite_are_neither_written_nor_read() {
     }
 }
 
-fn tensors_name(place: usize, state: &train::state::TrainingState) -> String {
+fn tensors_name(place: usize, state: &train::checkpoint::state::TrainingState) -> String {
     match place {
         0 => format!("model.{}", state.weights[0].name),
         1 => format!("average.{}", state.average[0].name),

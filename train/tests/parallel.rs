@@ -9,10 +9,10 @@ use residual_flows::state::named_tensors;
 use std::sync::Arc;
 use train::config::{Config, Source};
 use train::data::{self, DataSet};
-use train::noise;
-use train::parallel::{ProcessGroup, threaded_group};
-use train::schedule::Timeline;
-use train::step::{StepOutcome, StepStats, Stepper};
+use train::training::noise;
+use train::training::parallel::{ProcessGroup, team_of_threads};
+use train::training::schedule::Timeline;
+use train::training::step::{StepOutcome, StepStats, Stepper};
 
 /// Log-determinants without noise, and steps that are the gradient itself.
 const EXACT: [&str; 7] = [

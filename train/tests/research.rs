@@ -6,12 +6,12 @@ use safetensors::tensor::TensorView;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
-use train::arrays;
-use train::optimizer::{Optimizer, OptimizerKind};
-use train::research::import;
-use train::research::state_dict::StateDict;
-use train::research::torch::TorchFile;
-use train::state::OptimizerState;
+use train::checkpoint::state::OptimizerState;
+use train::pytorch::import;
+use train::pytorch::state_dict::StateDict;
+use train::pytorch::torch::TorchFile;
+use train::scoring::arrays;
+use train::training::optimizer::{Optimizer, OptimizerKind};
 
 fn fixture(case: &str, file: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/research").join(case).join(file)

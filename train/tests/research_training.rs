@@ -11,9 +11,10 @@ use residual_flows::{Gradients, LayerId, LogDetDraw, Objective, ResidualFlow};
 use safetensors::SafeTensors;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use train::optimizer::Optimizer;
-use train::research::{import, names::Naming};
-use train::{arrays, checkpoint};
+use train::checkpoint;
+use train::pytorch::{import, names::Naming};
+use train::scoring::arrays;
+use train::training::optimizer::Optimizer;
 
 /// Steps that the research code has made.
 const STEPS: u64 = 40;

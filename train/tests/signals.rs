@@ -114,7 +114,7 @@ fn train<'a>(out: &'a str, settings: &[&'a str]) -> Vec<&'a str> {
 }
 
 /// That a run has a whole checkpoint of this step, and no unfinished file.
-fn assert_saved(workshop: &Workshop, run: &str, step: u64) -> train::state::TrainingState {
+fn assert_saved(workshop: &Workshop, run: &str, step: u64) -> train::checkpoint::state::TrainingState {
     let dir = workshop.path(run).join("checkpoints");
     let state = train::checkpoint::read(&dir.join("last.safetensors")).expect("a whole checkpoint");
     assert_eq!(state.description.step, step);

@@ -10,10 +10,10 @@ use proptest::prelude::*;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use std::path::Path;
-use train::arrays::{self, Array};
 use train::checkpoint;
-use train::data_kind::{DataKind, PointKind};
-use train::state::{RunLog, TrainingState};
+use train::checkpoint::state::{RunLog, TrainingState};
+use train::data::kind::{DataKind, PointKind};
+use train::scoring::arrays::{self, Array};
 
 const LAST: &str = "run/checkpoints/last.safetensors";
 

@@ -5,7 +5,7 @@ mod common;
 use common::{Workshop, number, repository};
 use datasets::output::Existing;
 use datasets::{ImageDataset, Split};
-use train::arrays::{self, Array};
+use train::scoring::arrays::{self, Array};
 
 const CLASSES: [&str; 2] = ["model.classes=10", "model.classifier_channels=16"];
 

@@ -3,7 +3,7 @@
 mod common;
 
 use common::{Workshop, number};
-use train::picture::grid_size;
+use train::reporting::pictures::grid::grid_size;
 
 #[test]
 fn a_run_learns_and_leaves_what_it_promises() {

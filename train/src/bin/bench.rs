@@ -1,14 +1,16 @@
 //! The `bench` program: how long a configuration takes per step, evaluation, encoding and sample, on random images.
 
+use ::train::checkpoint;
 use ::train::config::Config;
-use ::train::data_kind::{DataKind, PointKind};
-use ::train::device::DeviceChoice;
-use ::train::footprint::{Work, check_use};
-use ::train::objective::Samples;
-use ::train::parallel::ProcessGroup;
-use ::train::schedule::Timeline;
-use ::train::step::{Stepper, ready};
-use ::train::{checkpoint, noise, system};
+use ::train::data::kind::{DataKind, PointKind};
+use ::train::run::footprint::{Work, check_use};
+use ::train::system;
+use ::train::system::device::DeviceChoice;
+use ::train::training::noise;
+use ::train::training::objective::Samples;
+use ::train::training::parallel::ProcessGroup;
+use ::train::training::schedule::Timeline;
+use ::train::training::step::{Stepper, ready};
 use anyhow::{Context, Result, ensure};
 use burn::tensor::{Device, Tensor};
 use clap::{Parser, ValueEnum};
@@ -22,7 +24,7 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 #[global_allocator]
-static ALLOCATOR: train::memory::Allocator = train::memory::Allocator;
+static ALLOCATOR: train::system::memory::Allocator = train::system::memory::Allocator;
 
 /// Measures a configuration on random images; needs no data.
 #[derive(Parser)]
@@ -98,7 +100,7 @@ struct StepShares {
 }
 
 fn main() -> ExitCode {
-    train::memory::keep_freed_pages();
+    train::system::memory::keep_freed_pages();
     let arguments = Arguments::parse();
     // As in `train`.
     match datasets::program::run(|| run(&arguments)).map_err(anyhow::Error::from).flatten() {

@@ -6,7 +6,7 @@
 //! same state gives the same bytes.
 
 use super::metadata;
-use crate::state::{Description, OptimizerState, TrainingState};
+use crate::checkpoint::state::{Description, OptimizerState, TrainingState};
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use residual_flows::state::NamedTensor;
 use safetensors::tensor::TensorView;

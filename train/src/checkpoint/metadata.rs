@@ -1,8 +1,8 @@
 //! What the header of a checkpoint says: text by key.
 
+use crate::checkpoint::state::{Description, OptimizerState, RunLog, TrainingState};
 use crate::config::{Config, Source};
-use crate::data_kind::{DataKind, PointKind};
-use crate::state::{Description, OptimizerState, RunLog, TrainingState};
+use crate::data::kind::{DataKind, PointKind};
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use datasets::points::Standardization;
 use safetensors::tensor::Metadata;

@@ -46,7 +46,7 @@ impl Animate {
         output::check_extension(&path, &["gif"])?;
         output::check_all(&[&path], &frames.iter().map(PathBuf::as_path).collect::<Vec<&Path>>(), existing)?;
         if existing == Existing::Own {
-            run_dir::note_file(&self.run, "training.gif")?;
+            directory::note_file(&self.run, "training.gif")?;
         }
         animation::write(&path, existing, &frames, Duration::from_millis(self.each as u64))?;
         let outcome = Outcome { animation: path, frames: frames.len() };

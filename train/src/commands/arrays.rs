@@ -1,13 +1,13 @@
 //! `train encode`, `decode` and `log-prob`: arrays in, arrays out, for work beside Python; of points tables too.
 
 use super::{Compute, Overwrite, report};
-use ::train::array_model::{ArrayModel, Inputs, LogDensities, Weights};
-use ::train::arrays::{self, Array};
-use ::train::classification::Classified;
-use ::train::data_kind::{DataKind, Named};
-use ::train::objective::ClassStats;
-use ::train::points::TableChoice;
-use ::train::progress::duration;
+use ::train::data::kind::{DataKind, Named};
+use ::train::data::table::TableChoice;
+use ::train::reporting::progress::duration;
+use ::train::scoring::array_model::{ArrayModel, Inputs, LogDensities, Weights};
+use ::train::scoring::arrays::{self, Array};
+use ::train::training::classification::Classified;
+use ::train::training::objective::ClassStats;
 use ::train::{path_text, system};
 use anyhow::{Context, Result};
 use burn::tensor::{Device, Tensor, TensorData};

@@ -1,11 +1,12 @@
 //! `train density CHECKPOINT POINTS`: log-densities of anybody's points under a checkpoint's averaged weights.
 
 use super::{Compute, Overwrite, report};
-use ::train::array_model::{ArrayModel, Weights};
-use ::train::data_kind::DataKind;
-use ::train::path_text;
-use ::train::points::{Density, TableChoice, Window};
-use ::train::progress::{Progress, Work};
+use ::train::data::kind::DataKind;
+use ::train::data::table::TableChoice;
+use ::train::reporting::path_text;
+use ::train::reporting::progress::{Progress, Work};
+use ::train::scoring::array_model::{ArrayModel, Weights};
+use ::train::scoring::density::{Density, Window};
 use anyhow::{Context, Result, ensure};
 use clap::Args;
 use datasets::console::note;

@@ -3,12 +3,12 @@
 use super::{Compute, Overwrite, load, ready, report};
 use ::train::config::{Config, Source};
 use ::train::data::DataSet;
-use ::train::data_kind::{DataKind, Named, PointKind};
-use ::train::evaluate::{Evaluation, TestClasses};
-use ::train::footprint::{self, Work};
-use ::train::parallel::{ProcessGroup, together};
-use ::train::points::{self, TableChoice};
-use ::train::progress::{self, Costs, Progress, duration};
+use ::train::data::kind::{DataKind, Named, PointKind};
+use ::train::data::table::{self, TableChoice};
+use ::train::reporting::progress::{self, Costs, Progress, duration};
+use ::train::run::footprint::{self, Work};
+use ::train::scoring::evaluate::{Evaluation, TestClasses};
+use ::train::training::parallel::{ProcessGroup, together};
 use ::train::{data, path_text, run_dir, system};
 use anyhow::{Context, Result, ensure};
 use clap::Args;
@@ -188,7 +188,7 @@ impl Evaluate {
     /// All points of a table that need not be the run's own.
     fn other_table(&self, path: &Path, kind: &PointKind, config: &Config) -> Result<DataSet> {
         let options = self.table.options(&config.data, path);
-        let (points, mut notes) = points::read_for(kind, &config.data, path, &options).context("--data")?;
+        let (points, mut notes) = table::read_for(kind, &config.data, path, &options).context("--data")?;
         notes.push(format!(
             "all {} points of {} are evaluated, with the standardisation of the model's training points",
             points.len(),
@@ -201,9 +201,9 @@ impl Evaluate {
     fn file_in(&self, dir: &Path) -> Result<(PathBuf, Existing)> {
         std::fs::create_dir_all(dir).with_context(|| format!("cannot make the directory {}", dir.display()))?;
         let path = dir.join("evaluation.json");
-        let existing = if run_dir::is_run(dir) { Existing::Own } else { self.overwrite.existing() };
+        let existing = if directory::is_run(dir) { Existing::Own } else { self.overwrite.existing() };
         output::check_all(&[&path], &[&self.checkpoint], existing)?;
-        run_dir::note_file(dir, "evaluation.json")?;
+        directory::note_file(dir, "evaluation.json")?;
         Ok((path, existing))
     }
 }

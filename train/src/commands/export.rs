@@ -1,7 +1,7 @@
 //! `train export CHECKPOINT`: a checkpoint by the research code's names.
 
 use super::{Overwrite, report};
-use ::train::research::export;
+use ::train::pytorch::export;
 use ::train::{checkpoint, path_text};
 use anyhow::{Context, Result};
 use burn::tensor::Device;

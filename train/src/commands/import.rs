@@ -2,8 +2,8 @@
 
 use super::{Overwrite, report};
 use ::train::checkpoint::{self, Description};
-use ::train::path_text;
-use ::train::research::import;
+use ::train::pytorch::import;
+use ::train::reporting::path_text;
 use anyhow::Result;
 use burn::tensor::Device;
 use clap::Args;

@@ -14,10 +14,10 @@ mod sample;
 mod train;
 
 use ::train::checkpoint::{self, Checkpoint};
-use ::train::device::DeviceChoice;
-use ::train::parallel::ProcessGroup;
-use ::train::progress::{Costs, Progress, Work};
-use ::train::step;
+use ::train::reporting::progress::{Costs, Progress, Work};
+use ::train::system::device::DeviceChoice;
+use ::train::training::parallel::ProcessGroup;
+use ::train::training::step;
 use anyhow::Result;
 use burn::tensor::Device;
 use clap::{Args, Parser, Subcommand};

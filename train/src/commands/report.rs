@@ -1,8 +1,8 @@
 //! `train report DIR...`: one HTML file about some runs.
 
 use super::Overwrite;
-use ::train::report::{self, Run};
-use ::train::run_dir;
+use ::train::reporting::html::{self, Run};
+use ::train::run::directory;
 use anyhow::Result;
 use clap::Args;
 use datasets::console;
@@ -34,9 +34,9 @@ impl Report {
         output::check_extension(&path, &["html", "htm"])?;
         let inputs: Vec<PathBuf> = self.runs.iter().zip(&runs).flat_map(|(dir, run)| run.files(dir)).collect();
         output::check_all(&[&path], &inputs.iter().map(PathBuf::as_path).collect::<Vec<_>>(), existing)?;
-        let page = report::html(&runs)?;
+        let page = html::html(&runs)?;
         if existing == Existing::Own {
-            run_dir::note_file(&self.runs[0], "report.html")?;
+            directory::note_file(&self.runs[0], "report.html")?;
         }
         output::write(&path, existing, |out| anyhow::Ok(out.write_all(page.as_bytes())?))?;
         Ok(console::print(path.display())?)

@@ -1,12 +1,12 @@
 //! `train sample CHECKPOINT`: images or points from a checkpoint's averaged weights.
 
 use super::{Compute, Overwrite, load, ready, report};
-use ::train::data_kind::{DataKind, Named};
-use ::train::footprint::{self, Work};
-use ::train::memory::{Phase, during};
-use ::train::parallel::{ProcessGroup, together};
-use ::train::progress::{self, Costs, Progress, duration};
-use ::train::state::Description;
+use ::train::checkpoint::state::Description;
+use ::train::data::kind::{DataKind, Named};
+use ::train::reporting::progress::{self, Costs, Progress, duration};
+use ::train::run::footprint::{self, Work};
+use ::train::system::memory::{Phase, during};
+use ::train::training::parallel::{ProcessGroup, together};
 use ::train::{noise, path_text, picture, system};
 use anyhow::{Context, Result};
 use burn::tensor::{Tensor, TensorData};
@@ -145,7 +145,7 @@ fn is_directory(path: &Path) -> bool {
 fn write(samples: Tensor<4>, kind: &DataKind, path: &Path, existing: Existing) -> Result<Named<String>> {
     match kind {
         DataKind::Images { .. } => {
-            picture::write(path, existing, vec![samples])?;
+            grid::write(path, existing, vec![samples])?;
             Ok(Named::new("picture", path.to_string_lossy().into()))
         }
         DataKind::Points(points) => {

@@ -13,8 +13,8 @@ pub use data::{DataConfig, DataSource};
 pub use source::Source;
 pub use task::{TaskConfig, TaskKind};
 
-use crate::device::DeviceChoice;
-use crate::optimizer::OptimizerKind;
+use crate::system::device::DeviceChoice;
+use crate::training::optimizer::OptimizerKind;
 use anyhow::{Context, Result, anyhow};
 use datasets::input;
 use residual_flows::{LogDetConfig, ResidualFlowConfig};

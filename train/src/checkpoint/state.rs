@@ -1,0 +1,226 @@
+//! Everything that a run needs to go on with the same numbers, in memory.
+//!
+//! All randomness is a function of the seed and the position ([`crate::training::noise`]), and the vectors of power iteration are
+//! among the weights, so there is no other state.
+
+use crate::config::Config;
+use crate::data::kind::DataKind;
+use crate::monitoring::watch::Watch;
+use crate::scoring::evaluate::TestLoss;
+use crate::training::optimizer::OptimizerKind;
+use anyhow::{Context, Result, bail, ensure};
+use burn::module::{Module, Param};
+use burn::optim::GradientsParams;
+use burn::tensor::{Device, Tensor, TensorData};
+use residual_flows::ResidualFlow;
+use residual_flows::named::{NamedVisitor, visit_named};
+use residual_flows::state::NamedTensor;
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, HashMap};
+
+/// A run between two steps; what a checkpoint holds.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TrainingState {
+    /// The settings, and where the run is.
+    pub description: Description,
+    /// Parameters and persistent vectors of the model.
+    pub weights: Vec<NamedTensor>,
+    /// The same of the averaged model.
+    pub average: Vec<NamedTensor>,
+    /// The optimiser's memory.
+    pub optimizer: OptimizerState,
+    /// What the log has counted so far.
+    pub log: RunLog,
+}
+
+/// What a checkpoint says about its model.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Description {
+    /// The settings of the run.
+    pub config: Config,
+    /// Shape of the samples, `[channels, height, width]`.
+    pub shape: [usize; 3],
+    /// What the model is a density of.
+    pub kind: DataKind,
+    /// Optimiser steps made, skipped ones among them.
+    pub step: u64,
+    /// Epochs completed.
+    pub epoch: u64,
+    /// Batches of the next epoch that have been used.
+    pub batch: u64,
+    /// [Fingerprints](datasets::BatchSource::fingerprint) of the training and the test data; `None` in checkpoints of earlier
+    /// versions.
+    pub data: Option<[String; 2]>,
+}
+
+/// The memory of an optimiser, whichever it is.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct OptimizerState {
+    /// Which optimiser.
+    pub kind: OptimizerKind,
+    /// Updates made, for the corrections of bias.
+    pub steps: u64,
+    /// By their names ([`crate::training::optimizer::SLOTS`]): one tensor for every parameter that has one, named and shaped like it.
+    pub slots: BTreeMap<String, Vec<NamedTensor>>,
+}
+
+/// What a run counts and averages for its log.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct RunLog {
+    /// Time in training steps.
+    pub training_seconds: f64,
+    /// Running mean of the training loss, for the progress line.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub running_loss: Option<f64>,
+    /// Steps whose loss or gradient was not finite, so that the weights stayed as they were.
+    pub skipped_steps: u64,
+    /// Of these, the ones since the last step that was made.
+    pub skipped_in_a_row: u64,
+    /// Numbers that are trained.
+    pub parameters: usize,
+    /// Whether the evaluation and the pictures that are due after the last step are still to be made.
+    pub pending: bool,
+    /// Length of `metrics.jsonl`; what comes after is of steps that will be made again.
+    pub metrics_bytes: u64,
+    /// Length of `timings.jsonl`.
+    pub timings_bytes: u64,
+    /// What is usual.
+    pub watch: Watch,
+    /// The evaluation of the averaged weights as they are.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub evaluated: Option<TestLoss>,
+    /// What has been done of that.
+    #[serde(skip_serializing_if = "Reached::is_nothing")]
+    pub reached: Reached,
+    /// The checkpoints with the lowest test loss, best first.
+    pub best: Vec<Evaluated>,
+}
+
+/// What has been done after the last step of what is due there.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reached {
+    /// Nothing yet.
+    #[default]
+    Nothing,
+    /// The evaluation.
+    Evaluation,
+    /// The measurement of layers too, but not the picture.
+    Layers,
+}
+
+impl Reached {
+    fn is_nothing(&self) -> bool {
+        *self == Self::Nothing
+    }
+}
+
+/// A checkpoint that was evaluated.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Evaluated {
+    /// Steps made.
+    pub step: u64,
+    /// Of the averaged weights.
+    pub test_loss: f64,
+}
+
+impl TrainingState {
+    /// # Errors
+    /// If a number of a model or of the optimiser's memory is not finite: names it. Nothing can be done with such a state.
+    pub fn check_finite(&self) -> Result<()> {
+        let slots = self.optimizer.slots.iter().map(|(slot, tensors)| (format!("optimizer.{slot}"), tensors));
+        for (prefix, tensors) in [("model".into(), &self.weights), ("average".into(), &self.average)].into_iter().chain(slots) {
+            for NamedTensor { name, values, .. } in tensors {
+                if let Some(at) = values.iter().position(|value| !value.is_finite()) {
+                    bail!("tensor `{prefix}.{name}` is not finite: element {at} is {}", values[at]);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The model with its weights, and the averaged one as it was stored; `update_lipschitz` comes before its use.
+    /// Parameters of both have the same identity.
+    ///
+    /// # Errors
+    /// If the tensors do not fit the settings.
+    pub fn models(&self, device: &Device) -> Result<[ResidualFlow; 2]> {
+        let Description { config, shape, .. } = &self.description;
+        let empty = config.model.init_for_state(*shape, device).context("the architecture in its settings")?;
+        let fill = |what, tensors: &[NamedTensor]| {
+            empty
+                .clone()
+                .with_state(tensors.to_vec())
+                .with_context(|| format!("its `{what}` does not fit the model of the settings"))
+        };
+        Ok([fill("model", &self.weights)?, fill("average", &self.average)?])
+    }
+}
+
+impl OptimizerState {
+    /// Stores what an optimiser keeps for each parameter of the module.
+    pub fn store<M: Module>(&mut self, slot: &str, values: &GradientsParams, module: &M) {
+        let mut collect = Collect { values, tensors: Vec::new() };
+        visit_named(module, &mut collect);
+        if !collect.tensors.is_empty() {
+            self.slots.insert(slot.into(), collect.tensors);
+        }
+    }
+
+    /// What an optimiser keeps for each parameter of the module, as it was stored; nothing if it keeps none.
+    ///
+    /// # Errors
+    /// If a tensor belongs to no parameter, or has another shape.
+    pub fn restore<M: Module>(&self, slot: &str, module: &M) -> Result<GradientsParams> {
+        let tensors = self.slots.get(slot).map_or(&[][..], Vec::as_slice);
+        let mut restore = Restore {
+            tensors: tensors.iter().map(|tensor| (tensor.name.as_str(), tensor)).collect(),
+            values: GradientsParams::new(),
+            fault: None,
+        };
+        visit_named(module, &mut restore);
+        if let Some(fault) = restore.fault {
+            return Err(fault);
+        }
+        let left = restore.tensors.keys().min();
+        ensure!(left.is_none(), "the optimiser's `{slot}` of `{}` belongs to no parameter", left.unwrap_or(&""));
+        Ok(restore.values)
+    }
+}
+
+struct Collect<'a> {
+    values: &'a GradientsParams,
+    tensors: Vec<NamedTensor>,
+}
+
+impl NamedVisitor for Collect<'_> {
+    fn visit<const D: usize>(&mut self, name: String, param: &Param<Tensor<D>>) {
+        if let Some(value) = self.values.get::<D>(param.id) {
+            let shape = value.dims().to_vec();
+            let values = value.try_into_vec_as::<f32>().expect("a float tensor can be read as f32");
+            self.tensors.push(NamedTensor { name, shape, values });
+        }
+    }
+}
+
+struct Restore<'a> {
+    tensors: HashMap<&'a str, &'a NamedTensor>,
+    values: GradientsParams,
+    fault: Option<anyhow::Error>,
+}
+
+impl NamedVisitor for Restore<'_> {
+    fn visit<const D: usize>(&mut self, name: String, param: &Param<Tensor<D>>) {
+        let Some(tensor) = self.tensors.remove(name.as_str()) else { return };
+        let (dims, device) = (param.val().dims(), param.val().device());
+        if tensor.shape != dims {
+            let got = &tensor.shape;
+            self.fault.get_or_insert(anyhow::anyhow!("the optimiser's `{name}` has shape {got:?}, the parameter {dims:?}"));
+            return;
+        }
+        let value = Tensor::<D>::from_data(TensorData::new(tensor.values.clone(), dims), &device);
+        self.values.register(param.id, value);
+    }
+}

@@ -1,0 +1,104 @@
+//! Numbers that go wrong, and the layer at which they do.
+
+use crate::training::noise;
+use crate::training::objective::Samples;
+use anyhow::Result;
+use burn::module::{Module, ModuleVisitor, Param};
+use burn::tensor::Tensor;
+use residual_flows::{Gradients, LogDetConfig, LogDetContext, NotFinite, ResidualFlow};
+use std::fmt;
+
+/// Why a step was not made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fault {
+    /// What is not finite.
+    pub what: &'static str,
+    /// Of which layer; `None`: of the whole model.
+    pub layer: Option<String>,
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        match &self.layer {
+            Some(layer) => write!(f, "{} of layer `{layer}` is not finite", self.what),
+            None => write!(f, "{} is not finite", self.what),
+        }
+    }
+}
+
+/// The step whose numbers are not finite.
+pub struct BrokenStep<'a> {
+    /// The model it was to change.
+    pub model: &'a ResidualFlow,
+    /// What came out.
+    pub gradients: &'a Gradients,
+    /// The samples.
+    pub micro_batches: &'a [Samples],
+    /// The estimator.
+    pub log_det: &'a LogDetConfig,
+    /// Of the run.
+    pub seed: u64,
+    /// The step's number.
+    pub step: u64,
+    /// The number of the process that worked on the samples.
+    pub process: usize,
+}
+
+impl BrokenStep<'_> {
+    /// The first place where a number is not finite: forward through the layers with the step's images and noise, then
+    /// backward through the layers' gradients.
+    ///
+    /// # Errors
+    /// If the model cannot be evaluated.
+    pub fn fault(&self) -> Result<Fault> {
+        for (index, samples) in self.micro_batches.iter().enumerate() {
+            let noise = noise::training(self.seed, self.step, index, self.process);
+            let context = LogDetContext { config: self.log_det, noise };
+            if let Some(NotFinite { what, layer, .. }) = self.model.first_not_finite(samples.x.clone(), &context)? {
+                return Ok(Fault { what, layer });
+            }
+        }
+        let norms = layer_norms(self.model, self.gradients);
+        let broken = norms.into_iter().rev().find(|(_, norm)| !norm.is_finite());
+        Ok(match broken {
+            Some((layer, _)) => Fault { what: "the gradient", layer: Some(layer) },
+            None => Fault { what: "the loss or the norm of the gradient", layer: None },
+        })
+    }
+}
+
+/// The norm of each layer's gradient, in forward order.
+pub fn layer_norms(model: &ResidualFlow, gradients: &Gradients) -> Vec<(String, f64)> {
+    let layers = model.scales.iter().flat_map(|scale| &scale.layers);
+    model.layer_ids().into_iter().zip(layers).map(|(id, layer)| (id.path, gradients.norm(layer))).collect()
+}
+
+/// The first layer with a parameter or a persistent vector that is not finite.
+pub fn overflow(model: &ResidualFlow) -> Option<Fault> {
+    if is_finite(model) {
+        return None;
+    }
+    let layers = model.scales.iter().flat_map(|scale| &scale.layers);
+    let broken = model.layer_ids().into_iter().zip(layers).find(|(_, layer)| !is_finite(*layer));
+    Some(Fault { what: "the update", layer: broken.map(|(id, _)| id.path) })
+}
+
+/// Whether all numbers of a module are; one number is read from the device.
+fn is_finite(module: &impl Module) -> bool {
+    let mut zeros = Zeros(None);
+    module.visit(&mut zeros);
+    zeros.0.is_none_or(|sum| sum.into_scalar::<f32>().is_finite())
+}
+
+/// The sum of a 0 for every finite number of a module, and a NaN for any other.
+struct Zeros(Option<Tensor<1>>);
+
+impl ModuleVisitor for Zeros {
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        let zero = (param.val() * 0.0).sum();
+        self.0 = Some(match self.0.take() {
+            Some(sum) => sum + zero,
+            None => zero,
+        });
+    }
+}

@@ -1,0 +1,222 @@
+//! The research code's names of a model's tensors.
+//!
+//! Its layers are `transforms.<scale>.chain.<layer>` (or `chain.<layer>` of points), in the order of ours; the network
+//! of a block is a `Sequential` whose positions count activations, batch norms and dropout too.
+
+use crate::data::kind::DataKind;
+use anyhow::{Result, bail};
+use residual_flows::state::named_tensors;
+use residual_flows::{FlowLayer, ResidualFlow, ResidualFlowConfig};
+
+/// How a script's model calls its tensors.
+#[derive(Clone, Copy, Debug)]
+pub struct Naming {
+    /// Whether layers have a scale in their names.
+    scales: bool,
+    /// Layers that stand before the research code's chain: a squeeze that it does outside of the model.
+    shift: usize,
+    /// Whether dropout has a position in networks.
+    dropout: bool,
+}
+
+/// One tensor by both names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NamePair {
+    /// In our states.
+    pub ours: String,
+    /// In the research code's, where a shared parameter has several.
+    pub theirs: Vec<String>,
+}
+
+/// A constrained affine layer by both names; its two vectors are `<theirs>.u` and `<theirs>.v`.
+pub struct ConstrainedLayer {
+    /// Scale and layer of the residual block.
+    pub block: [usize; 2],
+    /// Position in the block's network.
+    pub index: usize,
+    /// Its name in the research code.
+    pub theirs: String,
+}
+
+impl Naming {
+    /// For a model with these settings: of `train_img.py` for images, of `train_toy.py` for points.
+    pub fn new(config: &ResidualFlowConfig, kind: &DataKind) -> Self {
+        let scales = matches!(kind, DataKind::Images { .. });
+        Self { scales, shift: usize::from(config.squeeze_first), dropout: scales && config.dropout > 0.0 }
+    }
+
+    /// The research code's name of a layer; `None` if it is not in its chain.
+    pub fn layer(&self, scale: usize, layer: usize) -> Option<String> {
+        let shift = if scale == 0 { self.shift } else { 0 };
+        let layer = layer.checked_sub(shift)?;
+        Some(if self.scales { format!("transforms.{scale}.chain.{layer}") } else { format!("chain.{layer}") })
+    }
+
+    /// The research code's shape of one of our tensors: linear layers are convolutions here, and norm orders vectors.
+    pub fn shape(&self, theirs: &str, ours: &[usize]) -> Vec<usize> {
+        match *ours {
+            [c_out, c_in, 1, 1] if self.is_linear(theirs) => vec![c_out, c_in],
+            [1] if theirs.ends_with("domain") => Vec::new(),
+            _ => ours.to_vec(),
+        }
+    }
+
+    /// Whether a name belongs to a linear layer, rather than to a convolution.
+    pub fn is_linear(&self, theirs: &str) -> bool {
+        !self.scales || theirs.contains(".nnet.nnet.") || theirs.starts_with("logit_layer.")
+    }
+
+    /// All tensors of a model but the vectors of power iteration.
+    ///
+    /// # Errors
+    /// If the model has a layer that the research code lacks.
+    pub fn pairs(&self, model: &ResidualFlow) -> Result<Vec<NamePair>> {
+        let mut pairs = Vec::new();
+        for tensor in named_tensors(model) {
+            let parts: Vec<&str> = tensor.name.split('.').collect();
+            if matches!(parts.last(), Some(&"vector" | &"opposite")) {
+                continue;
+            }
+            let theirs = match parts.as_slice() {
+                ["scales", scale, "layers", layer, _, field @ ..] => self.in_layer(model, scale, layer, field),
+                ["classifier", field @ ..] => in_classifier(field),
+                _ => None,
+            };
+            let Some(theirs) = theirs else { bail!("the research code has nothing like the tensor `{}`", tensor.name) };
+            pairs.push(NamePair { ours: tensor.name, theirs });
+        }
+        Ok(pairs)
+    }
+
+    /// All constrained affine layers of a model, in the order of their evaluation.
+    pub fn constrained_layers(&self, model: &ResidualFlow) -> Vec<ConstrainedLayer> {
+        let mut layers = Vec::new();
+        for (scale, layer) in places(model) {
+            let (FlowLayer::Residual(block), Some(name)) = (&model.scales[scale].layers[layer], self.layer(scale, layer)) else {
+                continue;
+            };
+            let sequence = Sequence::of(&model.scales[scale].layers[layer], self.dropout);
+            for (index, place) in sequence.iter().flat_map(|sequence| sequence.convolutions.iter().enumerate()) {
+                let theirs = format!("{name}.{}.{place}", inner(block.net.is_dense()));
+                layers.push(ConstrainedLayer { block: [scale, layer], index, theirs });
+            }
+        }
+        layers
+    }
+
+    fn in_layer(&self, model: &ResidualFlow, scale: &str, layer: &str, field: &[&str]) -> Option<Vec<String>> {
+        let (scale, layer): (usize, usize) = (scale.parse().ok()?, layer.parse().ok()?);
+        let name = self.layer(scale, layer)?;
+        let layer = model.scales.get(scale)?.layers.get(layer)?;
+        let wrapped =
+            |dense: bool, field: &str| vec![if dense { format!("{name}.fc_module.{field}") } else { format!("{name}.{field}") }];
+        match (layer, field) {
+            (FlowLayer::ActNorm(norm), [field]) => Some(wrapped(norm.is_dense(), act_norm_field(field)?)),
+            (FlowLayer::InvertibleLinear(linear), ["weight"]) => Some(wrapped(linear.is_dense(), "weight")),
+            (FlowLayer::MovingBatchNorm(_), [field]) => Some(wrapped(false, field)),
+            (FlowLayer::Residual(block), ["net", field @ ..]) => {
+                let prefix = format!("{name}.{}", inner(block.net.is_dense()));
+                Sequence::of(layer, self.dropout)?.names(&prefix, field)
+            }
+            (FlowLayer::Coupling(block), ["net", field @ ..]) => {
+                let prefix = format!("{name}.{}", inner(block.net.is_dense()));
+                Sequence::of(layer, self.dropout)?.names(&prefix, field)
+            }
+            _ => None,
+        }
+    }
+}
+
+/// Scale and position of every layer.
+pub fn places(model: &ResidualFlow) -> impl Iterator<Item = (usize, usize)> {
+    model.scales.iter().enumerate().flat_map(|(scale, layers)| (0..layers.layers.len()).map(move |layer| (scale, layer)))
+}
+
+/// The network of a block, which is wrapped once more if it is fully connected.
+fn inner(dense: bool) -> &'static str {
+    if dense { "nnet.nnet" } else { "nnet" }
+}
+
+fn act_norm_field(ours: &str) -> Option<&'static str> {
+    match ours {
+        "bias" => Some("bias"),
+        "log_scale" => Some("weight"),
+        _ => None,
+    }
+}
+
+fn in_classifier(field: &[&str]) -> Option<Vec<String>> {
+    Some(vec![match field {
+        ["heads", head, "convolution", field] => format!("classification_heads.{head}.0.{field}"),
+        ["heads", head, "act_norm", field] => format!("classification_heads.{head}.1.{}", act_norm_field(field)?),
+        ["output", field] => format!("logit_layer.{field}"),
+        _ => return None,
+    }])
+}
+
+/// The positions of a block's parts in the research code's `Sequential`.
+struct Sequence {
+    convolutions: Vec<usize>,
+    activations: Vec<usize>,
+    batch_norms: Vec<usize>,
+    /// Norm orders that are learned.
+    orders: usize,
+}
+
+impl Sequence {
+    fn of(layer: &FlowLayer, dropout: bool) -> Option<Self> {
+        let (convolutions, activations, batch_norms, orders) = match layer {
+            FlowLayer::Residual(block) => {
+                let net = &block.net;
+                (net.convolutions.len(), net.activations.len(), !net.batch_norms.is_empty(), net.orders.len())
+            }
+            FlowLayer::Coupling(block) => (block.net.convolutions.len(), block.net.activations.len(), false, 0),
+            _ => return None,
+        };
+        let mut sequence = Self { convolutions: Vec::new(), activations: Vec::new(), batch_norms: Vec::new(), orders };
+        let mut positions = 0..;
+        let mut take = |places: &mut Vec<usize>| places.extend(positions.next());
+        if activations == convolutions {
+            if batch_norms {
+                take(&mut sequence.batch_norms);
+            }
+            take(&mut sequence.activations);
+        }
+        for index in 0..convolutions {
+            let last = index + 1 == convolutions;
+            if last && dropout {
+                take(&mut Vec::new());
+            }
+            take(&mut sequence.convolutions);
+            if batch_norms {
+                take(&mut sequence.batch_norms);
+            }
+            if !last {
+                take(&mut sequence.activations);
+            }
+        }
+        Some(sequence)
+    }
+
+    fn names(&self, prefix: &str, field: &[&str]) -> Option<Vec<String>> {
+        let [part, index, field @ ..] = field else { return None };
+        let index: usize = index.parse().ok()?;
+        let place = |places: &[usize], field: &str| Some(vec![format!("{prefix}.{}.{field}", places.get(index)?)]);
+        match (*part, field) {
+            ("convolutions", [field]) => place(&self.convolutions, field),
+            ("activations", [field]) => place(&self.activations, field),
+            ("batch_norms", [field]) => place(&self.batch_norms, field),
+            ("orders", []) => Some(self.order_names(prefix, index)),
+            _ => None,
+        }
+    }
+
+    /// An order is the domain of its layer and the codomain of the one before, around a circle. The names are in the order
+    /// of the research code's module, which calls a shared parameter by the first.
+    fn order_names(&self, prefix: &str, order: usize) -> Vec<String> {
+        let layers = self.convolutions.len();
+        let fields = (0..layers).flat_map(|layer| [(layer, layer, "domain"), (layer, (layer + 1) % layers, "codomain")]);
+        let of_order = fields.filter(|(_, shared, _)| shared % self.orders == order);
+        of_order.map(|(layer, _, field)| format!("{prefix}.{}.{field}", self.convolutions[layer])).collect()
+    }
+}

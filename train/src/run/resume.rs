@@ -1,0 +1,282 @@
+//! Going on with a run: from its directory, from one of its checkpoints, or from a checkpoint of the research code.
+
+use crate::checkpoint;
+use crate::checkpoint::retention::{last_of, newest_first, rewind, set_aside};
+use crate::checkpoint::state::{Description, RunLog, TrainingState};
+use crate::config::{Config, Source};
+use crate::data::DataSet;
+use crate::data::kind::DataKind;
+use crate::pytorch::import;
+use crate::run::directory::{Lock, RunDir, Written};
+use crate::training::position::Position;
+use anyhow::{Context, Result, bail, ensure};
+use burn::tensor::Device;
+use datasets::console::note;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// What there is to go on with.
+pub struct Resumption {
+    /// The settings to go on with, and where they come from.
+    pub config: Config,
+    /// See [`Config::load`].
+    pub source: Source,
+    /// The checkpoint and what is in it; `None` if the run was stopped before its first one.
+    pub from: Option<(PathBuf, TrainingState)>,
+    /// The directory of the run that the checkpoint is of, unless it lies elsewhere.
+    pub home: Option<PathBuf>,
+    /// Later checkpoints that cannot be read.
+    damaged: Vec<PathBuf>,
+    /// Whether the settings describe the checkpoint's model; if not, whether they fit is found out when the model is built.
+    is_same_model: bool,
+    /// Why the last checkpoint is not the one to go on from, and which settings are not those of the run's file.
+    warnings: Vec<String>,
+}
+
+impl Resumption {
+    /// Of a run's directory, or of a checkpoint; with other settings than the run's if there is a file of them, and
+    /// with `section.key=value` settings that take precedence.
+    ///
+    /// # Errors
+    /// If there is no run, no checkpoint of it can be read although it has made some, or the settings are wrong.
+    pub fn open(target: &Path, config: Option<&Path>, settings: &[String]) -> Result<Self> {
+        let home = home_of(target)?;
+        let Found { from, damaged, reason } = match target.is_file() {
+            true => Found { from: Some((target.into(), checkpoint::read_either(target, &Device::flex())?)), ..Found::default() },
+            false => Found::newest(target)?,
+        };
+        let mut warnings: Vec<String> = reason.into_iter().collect();
+        if let (None, Some((path, state)), Some(home)) = (config, &from, &home) {
+            warnings.extend(edited(home, path, &state.description.config));
+        }
+        let (config, source) = match (config, &from, &home) {
+            (Some(file), _, _) => Config::load(file, settings)?,
+            (None, Some((path, state)), _) => {
+                let name = format!("the settings in {}", path.display());
+                let source = Source::new(name, state.description.config.to_toml()?, settings.to_vec());
+                let config = source.parse()?;
+                config.validate(&source)?;
+                (config, source)
+            }
+            (None, None, Some(home)) => Config::load(&home.join("config.toml"), settings)?,
+            (None, None, None) => bail!("{} is no run", target.display()),
+        };
+        Ok(Self { config, source, from, home, damaged, warnings, is_same_model: true })
+    }
+
+    /// What is not as the run left it, a text each.
+    pub fn warnings(&self) -> &[String] {
+        &self.warnings
+    }
+
+    /// Refuses settings of another model than the checkpoint's.
+    ///
+    /// # Errors
+    /// Names the setting and what does not fit.
+    pub fn ensure_model_fits(&self) -> Result<()> {
+        let Some((path, state)) = self.from.as_ref().filter(|_| !self.is_same_model) else { return Ok(()) };
+        let place = || {
+            let place = self.source.place("model");
+            format!("{place}: {} has another model; go on with its settings, or begin a new run with --config", path.display())
+        };
+        state.models(&Device::flex()).with_context(place).map(drop)
+    }
+
+    /// What the checkpoint's model is a density of, if there is a checkpoint.
+    pub fn kind(&self) -> Option<&DataKind> {
+        self.from.as_ref().map(|(_, state)| &state.description.kind)
+    }
+
+    /// Makes the state to go on from fit the settings and the data, for training and for testing, that there are now.
+    ///
+    /// # Errors
+    /// If the data are not those of the checkpoint.
+    pub fn adapt(&mut self, data: &[DataSet; 2]) -> Result<()> {
+        let Some((path, state)) = &mut self.from else { return Ok(()) };
+        let train = &data[0];
+        let Description { shape, kind, data: fingerprints, .. } = &state.description;
+        ensure!(
+            train.shape() == *shape && train.kind.is_scored_as(kind),
+            "{} was trained on {kind}, of shape {shape:?}; the data set has {}, of shape {:?}; use the same one",
+            path.display(),
+            train.kind,
+            train.shape()
+        );
+        for ((before, now), split) in fingerprints.iter().flatten().zip(data).zip(["training", "test"]) {
+            // Of a distribution, the number of test points is a matter of taste.
+            let matters = split == "training" || self.config.data.points.is_none();
+            let now = now.batches.fingerprint();
+            ensure!(
+                !matters || *before == now,
+                "{} was trained with other {split} data than those in {}: their fingerprint is {before}, here it is {now}; use the \
+                 same data, or begin a new run with --config",
+                path.display(),
+                self.config.data.source()?
+            );
+        }
+        let Description { config: before, step, epoch, batch, .. } = &mut state.description;
+        if import::is_likely(path) {
+            // Where in the data the research code was follows from its steps.
+            let position = Position::after(*step * before.optim.accumulate as u64, train);
+            (*epoch, *batch) = (position.epoch, position.batch);
+        } else {
+            // With another batch size, the same images of the epoch count as used, up to a batch.
+            *batch = *batch * before.optim.batch_size as u64 / self.config.optim.batch_size as u64;
+        }
+        self.is_same_model = before.model == self.config.model;
+        before.clone_from(&self.config);
+        if self.has_no_steps_left(train) == Some(false) {
+            return Ok(());
+        }
+        if let Some((_, state)) = &mut self.from
+            && state.log.evaluated.is_none()
+        {
+            // A run ends with an evaluation.
+            state.log.pending = true;
+        }
+        Ok(())
+    }
+
+    /// Whether the settings ask for nothing more than the run has done: for fewer steps, or as many and an evaluation.
+    pub fn is_done(&self, train: &DataSet) -> bool {
+        let Some((_, state)) = &self.from else { return false };
+        let run = &self.config.run;
+        let Description { step, epoch, .. } = state.description;
+        let is_beyond = run.max_steps.is_some_and(|most| step > most) || epoch > run.epochs;
+        let is_evaluated = state.log.evaluated.is_some() && !state.log.pending;
+        self.is_same_model && (is_beyond || is_evaluated && self.has_no_steps_left(train) == Some(true))
+    }
+
+    fn has_no_steps_left(&self, train: &DataSet) -> Option<bool> {
+        let (_, state) = self.from.as_ref()?;
+        let (run, Description { step, epoch, batch, .. }) = (&self.config.run, &state.description);
+        let in_time = run.max_seconds.is_none_or(|most| state.log.training_seconds < most);
+        let left = Position::new(*epoch, *batch, train).batches_until(run.epochs);
+        Some(!in_time || left == 0 || run.max_steps.is_some_and(|most| *step >= most))
+    }
+
+    /// Whether the run goes on in its own directory.
+    pub fn is_in_place(&self, out: &Path) -> bool {
+        self.home.as_deref().is_some_and(|home| same(home, out))
+    }
+
+    /// Makes a directory ready to go on in: the run's own, which is locked, is put back to the checkpoint; another one becomes
+    /// a new run that begins there. Returns the state to go on from, and the source of the settings.
+    ///
+    /// # Errors
+    /// If files cannot be written.
+    pub fn prepare(self, out: &Path, force: bool, lock: Option<Lock>) -> Result<(RunDir, Option<TrainingState>, Source)> {
+        let Self { config, source, from, home, damaged, warnings, .. } = self;
+        warnings.iter().for_each(note);
+        if let Some(lock) = lock {
+            // Without a checkpoint it begins anew; its logs are cut back when they are opened, and nothing is removed.
+            let dir = RunDir::reopen(out, &config, lock)?;
+            for path in damaged {
+                note(format_args!("set aside as {}", set_aside(&path)?.display()));
+            }
+            let Some((path, mut state)) = from else { return Ok((dir, None, source)) };
+            rewind(&dir.file("checkpoints"), &path, &mut state, dir.written())?;
+            return Ok((dir, Some(state), source));
+        }
+        let dir = RunDir::create(out, &config, force)?;
+        let Some((_, mut state)) = from else { return Ok((dir, None, source)) };
+        state.log.best.clear();
+        let RunLog { metrics_bytes, timings_bytes, .. } = &mut state.log;
+        for (name, bytes) in [("metrics.jsonl", metrics_bytes), ("timings.jsonl", timings_bytes)] {
+            let of_home = home.as_ref().map(|home| home.join(name)).filter(|file| file.exists());
+            let Some(file) = of_home else {
+                // The records of earlier steps lie elsewhere.
+                *bytes = 0;
+                continue;
+            };
+            fs::copy(&file, dir.file(name)).with_context(|| format!("cannot copy {}", file.display()))?;
+        }
+        Ok((dir, Some(state), source))
+    }
+
+    /// [`prepare`](Self::prepare), where another process does what is to be done to files.
+    pub fn prepared_by_another(self, out: &Path) -> (RunDir, Option<TrainingState>, Source) {
+        (RunDir::of_another(out), self.from.map(|(_, state)| state), self.source)
+    }
+}
+
+/// The checkpoint of a run to go on from.
+#[derive(Default)]
+struct Found {
+    from: Option<(PathBuf, TrainingState)>,
+    damaged: Vec<PathBuf>,
+    reason: Option<String>,
+}
+
+impl Found {
+    /// The last one, or, if it is missing or damaged, the newest that can be read; none if the run has not made any yet.
+    fn newest(run: &Path) -> Result<Self> {
+        let dir = run.join("checkpoints");
+        let last = last_of(&dir);
+        let (mut damaged, mut reason) = (Vec::new(), format!("{} is missing", last.display()));
+        if fs::symlink_metadata(&last).is_ok() {
+            match checkpoint::read_alone(&last) {
+                Ok(state) => return Ok(Self { from: Some((last, state)), ..Self::default() }),
+                Err(error) => reason = format!("{error:#}"),
+            }
+            damaged.push(last);
+        }
+        for path in newest_first(&dir)? {
+            let Ok(state) = checkpoint::read_alone(&path) else {
+                damaged.push(path);
+                continue;
+            };
+            let step = state.description.step;
+            let reason =
+                format!("warning: {reason}\ngoing on after {step} steps from {}, the newest whole checkpoint", path.display());
+            return Ok(Self { from: Some((path, state)), damaged, reason: Some(reason) });
+        }
+        let (dir, run_dir) = (dir.display(), run.display());
+        let anew = format!("begin anew in another directory, or with --config FILE --out {run_dir} --force");
+        ensure!(damaged.is_empty(), "{reason}; none of the {} checkpoints in {dir} can be read: {anew}", damaged.len());
+        let has_saved = Written::of(run)?.is_some_and(|written| written.has_saved());
+        ensure!(!has_saved, "{dir} has no checkpoint, but the run has made some; put one back, or {anew}");
+        Ok(Self::default())
+    }
+}
+
+/// That the settings in a run's directory are not those of its checkpoint, which count.
+fn edited(home: &Path, checkpoint: &Path, config: &Config) -> Option<String> {
+    let (file, checkpoint) = (home.join("config.toml"), checkpoint.display());
+    let advice = format!("the settings in {checkpoint} count; change them with --set SECTION.KEY=VALUE");
+    let found = match Config::load(&file, &[]) {
+        Ok((found, _)) => found,
+        Err(error) => return Some(format!("warning: {error:#}; {advice}")),
+    };
+    let keys = config.differences(&found);
+    let more = keys.len().saturating_sub(3);
+    let shown = keys.iter().take(3).map(|key| format!("`{key}`")).collect::<Vec<_>>().join(", ");
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    (!keys.is_empty()).then(|| format!("warning: {} has another {shown}{more}: {advice}", file.display()))
+}
+
+/// The directory of the run that a target of `--resume` is, or belongs to.
+///
+/// # Errors
+/// If it is neither a file nor the directory of a run.
+pub fn home_of(target: &Path) -> Result<Option<PathBuf>> {
+    if target.is_file() {
+        let dir = fs::canonicalize(target).ok().and_then(|path| Some(path.parent()?.to_path_buf()));
+        let dir = dir.filter(|dir| dir.ends_with("checkpoints") && !import::is_likely(target));
+        let run = dir.and_then(|dir| Some(dir.parent()?.to_path_buf()));
+        return Ok(run.filter(|run| run.join("config.toml").exists()));
+    }
+    ensure!(target.exists(), "cannot go on with {}: it does not exist", target.display());
+    ensure!(
+        target.join("config.toml").exists(),
+        "{} is not the directory of a run: it has no config.toml; begin one with --config FILE --out {}",
+        target.display(),
+        target.display()
+    );
+    Ok(Some(target.into()))
+}
+
+/// Whether two names are of the same directory, which exists.
+pub fn same(a: &Path, b: &Path) -> bool {
+    matches!((fs::canonicalize(a), fs::canonicalize(b)), (Ok(a), Ok(b)) if a == b)
+}

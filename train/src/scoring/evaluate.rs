@@ -1,0 +1,229 @@
+//! The loss on the test data: bits per dimension of images, nats of points.
+
+use crate::config::TaskKind;
+use crate::data::{self, DataSet, PREFETCH_DEPTH};
+use crate::scoring::score::score;
+use crate::system::memory::{Phase, during};
+use crate::system::signals::is_interruption;
+use crate::training::classification::Classified;
+use crate::training::noise;
+use crate::training::objective::Samples;
+use crate::training::parallel::ProcessGroup;
+use anyhow::{Context, Result, bail};
+use burn::tensor::{Device, Tensor};
+use datasets::{BatchSource, Prefetch};
+use residual_flows::{LogDetConfig, LogDetContext, ModelError, ResidualFlow};
+use serde::{Deserialize, Serialize};
+
+/// What is evaluated, and how.
+pub struct Evaluation<'a> {
+    /// The test data; dequantisation noise is the same every time.
+    pub data: &'a DataSet,
+    /// What the model has learned.
+    pub task: TaskKind,
+    /// How log-determinants are computed.
+    pub log_det: &'a LogDetConfig,
+    /// Decides the estimators' noise.
+    pub seed: u64,
+    /// Only so many samples, the first ones.
+    pub limit: Option<usize>,
+    /// Among whom the batches are divided. The result does not depend on their number.
+    pub group: &'a ProcessGroup,
+}
+
+/// The result.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TestLoss {
+    /// Mean over the samples; see [`DataKind::loss`](crate::data::kind::DataKind::loss).
+    pub mean: f64,
+    /// Standard deviation over the samples, divided by the square root of their number.
+    pub standard_error: f64,
+    /// Samples evaluated.
+    pub n_samples: usize,
+    /// How well classes are recognised, where they are learned.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub classes: Option<TestClasses>,
+}
+
+/// How well the classes of test images are recognised; standard errors as those of the loss.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TestClasses {
+    /// `-ln p(class)`, nats, the mean over the images; `None` if that is the loss.
+    #[serde(rename = "test_cross_entropy", default, skip_serializing_if = "Option::is_none")]
+    pub cross_entropy: Option<f64>,
+    /// Of it.
+    #[serde(rename = "test_cross_entropy_standard_error", default, skip_serializing_if = "Option::is_none")]
+    pub cross_entropy_error: Option<f64>,
+    /// Fraction of images whose class is recognised.
+    #[serde(rename = "test_accuracy")]
+    pub accuracy: f64,
+    /// Of it.
+    #[serde(rename = "test_accuracy_standard_error")]
+    pub accuracy_error: f64,
+}
+
+impl TestClasses {
+    /// The accuracy, to be read behind the loss.
+    pub fn described(&self) -> String {
+        format!(", accuracy {:.2} ± {:.2} %", 100.0 * self.accuracy, 100.0 * self.accuracy_error)
+    }
+}
+
+/// Of a sample: its loss, the cross entropy of its class, and 1 if that is recognised. All are 0 for samples of other
+/// processes, until they are summed.
+type Row = [f64; 3];
+
+/// What a batch's samples say.
+struct Judged {
+    /// Nats: of the samples, or of their classes if only those are learned.
+    log_prob: Vec<f64>,
+    classes: Option<Classified>,
+}
+
+impl Evaluation<'_> {
+    /// Samples that will be evaluated.
+    pub fn n_samples(&self) -> usize {
+        let all = self.data.batches.len();
+        self.limit.map_or(all, |limit| limit.min(all))
+    }
+
+    /// Batches that this process will evaluate.
+    pub fn n_batches(&self) -> usize {
+        self.mine().count()
+    }
+
+    /// Their numbers.
+    fn mine(&self) -> impl Iterator<Item = usize> + Clone + Send + 'static {
+        (self.group.rank()..self.n_samples().div_ceil(self.data.batches.batch_size())).step_by(self.group.size())
+    }
+
+    /// Evaluates a model whose Lipschitz constraint has converged.
+    ///
+    /// `go_on` is told how many samples are done and their mean loss so far.
+    ///
+    /// # Errors
+    /// If a batch cannot be read, a log-determinant cannot be computed, a density is not finite, or a process is lost; and
+    /// [`ModelError::Interrupted`] if the model's monitor stops it or `go_on` says no, in any process.
+    pub fn run(&self, model: &ResidualFlow, device: &Device, mut go_on: impl FnMut(usize, f64) -> bool) -> Result<TestLoss> {
+        let (n_samples, batch_size) = (self.n_samples(), self.data.batches.batch_size());
+        let mut rows = vec![Row::default(); n_samples];
+        let (mut done, mut total, mut goes_on) = (0, 0.0, true);
+        let batches = Prefetch::eval_of(self.data.batches.clone(), self.mine(), PREFETCH_DEPTH);
+        for (index, batch) in self.mine().zip(batches) {
+            let begin = index * batch_size;
+            let samples = first(data::samples(batch?, device), n_samples - begin);
+            let context = LogDetContext { config: self.log_det, noise: noise::evaluation(self.seed, index) };
+            let x = samples.x.clone();
+            let judged = during(Phase::Evaluating, || self.judge(model, samples, &context, begin));
+            let Judged { log_prob, classes } = match judged {
+                Err(error) if is_interruption(&error) => {
+                    goes_on = false;
+                    break;
+                }
+                judged => judged?,
+            };
+            // Densities have been looked at sample by sample.
+            if self.task != TaskKind::Density
+                && let Some(position) = log_prob.iter().position(|value| !value.is_finite())
+            {
+                let (sample, value) = (begin + position, log_prob[position]);
+                let fault = model.first_not_finite(x, &context)?.map_or(String::new(), |fault| format!(" ({fault})"));
+                bail!("test sample {sample}: its log-density is {value}{fault}; the model is numerically broken");
+            }
+            for (place, (row, &log_prob)) in rows[begin..].iter_mut().zip(&log_prob).enumerate() {
+                let of_class = |classes: &Classified| [classes.cross_entropy[place], f64::from(u8::from(classes.correct[place]))];
+                let [cross_entropy, correct] = classes.as_ref().map_or([0.0; 2], of_class);
+                *row = [self.data.kind.loss(log_prob, model.dimensions()), cross_entropy, correct];
+                total += row[0];
+            }
+            done += log_prob.len();
+            goes_on = go_on((done * self.group.size()).min(n_samples), total / done as f64);
+            if !goes_on {
+                break;
+            }
+        }
+        if self.group.any(!goes_on)? {
+            return Err(ModelError::Interrupted.into());
+        }
+        let table = self.group.all_reduce(rows.concat())?;
+        self.ensure_finite(&table)?;
+        let [[mean, standard_error], of_cross_entropy, of_accuracy] = [0, 1, 2].map(|column| {
+            let values: Vec<f64> = table.chunks_exact(3).map(|row| row[column]).collect();
+            mean_and_error(&values)
+        });
+        let classes = self.task.has_classes().then(|| {
+            let beside_the_loss = self.task != TaskKind::Classification;
+            let [cross_entropy, cross_entropy_error] = of_cross_entropy.map(|x| beside_the_loss.then_some(x));
+            let [accuracy, accuracy_error] = of_accuracy;
+            TestClasses { cross_entropy, cross_entropy_error, accuracy, accuracy_error }
+        });
+        Ok(TestLoss { mean, standard_error, n_samples, classes })
+    }
+
+    /// Refuses losses of which there is no mean.
+    fn ensure_finite(&self, table: &[f64]) -> Result<()> {
+        let losses = table.chunks_exact(3).map(|row| row[0]).enumerate();
+        let broken: Vec<(usize, f64)> = losses.filter(|(_, loss)| !loss.is_finite()).collect();
+        let Some((_, loss)) = broken.first() else { return Ok(()) };
+        let shown: Vec<String> = broken.iter().take(5).map(|(row, _)| row.to_string()).collect();
+        let (more, noun) = (if broken.len() > shown.len() { ", …" } else { "" }, self.data.kind.noun());
+        bail!(
+            "{} of {} {noun} have no finite loss (the first one has {loss}), so that there is no mean: numbers {}{more} (counted \
+             from 0); remove them if they are far from all others, else the model is numerically broken",
+            broken.len(),
+            self.n_samples(),
+            shown.join(", ")
+        )
+    }
+
+    /// Judges a batch that begins with this sample.
+    fn judge(&self, model: &ResidualFlow, samples: Samples, context: &LogDetContext, first: usize) -> Result<Judged> {
+        let values = |tensor: Tensor<1>| -> Result<Vec<f64>> {
+            let values = tensor.try_into_vec_as::<f32>().context("cannot read a result from the device")?;
+            Ok(values.into_iter().map(f64::from).collect())
+        };
+        match self.task {
+            TaskKind::Density => {
+                let scores = score(model, samples.x, context, first)?;
+                Ok(Judged { log_prob: scores.log_prob_in_single_precision().collect(), classes: None })
+            }
+            TaskKind::Classification => {
+                let padded = model.pad(samples.x.clone(), &mut context.padding_stream())?;
+                let classes = Classified::new(&model.logits(padded.input)?, samples.labels()?)?;
+                Ok(Judged { log_prob: classes.cross_entropy.iter().map(|loss| -loss).collect(), classes: Some(classes) })
+            }
+            TaskKind::Hybrid => {
+                let (log_prob, logits) = model.log_prob_and_logits(samples.x.clone(), context)?;
+                let classes = Classified::new(&logits, samples.labels()?)?;
+                Ok(Judged { log_prob: values(log_prob.total())?, classes: Some(classes) })
+            }
+        }
+    }
+}
+
+/// The first samples of a batch, no more than `most`.
+fn first(samples: Samples, most: usize) -> Samples {
+    let Samples { x, labels } = samples;
+    let n = most.min(x.dims()[0]);
+    Samples { x: x.narrow(0, 0, n), labels: labels.map(|labels| labels[..n].to_vec()) }
+}
+
+/// The mean, and the standard deviation divided by the square root of the number.
+fn mean_and_error(values: &[f64]) -> [f64; 2] {
+    let n = values.len() as f64;
+    let mean = values.iter().sum::<f64>() / n;
+    let variance = values.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / (n - 1.0).max(1.0);
+    [mean, (variance / n).sqrt()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn mean_and_standard_error() {
+        let [mean, error] = mean_and_error(&[1.0, 2.0, 3.0, 4.0]);
+        assert_eq!(mean, 2.5);
+        assert!((error - (5.0f64 / 3.0 / 4.0).sqrt()).abs() < 1e-12);
+    }
+}

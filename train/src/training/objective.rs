@@ -1,0 +1,206 @@
+//! What a step minimises: the task's loss of a batch, and its gradient.
+
+use crate::config::{TaskConfig, TaskKind};
+use crate::data::kind::DataKind;
+use crate::training::classification::Classified;
+use crate::training::parallel::ProcessGroup;
+use anyhow::{Context, Result};
+use burn::tensor::Tensor;
+use residual_flows::{DensityWeights, FlowLayer, Gradients, LogDetContext, Objective, ResidualFlow};
+use serde::Serialize;
+use std::f64::consts::LN_2;
+
+/// A batch on the device.
+#[derive(Clone)]
+pub struct Samples {
+    /// `[batch, channels, height, width]`
+    pub x: Tensor<4>,
+    /// The class of each sample, in sets with classes.
+    pub labels: Option<Vec<u32>>,
+}
+
+impl Samples {
+    /// How many.
+    pub fn count(&self) -> usize {
+        self.x.dims()[0]
+    }
+
+    /// The classes.
+    ///
+    /// # Errors
+    /// If the set has none.
+    pub fn labels(&self) -> Result<&[u32]> {
+        self.labels.as_deref().context("the task needs classes, but the data have none")
+    }
+}
+
+/// The loss of a task, a mean over samples.
+///
+/// | task | loss |
+/// | --- | --- |
+/// | density | bits per dimension of images, nats of points |
+/// | classification | cross entropy, nats |
+/// | hybrid | bits of an image plus cross entropy in bits; with `scale_dim`, bits per dimension plus cross entropy in bits |
+#[derive(Clone, Debug)]
+pub struct Loss {
+    task: TaskConfig,
+    kind: DataKind,
+}
+
+/// How a batch is differentiated.
+pub struct Share<'a> {
+    /// The estimator and its noise.
+    pub context: LogDetContext<'a>,
+    /// The batch's part of all samples of the step.
+    pub fraction: f64,
+    /// The weight of the log-determinant in `ln p(x)`; below 1 while it is annealed.
+    pub log_det_weight: f64,
+}
+
+/// What was measured: means over samples.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Measured {
+    /// `ln N(z; 0, I)`, nats; 0 if only classes are learned.
+    pub log_pz: f64,
+    /// The estimate of `ln|det ∂z/∂x|`, nats; 0 if only classes are learned.
+    pub log_det: f64,
+    /// `ln p(x)`, nats: their sum, less that of padding; `ln p(class)` if only classes are learned.
+    pub log_prob: f64,
+    /// Of the classes, where they are learned.
+    pub classes: Option<ClassStats>,
+}
+
+/// How well classes are recognised: means over samples.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct ClassStats {
+    /// `-ln p(class)`, nats.
+    pub cross_entropy: f64,
+    /// Fraction of samples whose class is recognised.
+    pub accuracy: f64,
+}
+
+impl Loss {
+    /// Of a task on data of a kind.
+    pub fn new(task: TaskConfig, kind: DataKind) -> Self {
+        Self { task, kind }
+    }
+
+    /// The kind of data, which decides the unit.
+    pub fn kind(&self) -> &DataKind {
+        &self.kind
+    }
+
+    /// The derivatives of a sample's loss by `ln p(x)` and by its cross entropy.
+    fn slopes(&self, dimensions: usize) -> [f64; 2] {
+        match self.task.kind {
+            TaskKind::Density => [self.kind.loss_slope(dimensions), 0.0],
+            TaskKind::Classification => [0.0, 1.0],
+            TaskKind::Hybrid if self.task.scale_dim => [-1.0 / (dimensions as f64 * LN_2), 1.0 / LN_2],
+            TaskKind::Hybrid => [-1.0 / LN_2, 1.0 / LN_2],
+        }
+    }
+
+    /// Adds the gradient of a batch's share of the loss, and measures the batch; `layer_done` is told of layers as their
+    /// gradients become complete, if this batch is the last.
+    ///
+    /// # Errors
+    /// If samples do not fit the model, or have no class where the task needs one.
+    pub fn add_gradient(
+        &self,
+        model: &ResidualFlow,
+        samples: &Samples,
+        share: &Share,
+        gradients: &mut Gradients,
+        layer_done: &mut dyn FnMut(&FlowLayer, &Gradients),
+    ) -> Result<Measured> {
+        let batch = samples.count();
+        let [by_density, by_classes] = self.slopes(model.dimensions()).map(|slope| slope * share.fraction / batch as f64);
+        let weight = |weight: f64| Tensor::<1>::full([batch], weight, &samples.x.device());
+        let density = self
+            .task
+            .kind
+            .has_density()
+            .then(|| DensityWeights { log_pz: weight(by_density), log_det: weight(by_density * share.log_det_weight) });
+        let labels = if self.task.kind.has_classes() { Some(samples.labels()?) } else { None };
+        let mut judged = None;
+        let mut of_logits = |logits: &Tensor<2>| {
+            let classified = Classified::new(logits, labels.unwrap_or_default());
+            let derivative = match &classified {
+                Ok(classified) => classified.derivative(by_classes, logits),
+                Err(_) => logits.zeros_like(),
+            };
+            judged = Some(classified);
+            derivative
+        };
+        let logits = labels.map(|_| &mut of_logits as &mut dyn FnMut(&Tensor<2>) -> Tensor<2>);
+        let objective = Objective { density, logits, layer_done: Some(layer_done) };
+        let outputs = model.gradients(samples.x.clone(), objective, &share.context, gradients)?;
+        let classes = judged.transpose()?.map(|classified| classified.stats());
+        let mut measured =
+            Measured { classes, log_prob: classes.map_or(0.0, |stats| -stats.cross_entropy), ..Default::default() };
+        if let Some(log_prob) = outputs.log_prob {
+            let vectors = [log_prob.total(), log_prob.log_pz, log_prob.log_det];
+            [measured.log_prob, measured.log_pz, measured.log_det] = means(vectors)?;
+        }
+        Ok(measured)
+    }
+}
+
+impl Measured {
+    /// The sum of what each process has measured of its fraction of all samples.
+    ///
+    /// # Errors
+    /// If a process is lost.
+    pub fn over(self, group: &ProcessGroup) -> Result<Self> {
+        let Self { log_pz, log_det, log_prob, classes } = self;
+        let of_classes = classes.map_or([0.0; 2], |classes| [classes.cross_entropy, classes.accuracy]);
+        let sums = group.all_reduce([[log_pz, log_det, log_prob].as_slice(), &of_classes].concat())?;
+        let [log_pz, log_det, log_prob, cross_entropy, accuracy] = sums[..] else { return Ok(self) };
+        Ok(Self { log_pz, log_det, log_prob, classes: classes.map(|_| ClassStats { cross_entropy, accuracy }) })
+    }
+
+    /// Adds a batch that is this fraction of all samples.
+    pub fn add(&mut self, batch: &Measured, fraction: f64) {
+        self.log_pz += batch.log_pz * fraction;
+        self.log_det += batch.log_det * fraction;
+        self.log_prob += batch.log_prob * fraction;
+        if let Some(more) = batch.classes {
+            let sum = self.classes.get_or_insert(ClassStats { cross_entropy: 0.0, accuracy: 0.0 });
+            sum.cross_entropy += more.cross_entropy * fraction;
+            sum.accuracy += more.accuracy * fraction;
+        }
+    }
+}
+
+/// The means of vectors of one length, computed in double precision from one reading of the device.
+fn means<const N: usize>(vectors: [Tensor<1>; N]) -> Result<[f64; N]> {
+    let rows: Tensor<2> = Tensor::stack(vectors.into(), 0);
+    let length = rows.dims()[1];
+    let values = rows.try_into_vec_as::<f32>().context("cannot read a result from the device")?;
+    Ok(std::array::from_fn(|row| {
+        let row = &values[row * length..][..length];
+        row.iter().map(|&value| f64::from(value)).sum::<f64>() / length as f64
+    }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The research code's loss of its hybrid model (8x8 images of 3 channels, 256 levels): bits/dim 7.304520450070278,
+    /// cross entropy 2.212113158224919 nats, loss 1405.6593310967496.
+    #[test]
+    fn the_hybrid_loss_is_the_research_code_s() {
+        let kind = DataKind::Images { levels: 256, only_classes: false };
+        let (dimensions, bits_per_dim, cross_entropy) = (192, 7.304520450070278, 2.212113158224919);
+        let log_prob = (256f64.ln() - bits_per_dim * LN_2) * dimensions as f64;
+        assert!((kind.loss(log_prob, dimensions) - bits_per_dim).abs() < 1e-12);
+        let loss = |scale_dim, constant: f64| {
+            let task = TaskConfig { kind: TaskKind::Hybrid, scale_dim };
+            let [by_density, by_classes] = Loss::new(task, kind.clone()).slopes(dimensions);
+            constant + by_density * log_prob + by_classes * cross_entropy
+        };
+        assert!((loss(false, 8.0 * dimensions as f64) - 1405.6593310967496).abs() < 1e-9);
+        assert!((loss(true, 8.0) - (bits_per_dim + cross_entropy / LN_2)).abs() < 1e-12);
+    }
+}

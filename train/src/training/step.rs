@@ -1,0 +1,318 @@
+//! One optimiser step: from images to new weights, without input and output.
+
+use crate::checkpoint::state::OptimizerState;
+use crate::config::Config;
+use crate::data::kind::DataKind;
+use crate::monitoring::fault::{BrokenStep, Fault, layer_norms, overflow};
+use crate::system::memory::{Phase, during};
+use crate::training::average::WeightAverage;
+use crate::training::noise;
+use crate::training::objective::{ClassStats, Loss, Measured, Samples, Share};
+use crate::training::optimizer::Optimizer;
+use crate::training::parallel::{GradientSums, ProcessGroup, average_running_means};
+use crate::training::schedule::{Schedule, Timeline};
+use anyhow::Result;
+use burn::module::{Module, ModuleVisitor, Param, ParamId};
+use burn::tensor::Tensor;
+use residual_flows::{FlowLayer, Gradients, LogDetConfig, LogDetContext, Monitor, PowerIteration, ResidualFlow};
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// What does the steps: optimiser, learning rate and averaged weights.
+pub struct Stepper {
+    optimizer: Optimizer,
+    schedule: Schedule,
+    average: WeightAverage<ResidualFlow>,
+    log_det: LogDetConfig,
+    clip_norm: f64,
+    seed: u64,
+    loss: Loss,
+    norm_order_weight: f64,
+    step: u64,
+    trained: HashSet<ParamId>,
+    times: StepTimes,
+    alarm_norm: f64,
+    group: Arc<ProcessGroup>,
+}
+
+/// What became of a step.
+pub enum StepOutcome {
+    /// The weights are new.
+    Made(StepStats),
+    /// The weights are as they were.
+    Skipped(Fault),
+}
+
+/// What one step measured, all before the update of the weights except `max_lipschitz`.
+#[derive(Clone, Debug)]
+pub struct StepStats {
+    /// An unbiased estimate of the loss for the step's samples: see [`DataKind::loss`].
+    pub loss: f64,
+    /// Mean `ln N(z; 0, I)`, nats.
+    pub log_pz: f64,
+    /// Mean estimate of `ln|det ∂z/∂x|`, nats.
+    pub log_det: f64,
+    /// How well classes are recognised, where they are learned.
+    pub classes: Option<ClassStats>,
+    /// Norm of all gradients together, before clipping.
+    pub gradient_norm: f64,
+    /// The largest estimated Lipschitz constant of a residual branch, after the update.
+    pub max_lipschitz: f64,
+    /// The learning rate of the step.
+    pub learning_rate: f64,
+    /// The layer with the largest gradient and its norm, if the norm of all is above [`Stepper::set_alarm`].
+    pub loudest_layer: Option<(String, f64)>,
+}
+
+/// Where the time of a step went.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct StepTimes {
+    /// Forward and backward through the model.
+    pub gradients: Duration,
+    /// Clipping and the update of the weights.
+    pub optimizer: Duration,
+    /// Power iterations.
+    pub lipschitz: Duration,
+    /// Averaging of the weights.
+    pub average: Duration,
+    /// Waiting for other processes, a part of the first.
+    pub waiting: Duration,
+}
+
+/// Measures one part after the other.
+struct Clock(Instant);
+
+impl Clock {
+    fn start() -> Self {
+        Self(Instant::now())
+    }
+
+    /// Time since the last lap.
+    fn lap(&mut self) -> Duration {
+        let now = Instant::now();
+        let elapsed = now - self.0;
+        self.0 = now;
+        elapsed
+    }
+}
+
+impl Stepper {
+    /// For a run of this length, on data of this kind.
+    pub fn new(config: &Config, kind: DataKind, timeline: Timeline) -> Self {
+        let optim = &config.optim;
+        Self {
+            optimizer: Optimizer::new(optim),
+            schedule: Schedule::new(optim, timeline),
+            average: WeightAverage::new(optim.ema_decay),
+            log_det: config.log_det.train.clone(),
+            clip_norm: optim.clip_norm,
+            seed: config.run.seed,
+            loss: Loss::new(config.task, kind),
+            norm_order_weight: optim.norm_order_weight,
+            step: 0,
+            trained: HashSet::new(),
+            times: StepTimes::default(),
+            alarm_norm: f64::INFINITY,
+            group: Arc::new(ProcessGroup::alone()),
+        }
+    }
+
+    /// Makes every step together with other processes, each with its own samples.
+    pub fn with_group(self, group: Arc<ProcessGroup>) -> Self {
+        Self { group, ..self }
+    }
+
+    /// Above this norm of the gradient, [`StepStats::loudest_layer`] says which layer it comes from.
+    pub fn set_alarm(&mut self, norm: f64) {
+        self.alarm_norm = norm;
+    }
+
+    /// The optimiser's memory, for a checkpoint.
+    pub fn optimizer_state(&self, model: &ResidualFlow) -> OptimizerState {
+        self.optimizer.state(model)
+    }
+
+    /// Goes on from a checkpoint after so many steps, with its optimiser's memory and averaged weights.
+    ///
+    /// # Errors
+    /// If the memory is another optimiser's, or does not fit the model.
+    pub fn restore(&mut self, step: u64, optimizer: &OptimizerState, model: &ResidualFlow, average: ResidualFlow) -> Result<()> {
+        self.step = step;
+        // SGD does not count its steps in the research code's checkpoints.
+        if optimizer.steps > 0 || !optimizer.slots.is_empty() {
+            self.optimizer.restore(optimizer, model)?;
+            self.average = WeightAverage::restored(self.average.decay(), average);
+        }
+        Ok(())
+    }
+
+    /// Where the time of the last step went.
+    pub fn times(&self) -> StepTimes {
+        self.times
+    }
+
+    /// Steps made so far.
+    pub fn steps(&self) -> u64 {
+        self.step
+    }
+
+    /// Numbers of the model that are trained, known after the first step.
+    pub fn n_parameters(&self, model: &ResidualFlow) -> usize {
+        let mut count = Count { trained: &self.trained, n: 0 };
+        model.visit(&mut count);
+        count.n
+    }
+
+    /// Makes a step with the mean gradient of the samples in all micro-batches of all processes.
+    ///
+    /// If the loss, its gradient or the updated weights are not finite, the model and its average stay as they are.
+    ///
+    /// # Errors
+    /// If samples do not fit the model, or a process is lost.
+    pub fn step(&mut self, mut model: ResidualFlow, micro_batches: Vec<Samples>) -> Result<(ResidualFlow, StepOutcome)> {
+        let mut clock = Clock::start();
+        let before = model.clone();
+        let computed = during(Phase::Training, || self.gradients(&mut model, &micro_batches));
+        let (mut gradients, mut stats, waiting) = computed?;
+        let gradient_time = clock.lap();
+        stats.gradient_norm = gradients.norm(&model);
+        if !stats.loss.is_finite() || !stats.gradient_norm.is_finite() {
+            let fault = self.fault(&before, &gradients, &micro_batches)?;
+            self.step += 1;
+            return Ok((before, StepOutcome::Skipped(fault)));
+        }
+        if stats.gradient_norm > self.alarm_norm {
+            stats.loudest_layer = layer_norms(&model, &gradients).into_iter().max_by(|a, b| a.1.total_cmp(&b.1));
+        }
+        let factor = clip_factor(stats.gradient_norm, self.clip_norm);
+        if factor < 1.0 {
+            gradients.scale(&model, factor);
+        }
+        // What norm orders descend is no part of the loss, and is not clipped.
+        model.add_norm_order_gradients(self.norm_order_weight, &mut gradients);
+        self.trained.extend(gradients.parameters());
+        model = self.optimizer.step(stats.learning_rate, model, gradients.into_params());
+        let optimizer_time = clock.lap();
+        stats.max_lipschitz = model.update_lipschitz(&model.power_iteration()).into();
+        let lipschitz_time = clock.lap();
+        if let Some(fault) = overflow(&model) {
+            self.step += 1;
+            return Ok((before, StepOutcome::Skipped(fault)));
+        }
+        self.average.update(&model, &self.trained);
+        self.times = StepTimes {
+            gradients: gradient_time,
+            optimizer: optimizer_time,
+            lipschitz: lipschitz_time,
+            average: clock.lap(),
+            waiting,
+        };
+        self.step += 1;
+        Ok((model, StepOutcome::Made(stats)))
+    }
+
+    fn fault(&self, model: &ResidualFlow, gradients: &Gradients, micro_batches: &[Samples]) -> Result<Fault> {
+        let &Self { seed, step, ref log_det, .. } = self;
+        let process = self.group.rank();
+        BrokenStep { model, gradients, micro_batches, log_det, seed, step, process }.fault()
+    }
+
+    /// The gradient of the mean loss, what was measured on the way, and the time waited for other processes. Moves the
+    /// model's running means.
+    fn gradients(&self, model: &mut ResidualFlow, micro_batches: &[Samples]) -> Result<(Gradients, StepStats, Duration)> {
+        let counts = self.group.all_reduce(micro_batches.iter().map(|samples| samples.count() as f64).collect())?;
+        let n_samples: f64 = counts.iter().sum();
+        let mut gradients = Gradients::new();
+        let mut sums = GradientSums::new(&self.group);
+        let mut sent = Ok(());
+        let mut measured = Measured::default();
+        for (index, samples) in micro_batches.iter().enumerate() {
+            let fraction = samples.count() as f64 / n_samples;
+            let noise = noise::training(self.seed, self.step, index, self.group.rank());
+            let context = LogDetContext { config: &self.log_det, noise };
+            let share = Share { context, fraction, log_det_weight: self.schedule.log_det_weight(self.step) };
+            model.draw_dropout(samples.count(), noise);
+            let is_last = index + 1 == micro_batches.len();
+            let mut send = |layer: &FlowLayer, gradients: &Gradients| {
+                if is_last && sent.is_ok() {
+                    sent = sums.begin(layer, gradients);
+                }
+            };
+            let of_batch = self.loss.add_gradient(model, samples, &share, &mut gradients, &mut send);
+            model.clear_dropout();
+            measured.add(&of_batch?, fraction);
+            let padded = model.pad(samples.x.clone(), &mut share.context.padding_stream())?;
+            model.update_batch_norm(padded.input)?;
+            average_running_means(&self.group, model, samples.count() as f64 / counts[index])?;
+        }
+        sent?;
+        let arrived = Instant::now();
+        sums.finish(model, &mut gradients)?;
+        let Measured { log_pz, log_det, log_prob, classes } = measured.over(&self.group)?;
+        let waiting = arrived.elapsed();
+        let stats = StepStats {
+            loss: self.loss.kind().loss(log_prob, model.dimensions()),
+            log_pz,
+            log_det,
+            classes,
+            gradient_norm: 0.0,
+            max_lipschitz: 0.0,
+            learning_rate: self.schedule.at(self.step),
+            loudest_layer: None,
+        };
+        Ok((gradients, stats, waiting))
+    }
+
+    /// The averaged weights as they are, to be stored; the model's own before the first step or without averaging.
+    pub fn average<'a>(&'a self, model: &'a ResidualFlow) -> &'a ResidualFlow {
+        self.average.module().unwrap_or(model)
+    }
+}
+
+struct Count<'a> {
+    trained: &'a HashSet<ParamId>,
+    n: usize,
+}
+
+impl ModuleVisitor for Count<'_> {
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        if self.trained.contains(&param.id) {
+            self.n += param.shape().num_elements();
+        }
+    }
+}
+
+/// A model ready for evaluation and sampling: its Lipschitz constraint converged.
+pub fn ready(mut model: ResidualFlow) -> ResidualFlow {
+    model.update_lipschitz(&PowerIteration::CONVERGED);
+    model
+}
+
+/// [`ready`], followed by a monitor, as all that the model computes afterwards.
+///
+/// # Errors
+/// If it was stopped.
+pub fn ready_monitored(mut model: ResidualFlow, monitor: &Monitor) -> residual_flows::Result<ResidualFlow> {
+    model.set_monitor(monitor);
+    model.update_lipschitz_monitored(&PowerIteration::CONVERGED)?;
+    Ok(model)
+}
+
+/// What gradients of this norm are multiplied by: `min(1, clip / (norm + 1e-6))`.
+pub(crate) fn clip_factor(norm: f64, clip: f64) -> f64 {
+    (clip / (norm + 1e-6)).min(1.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn clipping_shortens_long_gradients_only() {
+        assert_eq!(clip_factor(0.5, 1.0), 1.0);
+        assert_eq!(clip_factor(0.0, 1.0), 1.0);
+        assert!((4.0 * clip_factor(4.0, 1.0) - 1.0).abs() < 1e-6);
+        assert!((4.0 * clip_factor(4.0, 0.1) - 0.1).abs() < 1e-6);
+    }
+}
