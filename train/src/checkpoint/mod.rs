@@ -1,13 +1,11 @@
 //! A run on disk: one safetensors file with everything that training needs to go on, written whole or not at all, and
 //! verified when it is read.
 
+pub mod format;
+mod metadata;
 pub mod retention;
 pub mod state;
 
-pub mod format;
-mod metadata;
-
-use crate::checkpoint::retention;
 pub use crate::checkpoint::state::{Description, RunLog};
 use crate::checkpoint::state::{OptimizerState, TrainingState};
 use crate::pytorch::import;

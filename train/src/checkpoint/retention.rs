@@ -5,7 +5,7 @@
 
 use crate::checkpoint::state::{Evaluated, TrainingState};
 use crate::checkpoint::{self, sync_dir};
-use crate::run::directory::Written;
+use crate::directory::Written;
 use anyhow::{Context, Result, anyhow, ensure};
 use datasets::console::note;
 use datasets::output::{Existing, UNFINISHED};

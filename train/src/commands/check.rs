@@ -3,8 +3,9 @@
 use super::{Compute, load, ready, report};
 use ::train::config::Source;
 use ::train::data::{self, PREFETCH_DEPTH, tensor};
+use ::train::monitoring::costs::Costs;
 use ::train::reporting::path_text;
-use ::train::reporting::progress::{Costs, Progress, Work};
+use ::train::reporting::progress::{Progress, Work};
 use ::train::training::noise;
 use anyhow::{Context, Result};
 use burn::tensor::Device;

@@ -4,6 +4,7 @@ use super::{Compute, Overwrite, load, ready, report};
 use ::train::config::{Config, Source};
 use ::train::data::{self, DataSet, tensor};
 use ::train::reporting::path_text;
+use ::train::reporting::pictures::estimators as plots;
 use ::train::reporting::pictures::plot::Plot;
 use ::train::reporting::progress::{self, Progress};
 use ::train::run::fit;
@@ -110,8 +111,7 @@ impl EstimatorStudy {
         }
         let outcome = self.outcome(&study, n, measure_all(&study, &self.terms, &mut progress)?);
         let measurements = &outcome.measurements;
-        let plots =
-            [("bias.svg", estimators::bias_plot(measurements)), ("deviation.svg", estimators::deviation_plot(measurements))];
+        let plots = [("bias.svg", plots::bias_plot(measurements)), ("deviation.svg", plots::deviation_plot(measurements))];
         self.hand_out(&outcome, "estimator", &lines(&outcome, &estimators::table(measurements)), &plots)
     }
 

@@ -14,7 +14,8 @@ mod sample;
 mod train;
 
 use ::train::checkpoint::{self, Checkpoint};
-use ::train::reporting::progress::{Costs, Progress, Work};
+use ::train::monitoring::costs::Costs;
+use ::train::reporting::progress::{Progress, Work};
 use ::train::system::device::DeviceChoice;
 use ::train::training::parallel::ProcessGroup;
 use ::train::training::step;

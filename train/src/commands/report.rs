@@ -1,8 +1,8 @@
 //! `train report DIR...`: one HTML file about some runs.
 
 use super::Overwrite;
+use ::train::directory;
 use ::train::reporting::html::{self, Run};
-use ::train::run::directory;
 use anyhow::Result;
 use clap::Args;
 use datasets::console;

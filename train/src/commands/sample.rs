@@ -3,7 +3,8 @@
 use super::{Compute, Overwrite, load, ready, report};
 use ::train::checkpoint::state::Description;
 use ::train::data::kind::{DataKind, Named};
-use ::train::reporting::progress::{self, Costs, Progress, duration};
+use ::train::monitoring::costs::Costs;
+use ::train::reporting::progress::{self, Progress, duration};
 use ::train::run::footprint::{self, Work};
 use ::train::system::memory::{Phase, during};
 use ::train::training::parallel::{ProcessGroup, together};

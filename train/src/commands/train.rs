@@ -3,8 +3,8 @@
 use super::report;
 use ::train::config::{Config, Source};
 use ::train::data;
+use ::train::directory::{Lock, RunDir};
 use ::train::reporting::progress::{Progress, Work, duration};
-use ::train::run::directory::{Lock, RunDir};
 use ::train::run::fit::{self, Start};
 use ::train::run::footprint;
 use ::train::run::resume::{self, Resumption};

@@ -2,13 +2,14 @@
 
 pub mod kind;
 pub mod loss_unit;
+pub mod samples;
 pub mod table;
 
 use crate::config::{Config, DataConfig, DataSource, Source};
 use crate::data::kind::{DataKind, PointKind};
+use crate::data::samples::Samples;
 use crate::data::table::Tables;
 use crate::run::footprint;
-use crate::training::objective::Samples;
 use anyhow::{Context, Result, bail};
 use burn::tensor::{Device, Tensor, TensorData};
 use datasets::points::{Distribution, PointBatcher, Points, Standardization};

@@ -1,8 +1,8 @@
 //! What is measured of every layer where a run is evaluated: guaranteed Lipschitz bounds, and how much the
 //! log-determinant's estimators scatter.
 
+use crate::monitoring::costs::Costs;
 use crate::monitoring::watch::Warning;
-use crate::reporting::progress::Costs;
 use crate::training::noise;
 use anyhow::Result;
 use burn::tensor::Tensor;

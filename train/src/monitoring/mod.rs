@@ -1,5 +1,5 @@
 //! Signs that training goes wrong, and the layer at which they appear.
 
-pub mod fault;
+pub mod costs;
 pub mod layers;
 pub mod watch;

@@ -1,6 +1,6 @@
 //! Signs that training goes wrong, with the layer's name.
 
-use crate::monitoring::fault::Fault;
+use crate::training::fault::Fault;
 use crate::training::step::StepStats;
 use serde::{Deserialize, Serialize};
 use std::fmt;

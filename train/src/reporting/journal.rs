@@ -4,11 +4,11 @@
 use crate::checkpoint::state::RunLog;
 use crate::config::Config;
 use crate::data::kind::DataKind;
+use crate::directory::RunDir;
 use crate::monitoring::layers::LayerMeasurement;
 use crate::reporting::metrics::{EvaluationRecord, JsonLines, LayersRecord, TimingRecord, TrainingRecord, WarningRecord};
 use crate::reporting::pictures::curve;
 use crate::reporting::tensorboard::EventFile;
-use crate::run::directory::RunDir;
 use anyhow::Result;
 use std::fs::File;
 use std::path::PathBuf;

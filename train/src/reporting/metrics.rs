@@ -1,7 +1,7 @@
 //! What a run measures: a file of JSON lines that is the same whenever the seed is, and one of timings that is not.
 
 use crate::data::kind::Named;
-use crate::run::directory::RunDir;
+use crate::directory::RunDir;
 use crate::scoring::evaluate::TestClasses;
 use anyhow::{Context, Result};
 use datasets::console::note;

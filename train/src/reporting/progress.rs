@@ -3,6 +3,7 @@
 //! A [`Stage`] is something that may take long; within it there may be others. The innermost one that has lasted for two seconds
 //! is shown, with how far it is and how long the rest will take. Quick work shows nothing.
 
+use crate::monitoring::costs::Costs;
 use datasets::console::note;
 use indicatif::{ProgressBar, ProgressStyle};
 use residual_flows::{Monitor, ResidualFlow};
@@ -42,10 +43,6 @@ enum Measure {
     Count { noun: &'static str, total: u64, begun: u64, done: u64, is_rated: bool },
     Layers { monitor: Monitor, before: u64, rounds: u64, costs: Costs },
 }
-
-/// What the layers of a pass through a model cost, in the order in which they are computed; in any unit.
-#[derive(Clone)]
-pub struct Costs(Arc<[f64]>);
 
 struct Shared {
     view: Mutex<View>,
@@ -112,7 +109,7 @@ impl Work {
     /// Rounds, and layers of the next one, that are done.
     fn place(&self) -> Option<(u64, usize)> {
         let Measure::Layers { monitor, before, rounds, costs } = &self.0 else { return None };
-        let (passed, n) = (monitor.layers().saturating_sub(*before), costs.0.len() as u64);
+        let (passed, n) = (monitor.layers().saturating_sub(*before), costs.n_layers() as u64);
         Some(if n == 0 || passed >= n * rounds { (*rounds, 0) } else { (passed / n, (passed % n) as usize) })
     }
 
@@ -128,7 +125,7 @@ impl Work {
             }
             Measure::Layers { rounds, costs, .. } => {
                 let (round, layer) = self.place().unwrap_or_default();
-                let n = costs.0.len();
+                let n = costs.n_layers();
                 let layer = format!("layer {} of {n}", (layer + 1).min(n));
                 let place = match (round >= *rounds, *rounds) {
                     (true, _) => "finishing".into(),
@@ -148,50 +145,6 @@ pub fn rate(per_second: f64) -> String {
         rate if rate >= 9.95 => format!("{rate:.0}"),
         rate if rate >= 1.0 => format!("{rate:.1}"),
         rate => format!("{rate:.3}"),
-    }
-}
-
-impl Costs {
-    /// Of these layers.
-    pub fn new(costs: Vec<f64>) -> Self {
-        // Layers that cost next to nothing are passed as well.
-        let least = 1e-6 + costs.iter().sum::<f64>() * 1e-4;
-        Self(costs.into_iter().map(|cost| cost + least).collect())
-    }
-
-    /// Of a pass forward, with log-determinants or without.
-    pub fn forward(model: &ResidualFlow) -> Self {
-        Self::new(model.layer_flops())
-    }
-
-    /// Of a pass backward.
-    pub fn backward(model: &ResidualFlow) -> Self {
-        Self::new(model.layer_flops().into_iter().rev().collect())
-    }
-
-    /// Of a pass forward and one backward, where a block's inverse takes as many evaluations as is usual.
-    pub fn there_and_back(model: &ResidualFlow) -> Self {
-        const EVALUATIONS: f64 = 10.0;
-        let forward = model.layer_flops();
-        Self::new(forward.iter().copied().chain(forward.iter().rev().map(|cost| EVALUATIONS * cost)).collect())
-    }
-
-    /// Of a gradient whose log-determinants take so many products: forward, then backward.
-    pub fn gradient(model: &ResidualFlow, products: f64) -> Self {
-        let forward = model.layer_flops();
-        // A pullback is six passes.
-        let backward = forward.iter().rev().map(|cost| (products + 6.0) * cost);
-        Self::new(forward.iter().copied().chain(backward).collect())
-    }
-
-    /// Of so many layers that cost the same.
-    pub fn equal(layers: usize) -> Self {
-        Self::new(vec![1.0; layers])
-    }
-
-    /// Those of the first layers as a part of all.
-    fn before(&self, layers: usize) -> f64 {
-        self.0[..layers].iter().sum::<f64>() / self.0.iter().sum::<f64>()
     }
 }
 

@@ -1,6 +1,5 @@
-//! A training run: its directory, its loop, and how it resumes.
+//! A training run: its loop, and how it resumes.
 
-pub mod directory;
 pub mod fit;
 pub mod footprint;
 pub mod resume;

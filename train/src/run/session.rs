@@ -1,6 +1,6 @@
 //! A start of the program, one line of `sessions.jsonl`: when, where, with what.
 
-use crate::run::directory::RunDir;
+use crate::directory::RunDir;
 use crate::system;
 use anyhow::{Context, Result};
 use serde::Serialize;

@@ -1,13 +1,13 @@
 //! The loss on the test data: bits per dimension of images, nats of points.
 
 use crate::config::TaskKind;
+use crate::data::samples::Samples;
 use crate::data::{self, DataSet, PREFETCH_DEPTH};
 use crate::scoring::score::score;
 use crate::system::memory::{Phase, during};
 use crate::system::signals::is_interruption;
 use crate::training::classification::Classified;
 use crate::training::noise;
-use crate::training::objective::Samples;
 use crate::training::parallel::ProcessGroup;
 use anyhow::{Context, Result, bail};
 use burn::tensor::{Device, Tensor};

@@ -4,7 +4,7 @@
 //! samples of a batch, so that a very large one leaves its rounding errors in the others. Points of like size are therefore
 //! evaluated together, in the places that they have in their batch, and `ln N(z; 0, I)` of far ones in double precision.
 
-use crate::monitoring::fault::Fault;
+use crate::training::fault::Fault;
 use crate::training::noise;
 use anyhow::{Context, Result, anyhow};
 use burn::tensor::{Device, Tensor, TensorData};

@@ -2,6 +2,7 @@
 
 pub mod average;
 pub mod classification;
+pub mod fault;
 pub mod noise;
 pub mod objective;
 pub mod optimizer;

@@ -2,6 +2,7 @@
 
 use crate::config::{TaskConfig, TaskKind};
 use crate::data::kind::DataKind;
+use crate::data::samples::Samples;
 use crate::training::classification::Classified;
 use crate::training::parallel::ProcessGroup;
 use anyhow::{Context, Result};
@@ -9,30 +10,6 @@ use burn::tensor::Tensor;
 use residual_flows::{DensityWeights, FlowLayer, Gradients, LogDetContext, Objective, ResidualFlow};
 use serde::Serialize;
 use std::f64::consts::LN_2;
-
-/// A batch on the device.
-#[derive(Clone)]
-pub struct Samples {
-    /// `[batch, channels, height, width]`
-    pub x: Tensor<4>,
-    /// The class of each sample, in sets with classes.
-    pub labels: Option<Vec<u32>>,
-}
-
-impl Samples {
-    /// How many.
-    pub fn count(&self) -> usize {
-        self.x.dims()[0]
-    }
-
-    /// The classes.
-    ///
-    /// # Errors
-    /// If the set has none.
-    pub fn labels(&self) -> Result<&[u32]> {
-        self.labels.as_deref().context("the task needs classes, but the data have none")
-    }
-}
 
 /// The loss of a task, a mean over samples.
 ///

@@ -3,11 +3,12 @@
 use crate::checkpoint::state::OptimizerState;
 use crate::config::Config;
 use crate::data::kind::DataKind;
-use crate::monitoring::fault::{BrokenStep, Fault, layer_norms, overflow};
+use crate::data::samples::Samples;
 use crate::system::memory::{Phase, during};
 use crate::training::average::WeightAverage;
+use crate::training::fault::{BrokenStep, Fault, layer_norms, overflow};
 use crate::training::noise;
-use crate::training::objective::{ClassStats, Loss, Measured, Samples, Share};
+use crate::training::objective::{ClassStats, Loss, Measured, Share};
 use crate::training::optimizer::Optimizer;
 use crate::training::parallel::{GradientSums, ProcessGroup, average_running_means};
 use crate::training::schedule::{Schedule, Timeline};

@@ -1,9 +1,9 @@
 //! The course of a run as a drawing: the loss over steps.
 
 use crate::data::kind::DataKind;
+use crate::directory::RunDir;
 use crate::reporting::history::History;
 use crate::reporting::pictures::plot::{Plot, Series, smoothed};
-use crate::run::directory::RunDir;
 use anyhow::Result;
 
 /// Decay of the running mean that is drawn of training.

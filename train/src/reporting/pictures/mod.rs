@@ -2,6 +2,7 @@
 
 pub mod animation;
 pub mod curve;
+pub mod estimators;
 pub mod grid;
 pub mod heat_map;
 pub mod plot;

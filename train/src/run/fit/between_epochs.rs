@@ -2,11 +2,12 @@
 
 use super::{Fit, due};
 use crate::checkpoint::state::{Evaluated, Reached};
+use crate::monitoring::costs::Costs;
 use crate::monitoring::layers;
 use crate::monitoring::watch::Warning;
 use crate::reporting::metrics::EvaluationRecord;
 use crate::reporting::pictures::showcase::{Budget, Lacks};
-use crate::reporting::progress::{Costs, Progress, Work};
+use crate::reporting::progress::{Progress, Work};
 use crate::scoring::evaluate::{Evaluation, TestLoss};
 use crate::training::step;
 use anyhow::{Result, ensure};

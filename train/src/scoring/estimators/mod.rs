@@ -3,11 +3,9 @@
 //! The estimators that are compared have the same expected number of terms, so that each does as many products with the
 //! Jacobian as the others beside it.
 
-mod drawing;
 mod study;
 mod table;
 
-pub use drawing::{bias_plot, deviation_plot};
 pub use study::{Errors, Measurement, Rounding, Study};
 pub use table::{rounding_table, table};
 

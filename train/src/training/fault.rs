@@ -1,7 +1,7 @@
 //! Numbers that go wrong, and the layer at which they do.
 
+use crate::data::samples::Samples;
 use crate::training::noise;
-use crate::training::objective::Samples;
 use anyhow::Result;
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::Tensor;

@@ -1,7 +1,7 @@
 //! What was measured as drawings over the expected number of terms.
 
-use super::{Measurement, Sum, Traces};
 use crate::reporting::pictures::plot::{Plot, Series};
+use crate::scoring::estimators::{Measurement, Sum, Traces};
 
 const X_LABEL: &str = "expected number of terms";
 
