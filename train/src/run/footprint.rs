@@ -9,7 +9,7 @@ use crate::data::DataSet;
 use crate::data::kind::DataKind;
 use crate::system;
 use crate::system::device::DeviceChoice;
-use crate::training::parallel::Team;
+use crate::training::parallel::ProcessGroup;
 use anyhow::{Result, anyhow, ensure};
 use residual_flows::log_det::{GradientForm, Trace};
 use residual_flows::{Footprint, LogDetConfig, ResidualFlowConfig};

@@ -4,7 +4,7 @@
 //! that Vulkan, Metal or DirectX 12 reach.
 
 use crate::system;
-use crate::training::parallel::Team;
+use crate::training::parallel::ProcessGroup;
 use anyhow::{Result, anyhow};
 use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
