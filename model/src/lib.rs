@@ -38,53 +38,31 @@
 //! # Ok::<(), residual_flows::ModelError>(())
 //! ```
 
-mod activation;
-mod branch;
-mod certificate;
-mod config;
-mod convolution;
-mod distribution;
-mod dropout;
+pub use burn;
+
 mod error;
-mod fixed_point;
+mod flow;
 pub mod flows;
 mod gradients;
-mod inspection;
-mod kernels;
-mod limits;
-mod linear_algebra;
+mod io;
 pub mod lipschitz;
 pub mod log_det;
 mod monitor;
-mod moving_batch_norm;
-pub mod named;
-mod net;
-mod randomness;
-mod residual_flow;
-pub mod side_by_side;
-pub mod state;
-mod stored_vectors;
-mod tensor;
-mod widths;
+mod multiscale;
+mod nn;
+mod numerics;
 
-pub use activation::{Activation, ActivationKind};
-pub use certificate::{BlockCertificate, ConvolutionWeight, Effort, LayerCertificate};
-pub use config::{BlockKind, ResidualFlowConfig};
-pub use convolution::PlainConvolution;
-pub use distribution::{bits_per_dim, standard_normal_log_prob};
 pub use error::{ModelError, NotFinite, Result};
-pub use fixed_point::{FixedPoint, InversionReport};
-pub use flows::{FlowLayer, LayerId, LogDetContext};
+pub use flow::{LayerId, LogDetContext};
+pub use flows::FlowLayer;
 pub use gradients::Gradients;
-pub use inspection::LayerOutput;
-pub use lipschitz::{NormLearning, NormOrder, NormPair, PowerIteration};
+pub use io::{named, state};
+pub use lipschitz::{ConvolutionWeight, LayerCertificate, NormLearning, NormOrder, NormPair, PowerIteration};
 pub use log_det::{LogDetConfig, LogDetDraw};
 pub use monitor::Monitor;
-pub use moving_batch_norm::MovingBatchNorm;
-pub use net::{ContractiveNet, ContractiveNetConfig};
-pub use randomness::{NoiseKey, gaussian};
-pub use residual_flow::{
-    Classifier, DensityWeights, Footprint, Head, LayerDone, LogProb, Objective, Outputs, Padded, PaddingNoise, ResidualFlow,
-    Scale,
+pub use multiscale::{
+    BlockCertificate, BlockKind, Classifier, DensityWeights, Effort, Footprint, Head, LayerDone, LayerOutput, LogProb, Objective,
+    Outputs, Padded, PaddingNoise, ResidualFlow, ResidualFlowConfig, Scale,
 };
-pub use widths::Widths;
+pub use nn::{Activation, ActivationKind, ContractiveNet, ContractiveNetConfig, MovingBatchNorm, PlainConvolution, Widths};
+pub use numerics::{FixedPoint, InversionReport, NoiseKey, bits_per_dim, gaussian, parallel, standard_normal_log_prob};

@@ -1,6 +1,7 @@
 //! Following a model's computations from another thread, and stopping them.
 
 use crate::error::{ModelError, Result};
+use flow_kernels::Interrupt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
@@ -64,6 +65,12 @@ impl Monitor {
             state.layers.fetch_add(1, Ordering::Relaxed);
         }
         if self.is_stopped() { Err(ModelError::Interrupted) } else { Ok(()) }
+    }
+}
+
+impl Interrupt for Monitor {
+    fn is_stopped(&self) -> bool {
+        Monitor::is_stopped(self)
     }
 }
 

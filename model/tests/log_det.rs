@@ -3,7 +3,7 @@
 use burn::tensor::{Device, Tensor};
 use residual_flows::flows::ResidualBlock;
 use residual_flows::log_det::{
-    GEOMETRIC_PROBABILITIES, GradientForm, Method, POISSON_RATES, Probe, SeriesPrecision, TermCount, Trace,
+    GEOMETRIC_PROBABILITIES, GradientForm, Method, POISSON_RATES, Probe, SeriesPrecision, TermDistribution, Trace,
 };
 use residual_flows::{
     ActivationKind, ContractiveNetConfig, FlowLayer, Gradients, LayerId, LogDetConfig, LogDetContext, LogDetDraw, NoiseKey,
@@ -48,13 +48,13 @@ fn estimators() -> Vec<LogDetConfig> {
     let base = LogDetConfig::training();
     vec![
         base.clone(),
-        LogDetConfig { distribution: TermCount::Geometric, ..base.clone() },
+        LogDetConfig { distribution: TermDistribution::Geometric, ..base.clone() },
         LogDetConfig { probe: Probe::Rademacher, n_exact_terms: 1, ..base.clone() },
         LogDetConfig { truncation_tol: 0.3, n_exact_terms: 8, ..base.clone() },
-        LogDetConfig { gradient: GradientForm::Basic, ..base.clone() },
+        LogDetConfig { gradient: GradientForm::DerivativeOfValue, ..base.clone() },
         LogDetConfig { trace: Trace::Exact, n_exact_terms: 0, ..base.clone() },
-        LogDetConfig { trace: Trace::Exact, gradient: GradientForm::Basic, n_exact_terms: 1, ..base.clone() },
-        LogDetConfig { distribution: TermCount::Geometric, n_draws: 3, n_exact_terms: 0, ..base },
+        LogDetConfig { trace: Trace::Exact, gradient: GradientForm::DerivativeOfValue, n_exact_terms: 1, ..base.clone() },
+        LogDetConfig { distribution: TermDistribution::Geometric, n_draws: 3, n_exact_terms: 0, ..base },
     ]
 }
 
@@ -144,11 +144,11 @@ fn the_truncated_series_is_cut_off_after_its_terms() {
         f64::from(values(layer.forward_log_det(x.clone(), &context(config, 0), &id()).unwrap().1)[0])
     };
     let exact = value(&layer, &x, &LogDetConfig::exact());
-    let errors = [1, 2, 4, 60].map(|n| (value(&layer, &x, &truncated(n, GradientForm::Basic)) - exact).abs());
+    let errors = [1, 2, 4, 60].map(|n| (value(&layer, &x, &truncated(n, GradientForm::DerivativeOfValue)) - exact).abs());
     assert!(errors[0] > 0.01 && errors[2] < errors[0] && errors[3] < 1e-5, "{errors:?}");
 
     let draw = |config: LogDetConfig| move |shape| config.draw(shape, &mut NoiseKey::new(0, [0, 0]).stream(0), &Device::flex());
-    let basic = gradient(&layer, &x, &mut draw(truncated(3, GradientForm::Basic)));
+    let basic = gradient(&layer, &x, &mut draw(truncated(3, GradientForm::DerivativeOfValue)));
     let neumann = gradient(&layer, &x, &mut draw(truncated(2, GradientForm::Neumann)));
     assert!(basic.iter().zip(&neumann).all(|(a, b)| (a - b).abs() < 1e-5 * (1.0 + b.abs())));
     const STEP: f32 = 4e-3;
@@ -157,14 +157,14 @@ fn the_truncated_series_is_cut_off_after_its_terms() {
             let mut one = values(x.clone())[..DIMENSIONS].to_vec();
             one[index] += by;
             let x = Tensor::<1>::from_floats(one.as_slice(), &Device::flex()).reshape([1, SHAPE[1], SHAPE[2], SHAPE[3]]);
-            value(&layer, &x, &truncated(3, GradientForm::Basic))
+            value(&layer, &x, &truncated(3, GradientForm::DerivativeOfValue))
         };
         let want = (moved(STEP) - moved(-STEP)) / f64::from(2.0 * STEP);
         assert!((basic[index] - want).abs() < 1e-2 * (1.0 + want.abs()), "x {index}: {} for {want}", basic[index]);
     }
     // With Hutchinson's traces it is an unbiased estimate of the same truncated value.
-    let expected = value(&layer, &x, &truncated(2, GradientForm::Basic));
-    let config = LogDetConfig { trace: Trace::Hutchinson, ..truncated(2, GradientForm::Basic) };
+    let expected = value(&layer, &x, &truncated(2, GradientForm::DerivativeOfValue));
+    let config = LogDetConfig { trace: Trace::Hutchinson, ..truncated(2, GradientForm::DerivativeOfValue) };
     let draws: Vec<f64> = (0..3000)
         .map(|seed| {
             let estimate = layer.forward_log_det(x.clone(), &context(&config, seed), &id()).unwrap().1;
@@ -194,7 +194,7 @@ fn roulettes_are_unbiased_at_the_ends_of_their_ranges() {
     let device = Device::flex();
     let poisson = |poisson_rate| LogDetConfig { poisson_rate, n_exact_terms: 0, ..LogDetConfig::training() };
     let geometric = |geometric_success_prob| LogDetConfig {
-        distribution: TermCount::Geometric,
+        distribution: TermDistribution::Geometric,
         geometric_success_prob,
         n_exact_terms: 0,
         ..LogDetConfig::training()
@@ -256,7 +256,7 @@ fn settings_out_of_range_are_named() {
         if key == "poisson_rate" {
             assert!(message.contains("from 0.01 to 700"), "{message}");
             // Whoever asks all the same is not kept waiting.
-            assert!(config.distribution.survival(&config, 3).is_nan());
+            assert!(config.survival(3).is_nan());
         }
     }
     assert!(mean_log_det(&layer, &x, &poisson(*POISSON_RATES.end()).1, 0).is_finite());
@@ -271,7 +271,7 @@ fn values_in_reduced_precision_are_unbiased() {
 #[test]
 fn reduced_precision_changes_little() {
     let (layer, x) = block();
-    for gradient_form in [GradientForm::Neumann, GradientForm::Basic] {
+    for gradient_form in [GradientForm::Neumann, GradientForm::DerivativeOfValue] {
         let single = LogDetConfig { gradient: gradient_form, n_exact_terms: 6, ..LogDetConfig::training() };
         // 11 and 8 significant bits.
         for (series_precision, bound) in [(SeriesPrecision::F16, 2e-3), (SeriesPrecision::Bf16, 1.6e-2)] {

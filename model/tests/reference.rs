@@ -67,7 +67,7 @@ fn unit_estimators_and_gradients_agree() {
         };
         let draws = [
             ("neumann", "basic", hutchinson(GradientForm::Neumann)),
-            ("basic", "basic", hutchinson(GradientForm::Basic)),
+            ("basic", "basic", hutchinson(GradientForm::DerivativeOfValue)),
             ("exact", "exact", LogDetDraw::Exact),
         ];
         for (gradient, value, draw) in draws {
@@ -92,7 +92,7 @@ fn training_gradients_agree() {
         if case.image != [2, 1, 1] {
             training_gradient_agrees(&case, GradientForm::Neumann, "step.grads.", "step.grad_norm");
         }
-        training_gradient_agrees(&case, GradientForm::Basic, "step.grads_basic.", "step.grad_norm_basic");
+        training_gradient_agrees(&case, GradientForm::DerivativeOfValue, "step.grads_basic.", "step.grad_norm_basic");
     }
 }
 

@@ -2,7 +2,7 @@
 
 mod common;
 
-use residual_flows::log_det::TermCount;
+use residual_flows::log_det::TermDistribution;
 use residual_flows::{LogDetConfig, PowerIteration, ResidualFlowConfig};
 use std::path::PathBuf;
 use train::config::{Config, OptimConfig};
@@ -65,7 +65,7 @@ fn every_distribution_has_a_quick_model_and_the_paper_s() {
         let iterations = PowerIteration { tol: 0.0, max_iters: 5, ..PowerIteration::default() };
         let starts = (paper.model.act_norm, paper.model.last_layer_scale, paper.model.power_iteration);
         assert_eq!(starts, (false, 1e-3, iterations));
-        let expected = LogDetConfig { distribution: TermCount::Geometric, ..LogDetConfig::training() };
+        let expected = LogDetConfig { distribution: TermDistribution::Geometric, ..LogDetConfig::training() };
         assert_eq!(paper.log_det.train, expected);
         let optim = OptimConfig {
             warmup_steps: 0,

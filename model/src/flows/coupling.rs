@@ -1,7 +1,7 @@
 //! Affine coupling.
 
-use super::coupling_net::CouplingNet;
 use crate::gradients::Gradients;
+use crate::nn::CouplingNet;
 use burn::module::Module;
 use burn::tensor::activation::sigmoid;
 use burn::tensor::{Tensor, TensorData};

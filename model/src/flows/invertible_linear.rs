@@ -1,11 +1,11 @@
 //! A square matrix on the channels of every pixel, or on all elements.
 
-use super::LayerId;
 use super::scope::Scope;
 use crate::error::{ModelError, NotFinite, Result};
+use crate::flow::LayerId;
 use crate::gradients::Gradients;
-use crate::linear_algebra::Lu;
-use crate::tensor::{from_vec, to_vec};
+use crate::numerics::linear_algebra::Lu;
+use crate::numerics::tensor::{from_vec, to_vec};
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Tensor};
 use rand::Rng;

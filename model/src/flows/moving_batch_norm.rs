@@ -2,7 +2,7 @@
 
 use super::scope::Scope;
 use crate::gradients::Gradients;
-use crate::moving_batch_norm::MovingBatchNorm;
+use crate::nn::MovingBatchNorm;
 use burn::tensor::Tensor;
 
 /// As a layer, `z = x - m + β` has the log-determinant 0.

@@ -1,16 +1,15 @@
 //! The residual layer.
 
-use super::{LayerId, LogDetContext};
-use crate::branch::{Branch, Linearization};
 use crate::error::{ModelError, NotFinite, Result};
-use crate::fixed_point::{FixedPoint, InversionReport};
+use crate::flow::{LayerId, LogDetContext};
 use crate::gradients::Gradients;
-use crate::kernels::Terms;
 use crate::log_det::{Estimate, LogDetConfig, LogDetDraw, MAX_DIMENSIONS, Method, Products, SeriesPrecision};
-use crate::net::ContractiveNet;
-use crate::tensor::to_vec;
+use crate::nn::{Branch, ContractiveNet, Linearization};
+use crate::numerics::tensor::to_vec;
+use crate::numerics::{FixedPoint, InversionReport};
 use burn::module::Module;
 use burn::tensor::{Device, FloatDType, Tensor};
+use flow_kernels::ChainWeights;
 
 /// `z = x + g(x)` with a contractive network `g`.
 ///
@@ -148,7 +147,7 @@ impl ResidualBlock {
         let draw = draw.map_probe(|probe| self.net.import(probe));
         if let Some((probe, value, gradient)) = draw.chain() {
             let inputs = [input.clone(), probe, self.net.import(z_bar.clone())];
-            let terms = Terms { value: &value, gradient: &gradient };
+            let terms = ChainWeights { value: &value, gradient: &gradient };
             if let Some((log_det, bar, of_branch)) = branch.series_pullback(inputs, &terms, log_det_bar.clone()) {
                 self.net.add_gradients(of_branch, gradients);
                 return (z_bar + self.net.export(bar, dims), log_det);

@@ -1,15 +1,15 @@
 //! A convolution whose induced norm is kept at or below a bound.
 
 use super::closed_form::ClosedForm;
-use super::converged_norm::Unconverged;
 use super::induced_norm::InducedNorm;
+use super::lanczos::Unconverged;
 use super::learned_order::sigma_by_orders;
 use super::norm_order::NormPair;
 use super::power_iteration::{NormEstimate, PowerIteration};
 use super::spectral_map::SpectralMap;
-use crate::branch::{Convolution, Form};
-use crate::randomness::{gaussian, uniform};
-use crate::tensor::{from_vec, to_doubles, to_vec};
+use crate::numerics::convolution::{Convolution, Form};
+use crate::numerics::randomness::{gaussian, uniform};
+use crate::numerics::tensor::{from_vec, to_doubles, to_vec};
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Tensor};
 use rand::Rng;

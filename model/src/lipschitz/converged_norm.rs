@@ -3,26 +3,17 @@
 //!
 //! In single precision `‖A x‖` stops changing before singular values are separated that differ by less than a thousandth.
 
-use super::lanczos;
+use super::lanczos::{self, Unconverged};
 use super::norm_order::NormPair;
 use super::spectral_map::SpectralMap;
 use super::vector_norm::{aligned, norm, scaled};
-use crate::randomness::{NoiseKey, gaussian};
-use crate::tensor::{from_doubles, from_vec, to_doubles};
+use crate::numerics::randomness::{NoiseKey, gaussian};
+use crate::numerics::tensor::{from_doubles, from_vec, to_doubles};
 use burn::tensor::Tensor;
 
 /// Relative change of the norm in one iteration below which Boyd's iteration stops.
 const TOL: f64 = 1e-12;
 const MAX_ITERATIONS: usize = 50_000;
-
-/// An iteration that was given up.
-#[derive(Debug)]
-pub(crate) struct Unconverged {
-    /// Iterations made.
-    pub iterations: usize,
-    /// What was still missing, relative to the result.
-    pub change: f64,
-}
 
 /// The `x` with `‖x‖_r = 1` for which `‖A x‖_s` is largest, for the pair `r → s`. For other norms than the spectral one, the
 /// local maximum that the iteration finds from the start.

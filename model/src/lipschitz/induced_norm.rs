@@ -1,13 +1,14 @@
 //! The induced norm of a map from one vector that persists, the narrow one.
 
-use super::converged_norm::{Unconverged, maximizer};
+use super::converged_norm::maximizer;
+use super::lanczos::Unconverged;
 use super::norm_order::NormPair;
 use super::power_iteration::{NormEstimate, PowerIteration, normalized};
 use super::spectral_map::SpectralMap;
 use super::vector_norm::{aligned, norm, scaled};
-use crate::branch::Form;
-use crate::randomness::{NoiseKey, gaussian};
-use crate::tensor::{from_vec, to_vec};
+use crate::numerics::convolution::Form;
+use crate::numerics::randomness::{NoiseKey, gaussian};
+use crate::numerics::tensor::{from_vec, to_vec};
 use burn::tensor::Tensor;
 
 /// `‖A‖_{r→s}` of a [`SpectralMap`]'s `A`, bounded from below by `‖A x‖_s` at the kept vector `x` with `‖x‖_r = 1`.

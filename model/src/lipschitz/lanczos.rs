@@ -1,8 +1,7 @@
 //! The largest eigenvalue of a symmetric map, found in a subspace: singular values that lie so close to each other that
 //! power iteration takes tens of thousands of products are told apart after hundreds.
 
-use super::converged_norm::Unconverged;
-use crate::linear_algebra::SymmetricEigen;
+use crate::numerics::linear_algebra::SymmetricEigen;
 
 /// Dimensions of the subspace when it is cut back, and after it.
 const FULL: usize = 32;
@@ -11,6 +10,15 @@ const KEPT: usize = 8;
 const TOL: f64 = 1e-10;
 /// Products with the map at the most.
 const MAX_PRODUCTS: usize = 20_000;
+
+/// An iteration that was given up.
+#[derive(Debug)]
+pub(crate) struct Unconverged {
+    /// Iterations made.
+    pub iterations: usize,
+    /// What was still missing, relative to the result.
+    pub change: f64,
+}
 
 /// A unit eigenvector `x` of the largest eigenvalue `λ ≥ 0` of a symmetric map `A` without negative eigenvalues.
 ///

@@ -46,7 +46,7 @@ pub(crate) fn order_of(t: f64) -> (NormOrder, f64) {
 
 /// A trained order's parameter `t`.
 pub(crate) fn parameter(order: &Param<Tensor<1>>) -> f64 {
-    f64::from(crate::tensor::to_vec(order.val())[0])
+    f64::from(crate::numerics::tensor::to_vec(order.val())[0])
 }
 
 /// `∂σ/∂p` and `∂σ/∂q` of `σ = ‖Wᵀ u‖_{p*}` with `u` aligned with `W v` in the norm `q*`, where `W` and `v` are constant.

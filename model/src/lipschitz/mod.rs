@@ -10,7 +10,9 @@
 //! | `converged_norm`, `lanczos` | the same norms in double precision |
 //! | `learned_order` | orders that are trained |
 //! | `contractive_convolution` | the layer |
+//! | `certificate` | bounds of norms from above |
 
+mod certificate;
 mod closed_form;
 mod contractive_convolution;
 mod converged_norm;
@@ -22,10 +24,11 @@ mod power_iteration;
 mod spectral_map;
 mod vector_norm;
 
+pub use certificate::{ConvolutionWeight, LayerCertificate};
 pub(crate) use closed_form::has_closed_form;
 pub use contractive_convolution::ContractiveConvolution;
 pub(crate) use contractive_convolution::ContractiveConvolutionConfig;
-pub(crate) use converged_norm::Unconverged;
+pub(crate) use lanczos::Unconverged;
 pub use learned_order::NormLearning;
 pub(crate) use learned_order::{order_of, parameter};
 pub use norm_order::{NormOrder, NormPair};

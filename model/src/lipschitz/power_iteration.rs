@@ -1,8 +1,8 @@
 //! When iterations for an induced norm stop.
 
 use crate::error::Result;
-use crate::limits::{MOST_ITERATIONS, real, whole};
-use crate::tensor::to_vec;
+use crate::numerics::limits::{MOST_ITERATIONS, real, whole};
+use crate::numerics::tensor::to_vec;
 use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 

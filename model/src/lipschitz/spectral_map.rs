@@ -1,9 +1,9 @@
 //! A convolution as the linear map whose norm is bounded, seen from the side of the singular vector that is kept.
 
-use crate::branch::{Convolution, Form};
-use crate::kernels::{NarrowMap, Side};
-use crate::tensor::{Values, from_doubles, from_vec, to_doubles, values};
+use crate::numerics::convolution::{Convolution, Form};
+use crate::numerics::tensor::{Values, from_doubles, from_vec, to_doubles, values};
 use burn::tensor::{Device, Tensor};
+use flow_kernels::{NarrowMap, SharedValues, Side};
 
 /// `A = W` where the kept vector is the right one, `A = Wᵀ` where it is the left one.
 ///
@@ -22,7 +22,7 @@ impl SpectralMap {
                 Form::Unfold => Side::Input,
                 Form::Fold => Side::Output,
             };
-            NarrowMap::new(side, values(convolution.weight.clone()), shape, [height, width])
+            NarrowMap::new(side, SharedValues::new(values(convolution.weight.clone())), shape, [height, width])
         });
         Self { convolution, fused }
     }
@@ -112,8 +112,8 @@ fn scalar(value: f64, device: &Device) -> Tensor<1> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::randomness::{NoiseKey, gaussian};
-    use crate::tensor::to_vec;
+    use crate::numerics::randomness::{NoiseKey, gaussian};
+    use crate::numerics::tensor::to_vec;
 
     /// The fused products against those in tensor operations, on more and fewer pixels than a block of rows.
     #[test]

@@ -1,55 +1,17 @@
 //! The estimator's settings.
 
-use super::{LogDetDraw, MAX_DIMENSIONS, Probe, SeriesPrecision, TermCount};
+use super::choices::{GradientForm, Method, Trace};
+use super::draw::LogDetDraw;
+use super::hutchinson::Probe;
+use super::jacobian::MAX_DIMENSIONS;
+use super::precision::SeriesPrecision;
+use super::russian_roulette::{GEOMETRIC_PROBABILITIES, POISSON_RATES, Roulette, TermDistribution};
 use crate::error::{ModelError, Result};
-use crate::limits::{real, require, whole};
+use crate::numerics::limits::{real, require, whole};
 use burn::tensor::Device;
 use rand::Rng;
 use serde::{Deserialize, Serialize};
-use std::ops::RangeInclusive;
 
-/// How a log-determinant is computed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Method {
-    /// The unbiased power series: exact terms, then a random number of reweighted ones.
-    Series,
-    /// The first `n_exact_terms` terms of the series and no others. Biased: it leaves out what comes after them.
-    Truncated,
-    /// `ln|det(I + J)|` from the whole Jacobian: as many vector-Jacobian products as there are dimensions, and for its
-    /// gradient as many pullbacks. For small inputs.
-    Exact,
-}
-
-/// How the traces of the series are computed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Trace {
-    /// Hutchinson's estimate, from one random probe a sample.
-    Hutchinson,
-    /// From the whole Jacobian: no noise but the roulette's. For small inputs.
-    Exact,
-}
-
-/// Which estimate of the series' gradient is used. Both are unbiased where the value is, from the same randomness.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum GradientForm {
-    /// The Neumann series, `tr((I + J)⁻¹ ∂J) = Σ_{k≥0} (-1)ᵏ tr(Jᵏ ∂J)` with weights `c_k` (`c_0 = 1`). One pullback.
-    Neumann,
-    /// The derivative of the estimated value itself, `Σ_{k≥1} (-1)^{k+1}/k · c_k ∂tr(Jᵏ)`. As many pullbacks as terms.
-    Basic,
-}
-
-/// Accepted rates of the Poisson distribution.
-///
-/// Within them the estimate is unbiased, and draws and weights are exact to rounding. With a smaller rate, terms that matter
-/// are reached so rarely, and then weigh so much, that no run sees one. From 709 on, `exp(-λ)` is below the smallest normal
-/// number.
-pub const POISSON_RATES: RangeInclusive<f64> = 0.01..=700.0;
-/// Accepted success probabilities of the geometric distribution, for the same reasons: a thousand terms in the mean, or a
-/// hundredth of all draws with more than one.
-pub const GEOMETRIC_PROBABILITIES: RangeInclusive<f64> = 0.001..=0.99;
 /// Nats per dimension that early ends of the exact terms may leave to the roulette at the most.
 const MOST_TRUNCATION: f64 = 1.0;
 /// Draws that are averaged at the most.
@@ -64,7 +26,7 @@ pub struct LogDetConfig {
     /// Power series, truncated power series, or exact.
     pub method: Method,
     /// Distribution of the number of terms beyond the exact ones.
-    pub distribution: TermCount,
+    pub distribution: TermDistribution,
     /// Rate λ of the Poisson distribution, [`POISSON_RATES`].
     pub poisson_rate: f64,
     /// Success probability of the geometric distribution, [`GEOMETRIC_PROBABILITIES`].
@@ -98,7 +60,7 @@ impl LogDetConfig {
     pub fn training() -> Self {
         Self {
             method: Method::Series,
-            distribution: TermCount::Poisson,
+            distribution: TermDistribution::Poisson,
             poisson_rate: 2.0,
             geometric_success_prob: 0.5,
             n_exact_terms: 2,
@@ -183,10 +145,25 @@ impl LogDetConfig {
         self.n_exact_terms as f64 + self.reached().sum::<f64>()
     }
 
+    /// The distribution with its parameter.
+    fn roulette(&self) -> Roulette {
+        match self.distribution {
+            TermDistribution::Poisson => Roulette::Poisson { rate: self.poisson_rate },
+            TermDistribution::Geometric => Roulette::Geometric { success_prob: self.geometric_success_prob },
+        }
+    }
+
+    /// `P(N ≥ m)`: the probability with which one draw reaches the `m`-th term beyond the exact ones; NaN where the
+    /// distribution's setting is out of its range.
+    pub fn survival(&self, m: usize) -> f64 {
+        self.roulette().survival(m)
+    }
+
     /// The probability with which each term beyond the exact ones is computed, as long as it matters.
     fn reached(&self) -> impl Iterator<Item = f64> {
         let n_draws = if self.method == Method::Series { self.n_draws } else { 0 };
-        let reached = move |m| 1.0 - (1.0 - self.distribution.survival(self, m)).powi(n_draws as i32);
+        let roulette = self.roulette();
+        let reached = move |m| 1.0 - (1.0 - roulette.survival(m)).powi(n_draws as i32);
         (1..).map(reached).take_while(|&probability| probability > 1e-12)
     }
 
@@ -206,7 +183,8 @@ impl LogDetConfig {
             return LogDetDraw::Exact;
         }
         let n_draws = if self.method == Method::Series { self.n_draws } else { 0 };
-        let counts: Vec<usize> = (0..n_draws).map(|_| self.distribution.sample(self, rng)).collect();
+        let roulette = self.roulette();
+        let counts: Vec<usize> = (0..n_draws).map(|_| roulette.sample(rng)).collect();
         let (coefficients, gradient, precision) = (self.coefficients(&counts), self.gradient, self.series_precision);
         match self.trace {
             Trace::Exact => LogDetDraw::ExactTrace { coefficients, gradient },
@@ -223,7 +201,7 @@ impl LogDetConfig {
         let most = counts.iter().max().copied().unwrap_or(0);
         let weight = |beyond: usize| {
             let reached = counts.iter().filter(|&&count| count >= beyond).count() as f64 / counts.len() as f64;
-            reached / self.distribution.survival(self, beyond)
+            reached / self.survival(beyond)
         };
         let exact = std::iter::repeat_n(1.0, self.n_exact_terms);
         exact.chain((1..=most).map(weight)).collect()
@@ -238,7 +216,7 @@ mod tests {
     fn expected_terms_are_the_mean_of_the_distribution() {
         let config = LogDetConfig::training();
         assert!((config.expected_terms() - 4.0).abs() < 1e-9);
-        let geometric = LogDetConfig { distribution: TermCount::Geometric, ..config };
+        let geometric = LogDetConfig { distribution: TermDistribution::Geometric, ..config };
         assert!((geometric.expected_terms() - 4.0).abs() < 1e-9);
         // The larger of two geometric draws with p = 1/2 has mean 8/3.
         assert!((LogDetConfig { n_draws: 2, ..geometric.clone() }.expected_terms() - (2.0 + 8.0 / 3.0)).abs() < 1e-9);
@@ -247,7 +225,7 @@ mod tests {
     #[test]
     fn products_are_no_more_than_terms_or_dimensions() {
         // Geometric draws reach their first term always, the second with probability 1/2.
-        let geometric = LogDetConfig { distribution: TermCount::Geometric, ..LogDetConfig::training() };
+        let geometric = LogDetConfig { distribution: TermDistribution::Geometric, ..LogDetConfig::training() };
         let expected = [(1, 1.0), (2, 2.0), (3, 3.0), (4, 3.5), (100, 4.0)];
         for (dimensions, products) in expected {
             assert!((geometric.expected_products(dimensions) - products).abs() < 1e-9, "{dimensions}");
@@ -276,7 +254,7 @@ mod tests {
         for (got, want) in poisson.iter().zip(expected) {
             assert!((got - want).abs() < 1e-12, "{got} {want}");
         }
-        let geometric = LogDetConfig { distribution: TermCount::Geometric, ..config };
+        let geometric = LogDetConfig { distribution: TermDistribution::Geometric, ..config };
         assert_eq!(geometric.coefficients(&[4]), [1.0, 1.0, 1.0, 2.0, 4.0, 8.0]);
         assert_eq!(geometric.coefficients(&[1, 3]), [1.0, 1.0, 1.0, 1.0, 2.0]);
     }

@@ -1,9 +1,12 @@
 //! An estimate with its randomness drawn: a pure function of the branch's products.
 
+use super::choices::GradientForm;
 use super::jacobian::Jacobians;
-use super::{GradientForm, SeriesPrecision, series};
-use crate::kernels::ValueTerms;
-use burn::tensor::{Device, Tensor};
+use super::precision::SeriesPrecision;
+use super::products::{Estimate, Products};
+use super::series;
+use super::terms::ValueTerms;
+use burn::tensor::Tensor;
 
 /// How one layer's log-determinant is computed, and the randomness of it.
 #[derive(Clone, Debug)]
@@ -29,25 +32,6 @@ pub enum LogDetDraw {
     },
     /// `ln|det(I + J)|`, and its gradient `tr((I + J)⁻¹ ∂J)`.
     Exact,
-}
-
-/// Products with a branch's Jacobian at one input.
-pub(crate) struct Products<'a> {
-    /// Shape of the vectors.
-    pub shape: [usize; 4],
-    pub device: &'a Device,
-    /// `Jᵀ u`
-    pub vjp: &'a dyn Fn(Tensor<4>) -> Tensor<4>,
-    /// `J v`; asked for by [`GradientForm::Basic`] only.
-    pub jvp: &'a dyn Fn(Tensor<4>) -> Tensor<4>,
-}
-
-/// A log-determinant, and what its gradient is made of.
-pub(crate) struct Estimate {
-    /// Nats, `[batch]`.
-    pub log_det: Tensor<1>,
-    /// Pairs `(w, v)`, at least one, with `∂ℓ = Σ ∂⟨w, J v⟩` where the vectors are constant.
-    pub pairs: Vec<(Tensor<4>, Tensor<4>)>,
 }
 
 impl LogDetDraw {
@@ -106,7 +90,7 @@ impl LogDetDraw {
 
     /// Whether the gradient needs products `J v`.
     pub(crate) fn needs_jvp(&self) -> bool {
-        matches!(self, LogDetDraw::Hutchinson { gradient: GradientForm::Basic, .. })
+        matches!(self, LogDetDraw::Hutchinson { gradient: GradientForm::DerivativeOfValue, .. })
     }
 
     /// The log-determinant alone, nats, `[batch]`; of Hutchinson's series with these terms. Not finite where an exact one's
@@ -127,7 +111,7 @@ impl LogDetDraw {
             LogDetDraw::Hutchinson { probe, coefficients, gradient, .. } => {
                 let form = match gradient {
                     GradientForm::Neumann => series::neumann,
-                    GradientForm::Basic => series::basic,
+                    GradientForm::DerivativeOfValue => series::derivative_of_value,
                 };
                 with_fewest_passes(products, coefficients.len(), |products| form(probe, coefficients, products))
             }
@@ -154,7 +138,8 @@ fn with_fewest_passes<T>(products: &Products, n_terms: usize, compute: impl FnOn
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tensor::{from_vec, to_vec};
+    use crate::numerics::tensor::{from_vec, to_vec};
+    use burn::tensor::Device;
     use std::cell::Cell;
 
     /// Of two samples with two dimensions and different Jacobians.
@@ -195,11 +180,11 @@ mod tests {
         let probe = vectors(vec![1.0, -0.5, 0.25, 2.0]);
         for n_terms in [0, 1, 2, 3, 7] {
             let coefficients: Vec<f64> = (0..n_terms).map(|k| 1.0 + f64::from(k)).collect();
-            for gradient in [GradientForm::Neumann, GradientForm::Basic] {
+            for gradient in [GradientForm::Neumann, GradientForm::DerivativeOfValue] {
                 let (expected, _) = counted(|products| {
                     numbers(match gradient {
                         GradientForm::Neumann => series::neumann(&probe, &coefficients, products),
-                        GradientForm::Basic => series::basic(&probe, &coefficients, products),
+                        GradientForm::DerivativeOfValue => series::derivative_of_value(&probe, &coefficients, products),
                     })
                 });
                 let precision = SeriesPrecision::F32;

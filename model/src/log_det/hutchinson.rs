@@ -1,6 +1,6 @@
 //! Probe vectors of Hutchinson's trace estimator.
 
-use crate::randomness::{gaussian, rademacher};
+use crate::numerics::randomness::{gaussian, rademacher};
 use burn::tensor::{Device, Tensor};
 use rand::Rng;
 use serde::{Deserialize, Serialize};

@@ -1,11 +1,10 @@
 //! Log-determinants from whole Jacobians, in double precision.
 
-use super::GradientForm;
-use super::draw::{Estimate, Products};
-use super::series::sign;
-use crate::kernels::term_weight;
-use crate::linear_algebra::Lu;
-use crate::tensor::{from_vec, to_vec};
+use super::choices::GradientForm;
+use super::products::{Estimate, Products};
+use super::terms::{sign, term_weight};
+use crate::numerics::linear_algebra::Lu;
+use crate::numerics::tensor::{from_vec, to_vec};
 use burn::tensor::{Device, Tensor};
 use rayon::prelude::*;
 
@@ -143,7 +142,7 @@ fn sample_series(jacobian: &[f64], n: usize, coefficients: &[f64], gradient: Opt
     }
     for (index, &coefficient) in coefficients.iter().enumerate() {
         let k = index + 1;
-        if gradient == Some(GradientForm::Basic) {
+        if gradient == Some(GradientForm::DerivativeOfValue) {
             add(&mut sample.adjoint, &power, sign(index) * coefficient);
         }
         power = multiply(&power, jacobian, n);
@@ -184,7 +183,7 @@ mod tests {
     fn the_series_of_a_small_matrix_is_the_logarithm() {
         let jacobian = [0.3, -0.2, 0.1, 0.25];
         let exact = Lu::new(plus_identity(&jacobian, 2), 2);
-        for gradient in [GradientForm::Neumann, GradientForm::Basic] {
+        for gradient in [GradientForm::Neumann, GradientForm::DerivativeOfValue] {
             let sample = sample_series(&jacobian, 2, &[1.0; 60], Some(gradient));
             assert!((sample.log_det - exact.log_abs_det()).abs() < 1e-14);
             assert!(sample.adjoint.iter().zip(exact.inverse()).all(|(a, b)| (a - b).abs() < 1e-14), "{gradient:?}");

@@ -3,7 +3,7 @@
 //!
 //! | | choices |
 //! | --- | --- |
-//! | infinite sum ([`Method`]) | Russian roulette with weights that keep it unbiased ([`TermCount`]), truncated, exact |
+//! | infinite sum ([`Method`]) | Russian roulette with weights that keep it unbiased ([`TermDistribution`]), truncated, exact |
 //! | trace ([`Trace`]) | Hutchinson, `tr(A) = E[vᵀ A v]` ([`Probe`]), or exact |
 //! | gradient ([`GradientForm`]) | Neumann series, or the derivative of the value |
 //!
@@ -12,18 +12,23 @@
 //!
 //! Chen et al. (2019), Residual Flows, sections 3.1 and 3.2. <https://arxiv.org/abs/1906.02735>
 
+mod choices;
 mod config;
 mod draw;
 mod hutchinson;
 mod jacobian;
 mod precision;
+mod products;
 mod russian_roulette;
 mod series;
+mod terms;
 
-pub use config::{GEOMETRIC_PROBABILITIES, GradientForm, LogDetConfig, Method, POISSON_RATES, Trace};
+pub use choices::{GradientForm, Method, Trace};
+pub use config::LogDetConfig;
 pub use draw::LogDetDraw;
-pub(crate) use draw::{Estimate, Products};
 pub use hutchinson::Probe;
 pub(crate) use jacobian::MAX_DIMENSIONS;
 pub use precision::SeriesPrecision;
-pub use russian_roulette::TermCount;
+pub(crate) use products::{Estimate, Products};
+pub use russian_roulette::{GEOMETRIC_PROBABILITIES, POISSON_RATES, TermDistribution};
+pub(crate) use terms::ValueTerms;

@@ -1,14 +1,10 @@
 //! The power series with Hutchinson's trace estimate: its value and its gradient's vectors from chains of products.
 
-use super::draw::{Estimate, Products};
-use crate::kernels::{ValueTerms, term_weight};
-use crate::tensor::{from_vec, to_vec};
+use super::products::{Estimate, Products};
+use super::terms::{ValueTerms, sign, term_weight};
+use crate::numerics::tensor::{from_vec, to_vec};
 use burn::tensor::Tensor;
-
-/// `(-1)ᵏ`
-pub(super) fn sign(k: usize) -> f64 {
-    if k.is_multiple_of(2) { 1.0 } else { -1.0 }
-}
+use flow_kernels::ChainSums;
 
 /// `ℓ̂ = Σ_k (-1)^{k+1}/k · c_k ⟨u_k, v⟩` along the chain `u_0 = v, u_k = Jᵀ u_{k-1}`; `each(k, u_k)` sees it for
 /// `k = 1 … n`.
@@ -29,18 +25,17 @@ fn chain(probe: &Tensor<4>, coefficients: &[f64], products: &Products, mut each:
 pub(super) fn value(probe: &Tensor<4>, terms: ValueTerms, products: &Products) -> Tensor<1> {
     let dot = |a: &Tensor<4>, b: &Tensor<4>| -> Tensor<1> { (a.clone() * b.clone()).sum_dims_squeeze(&[1, 2, 3]) };
     let doubles = |values: Tensor<1>| to_vec(values).into_iter().map(f64::from).collect::<Vec<f64>>();
-    let mut samples = terms.samples(&doubles(dot(probe, probe)));
+    let mut sums = terms.begin(&doubles(dot(probe, probe)));
+    let n = probe.dims()[0];
     let mut u = probe.clone();
-    while !samples.iter().all(|sample| sample.is_done()) {
+    while !sums.is_done() {
         u = (products.vjp)(u);
         // Read together.
         let numbers = doubles(Tensor::cat(vec![dot(&u, probe), dot(&u, &u)], 0));
-        let (dots, squares) = numbers.split_at(samples.len());
-        let terms = dots.iter().zip(squares);
-        samples.iter_mut().zip(terms).for_each(|(sample, (&dot, &square))| sample.take(dot, square));
+        let (dots, squares) = numbers.split_at(n);
+        sums.add(dots, squares);
     }
-    let values: Vec<f32> = samples.iter().map(|sample| sample.value as f32).collect();
-    from_vec(values, [samples.len()], products.device)
+    from_vec(sums.values().into_iter().map(|value| value as f32).collect(), [n], products.device)
 }
 
 /// The weights of the chain's terms for kernels that run it themselves: in the value, and in the Neumann gradient.
@@ -60,7 +55,7 @@ pub(super) fn neumann(probe: &Tensor<4>, coefficients: &[f64], products: &Produc
 
 /// With the gradient of the value. By the product rule `∂⟨v, Jᵏ v⟩ = Σ_{i+j=k-1} ⟨u_i, ∂J t_j⟩` with `t_j = Jʲ v`, so
 /// there are `n` pairs `(w_j, t_j)`, `w_j = Σ_i a_{i+j+1} u_i`, where `a_k = (-1)^{k+1}/k · c_k`.
-pub(super) fn basic(probe: &Tensor<4>, coefficients: &[f64], products: &Products) -> Estimate {
+pub(super) fn derivative_of_value(probe: &Tensor<4>, coefficients: &[f64], products: &Products) -> Estimate {
     let mut u = vec![probe.clone()];
     let log_det = chain(probe, coefficients, products, |_, next| u.push(next.clone()));
     let a = |k: usize| term_weight(k, coefficients[k - 1]);

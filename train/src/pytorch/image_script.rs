@@ -149,7 +149,7 @@ fn log_det(args: &ScriptArguments) -> Result<LogDetSection> {
     let train = LogDetConfig {
         method: if terms.is_some() { Method::Truncated } else { Method::Series },
         n_exact_terms: terms.unwrap_or(args.size("n_exact_terms", 2)?),
-        gradient: if args.flag("neumann_grad", true)? { GradientForm::Neumann } else { GradientForm::Basic },
+        gradient: if args.flag("neumann_grad", true)? { GradientForm::Neumann } else { GradientForm::DerivativeOfValue },
         ..common.clone()
     };
     let eval =

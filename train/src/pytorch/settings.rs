@@ -5,7 +5,7 @@ use super::{image_script, toy_script};
 use crate::config::Config;
 use crate::data::kind::DataKind;
 use anyhow::{Context, Result, bail, ensure};
-use residual_flows::log_det::TermCount;
+use residual_flows::log_det::TermDistribution;
 use residual_flows::{ActivationKind, NormOrder};
 
 /// A run of one of the scripts in our settings.
@@ -53,10 +53,10 @@ pub(super) fn activation(name: &str) -> Result<ActivationKind> {
 }
 
 /// The distribution of the number of terms.
-pub(super) fn distribution(name: &str) -> Result<TermCount> {
+pub(super) fn distribution(name: &str) -> Result<TermDistribution> {
     Ok(match name {
-        "poisson" => TermCount::Poisson,
-        "geometric" => TermCount::Geometric,
+        "poisson" => TermDistribution::Poisson,
+        "geometric" => TermDistribution::Geometric,
         _ => bail!("its argument `n_dist` is {name:?}, expected \"poisson\" or \"geometric\""),
     })
 }

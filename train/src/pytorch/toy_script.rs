@@ -116,7 +116,7 @@ fn log_det(args: &ScriptArguments) -> Result<LogDetSection> {
         n_exact_terms: terms.unwrap_or(2),
         n_draws: args.size("n_samples", 1)?,
         trace: if args.flag("exact_trace", false)? { Trace::Exact } else { Trace::Hutchinson },
-        gradient: GradientForm::Basic,
+        gradient: GradientForm::DerivativeOfValue,
         ..LogDetConfig::training()
     };
     Ok(LogDetSection { train, eval: LogDetConfig::exact() })

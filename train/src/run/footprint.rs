@@ -78,7 +78,8 @@ impl Estimate {
         let jacobians = |config: &LogDetConfig| if config.needs_jacobian() { 16.0 * latent * latent } else { 0.0 };
         // The derivative of the value keeps the vectors of all terms, and a pair for each.
         let train = &config.log_det.train;
-        let keeps_terms = train.gradient == GradientForm::Basic && train.trace == Trace::Hutchinson && !train.needs_jacobian();
+        let keeps_terms =
+            train.gradient == GradientForm::DerivativeOfValue && train.trace == Trace::Hutchinson && !train.needs_jacobian();
         let terms = if keeps_terms { 3.0 * train.expected_terms() } else { 0.0 };
         let host = if is_cpu { 1.0 } else { 0.0 };
         let earlier = config.model.fixed_point.anderson_window as f64 + 1.0;

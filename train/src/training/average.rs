@@ -2,7 +2,7 @@
 
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param, ParamId};
 use burn::tensor::Tensor;
-use residual_flows::side_by_side;
+use residual_flows::parallel;
 use std::collections::{HashMap, HashSet};
 
 /// `a ← a + (1 - decay) (w - a)` for every trained parameter `w`, from `a = w` at the first update.
@@ -43,7 +43,7 @@ impl<M: Module> WeightAverage<M> {
                 drop(shadow);
                 let pairs = averages.into_iter().filter_map(|(id, average)| Some((id, average, weights.remove(&id)?)));
                 let (device, rate) = (module.devices().into_iter().next().unwrap_or_default(), 1.0 - self.decay);
-                let averages = side_by_side::each(&device, pairs.collect(), |(id, average, weight)| {
+                let averages = parallel::map(&device, pairs.collect(), |(id, average, weight)| {
                     (id, average.clone() + (weight - average) * rate)
                 });
                 module.clone().map(&mut Put { values: averages.into_iter().collect() })

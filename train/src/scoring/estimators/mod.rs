@@ -10,7 +10,7 @@ pub use study::{Errors, Measurement, Rounding, Study};
 pub use table::{rounding_table, table};
 
 use residual_flows::LogDetConfig;
-use residual_flows::log_det::{Method, Probe, TermCount, Trace};
+use residual_flows::log_det::{Method, Probe, TermDistribution, Trace};
 use serde::Serialize;
 
 /// Expected terms beyond the exact ones of both roulettes, Poisson with rate 2 and geometric with probability 1/2: the
@@ -90,9 +90,9 @@ impl Estimator {
     /// Its settings.
     pub fn config(&self) -> LogDetConfig {
         let (method, distribution, n_exact_terms) = match self.sum {
-            Sum::Truncated => (Method::Truncated, TermCount::Poisson, self.terms),
-            Sum::Poisson => (Method::Series, TermCount::Poisson, self.terms - BEYOND),
-            Sum::Geometric => (Method::Series, TermCount::Geometric, self.terms - BEYOND),
+            Sum::Truncated => (Method::Truncated, TermDistribution::Poisson, self.terms),
+            Sum::Poisson => (Method::Series, TermDistribution::Poisson, self.terms - BEYOND),
+            Sum::Geometric => (Method::Series, TermDistribution::Geometric, self.terms - BEYOND),
         };
         let (trace, probe) = match self.traces {
             Traces::Gaussian => (Trace::Hutchinson, Probe::Gaussian),

@@ -16,7 +16,7 @@ use anyhow::{Result, ensure};
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param, ParamId};
 use burn::optim::GradientsParams;
 use burn::tensor::Tensor;
-use residual_flows::side_by_side;
+use residual_flows::parallel;
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 
@@ -87,7 +87,7 @@ impl Optimizer {
         let updates = gather.updates;
         let device = module.devices().into_iter().next().unwrap_or_default();
         let (rule, step) = (self.rule, i32::try_from(self.steps).unwrap_or(i32::MAX));
-        let updated = side_by_side::each(&device, updates, |update| (update.id, rule.updated(update, rate, step)));
+        let updated = parallel::map(&device, updates, |update| (update.id, rule.updated(update, rate, step)));
         module.map(&mut Put { updated: updated.into_iter().collect(), slots: &mut self.slots })
     }
 

@@ -1,0 +1,4 @@
+//! Tensors of modules by name.
+
+pub mod named;
+pub mod state;

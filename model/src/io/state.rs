@@ -1,0 +1,102 @@
+//! A module's parameters and persistent vectors by name, for checkpoints.
+
+use crate::io::named::{NamedMapper, NamedVisitor, map_named, visit_named};
+use crate::numerics::tensor::{from_vec, to_vec};
+use burn::module::{Module, Param};
+use burn::tensor::Tensor;
+use std::collections::HashMap;
+use thiserror::Error;
+
+/// One tensor of a module's state.
+#[derive(Clone, Debug, PartialEq)]
+pub struct NamedTensor {
+    /// Path of fields and positions in the module, such as `scales.0.layers.1.ActNorm.bias`.
+    pub name: String,
+    /// Its dimensions.
+    pub shape: Vec<usize>,
+    /// Its values, row-major.
+    pub values: Vec<f32>,
+}
+
+/// A state that does not fit the module.
+#[derive(Debug, Error)]
+pub enum StateError {
+    /// The module has a tensor that the state lacks.
+    #[error("the state has no tensor `{0}`: it belongs to another architecture")]
+    Missing(String),
+    /// The state has tensors that the module lacks.
+    #[error("the state has {count} tensors that the model has not, the first is `{first}`: it belongs to another architecture")]
+    Unexpected {
+        /// How many.
+        count: usize,
+        /// The alphabetically first.
+        first: String,
+    },
+    /// A tensor of another shape.
+    #[error("tensor `{name}` has shape {got:?} where the model has {expected:?}: it belongs to another architecture")]
+    Shape {
+        /// Which.
+        name: String,
+        /// In the module.
+        expected: Vec<usize>,
+        /// In the state.
+        got: Vec<usize>,
+    },
+}
+
+/// The state of a module, in the order of its fields.
+pub fn named_tensors<M: Module>(module: &M) -> Vec<NamedTensor> {
+    let mut collect = Collect::default();
+    visit_named(module, &mut collect);
+    collect.tensors
+}
+
+/// The module with its whole state replaced; parameters keep their identity.
+///
+/// # Errors
+/// If a tensor is missing, left over, or of another shape. The first fault is named.
+pub fn with_tensors<M: Module>(module: M, tensors: Vec<NamedTensor>) -> Result<M, StateError> {
+    let mut load = Load { tensors: tensors.into_iter().map(|tensor| (tensor.name.clone(), tensor)).collect(), fault: None };
+    let module = map_named(module, &mut load);
+    if let Some(fault) = load.fault {
+        return Err(fault);
+    }
+    match load.tensors.keys().min() {
+        Some(first) => Err(StateError::Unexpected { count: load.tensors.len(), first: first.clone() }),
+        None => Ok(module),
+    }
+}
+
+#[derive(Default)]
+struct Collect {
+    tensors: Vec<NamedTensor>,
+}
+
+impl NamedVisitor for Collect {
+    fn visit<const D: usize>(&mut self, name: String, param: &Param<Tensor<D>>) {
+        let value = param.val();
+        let shape = value.dims().to_vec();
+        self.tensors.push(NamedTensor { name, shape, values: to_vec(value) });
+    }
+}
+
+struct Load {
+    tensors: HashMap<String, NamedTensor>,
+    fault: Option<StateError>,
+}
+
+impl NamedMapper for Load {
+    fn map<const D: usize>(&mut self, name: String, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+        let expected = param.val().dims();
+        let fault = match self.tensors.remove(&name) {
+            Some(tensor) if tensor.shape == expected => {
+                let device = param.val().device();
+                return Param::initialized(param.id, from_vec(tensor.values, expected, &device));
+            }
+            Some(tensor) => StateError::Shape { name, expected: expected.to_vec(), got: tensor.shape },
+            None => StateError::Missing(name),
+        };
+        self.fault.get_or_insert(fault);
+        param
+    }
+}

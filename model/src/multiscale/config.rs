@@ -1,0 +1,304 @@
+//! The architecture of a multi-scale Residual Flow.
+
+use super::padding::PaddingNoise;
+use crate::error::{ModelError, Result};
+use crate::lipschitz::{NormLearning, NormOrder, PowerIteration};
+use crate::nn::ActivationKind;
+use crate::nn::Widths;
+use crate::numerics::FixedPoint;
+use crate::numerics::limits::{MOST_BLOCKS, MOST_CHANNELS, real, require, whole};
+use serde::{Deserialize, Serialize};
+use std::ops::RangeInclusive;
+
+/// Bounds that a layer's norm can be kept under; the largest is 1 to single precision.
+const LIPSCHITZ_BOUNDS: RangeInclusive<f64> = 1e-3..=0.999_999;
+/// Size of a kernel at the most.
+const MOST_KERNEL: usize = 255;
+/// Layers of a block at the most.
+const MOST_LAYERS: usize = 100;
+/// Numbers in an image at the most.
+const MOST_ELEMENTS: usize = 1 << 30;
+
+/// The invertible blocks that a model is made of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum BlockKind {
+    /// [`ResidualBlock`](crate::flows::ResidualBlock)s.
+    Residual,
+    /// [`Coupling`](crate::flows::Coupling)s: the RealNVP baseline.
+    Coupling,
+}
+
+/// Architecture and numerical settings of a [`ResidualFlow`](crate::ResidualFlow).
+///
+/// The default is the paper's model of CIFAR-10.
+///
+/// # References
+/// Chen et al. (2019), Residual Flows, appendix E. <https://arxiv.org/abs/1906.02735>
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ResidualFlowConfig {
+    /// What the blocks are.
+    pub block: BlockKind,
+    /// Blocks of each scale. Scales on which an image would be smaller than 4 pixels are left out.
+    pub blocks: Vec<usize>,
+    /// Channels of the hidden layers in blocks: one number, or a list of one for each hidden layer.
+    pub hidden_channels: Widths,
+    /// Kernel sizes of a block's convolutions, odd, and as many as there are layers, in fully connected blocks too.
+    pub kernels: Vec<usize>,
+    /// Activation of all blocks.
+    pub activation: ActivationKind,
+    /// Whether an activation stands before each block's first convolution too.
+    pub preactivation: bool,
+    /// Whether the model begins with the ActNorm that otherwise follows blocks, and its first block has no
+    /// preactivation. As in the research code, a model of a single scale keeps this preactivation, and so do fully
+    /// connected blocks.
+    pub plain_first_block: bool,
+    /// Whether all blocks are fully connected, instead of convolutional.
+    pub dense: bool,
+    /// Whether ActNorm follows every block: with a scale for each channel, after fully connected blocks for each element.
+    pub act_norm: bool,
+    /// Whether ActNorm with a scale for each element follows every block (after the other, if there are both).
+    pub dense_act_norm: bool,
+    /// Whether moving batch normalisation, a layer of the flow, follows every block (and its ActNorm).
+    pub flow_batch_norm: bool,
+    /// Whether an invertible matrix stands before every block: an invertible 1×1 convolution, or one of all elements
+    /// where blocks are fully connected.
+    pub invertible_convolutions: bool,
+    /// Whether coupling blocks of the first scale split pixels like a checkerboard, instead of channels.
+    pub checkerboard: bool,
+    /// Fully connected blocks at the end of the last scale.
+    pub dense_blocks: usize,
+    /// Hidden width of the fully connected blocks.
+    pub dense_hidden: usize,
+    /// Whether half of the channels leave the flow after each scale, or all go on.
+    pub factor_out: bool,
+    /// Whether the image is squeezed once before anything else.
+    pub squeeze_first: bool,
+    /// `α` of the logit transform; with 0 there is none.
+    pub logit_alpha: f64,
+    /// Mean of each channel, to be subtracted in place of the logit transform. Empty: no such transform.
+    pub input_mean: Vec<f64>,
+    /// Standard deviation of each channel, to divide by.
+    pub input_std: Vec<f64>,
+    /// Channels of noise that the model adds to images.
+    pub padding_channels: usize,
+    /// Distribution of this noise.
+    pub padding: PaddingNoise,
+    /// Uniform noise is as wide as one of so many levels.
+    pub padding_levels: u32,
+    /// Number of classes; 0: the model has no classifier.
+    pub classes: usize,
+    /// Features that the classifier computes from each scale.
+    pub classifier_channels: usize,
+    /// Whether with factor-out the classifier sees for the last scale what the scale before factored out, again, as in
+    /// the research code; else it sees the last scale's own output.
+    pub last_head_sees_factored: bool,
+    /// The bound `c` of every layer's induced norm.
+    pub lipschitz_bound: f64,
+    /// Orders `p_0, …, p_n` of the norms between which the layers of a block are bounded, `‖W_i‖_{p_{i-1} → p_i} ≤ c`: one
+    /// more than a block has layers, or one for all. Numbers of at least 1, and `inf`. Blocks are contractions if the last
+    /// is at most the first.
+    pub norm_orders: Vec<NormOrder>,
+    /// Whether norm orders are trained instead, from 2 on: `off`, `per_layer`, `shared` by a block's layers.
+    pub learn_norm_orders: NormLearning,
+    /// Whether blocks of convolutions have moving batch norms before the first activation and after every convolution.
+    pub batch_norm: bool,
+    /// Probability with which, in training, a channel is left out before each block's last layer.
+    pub dropout: f64,
+    /// What the random weights of each block's last layer are multiplied by; 1e-3 starts near the identity.
+    pub last_layer_scale: f64,
+    /// Power iterations after each optimiser step.
+    pub power_iteration: PowerIteration,
+    /// Fixed-point iterations of the inverse.
+    pub fixed_point: FixedPoint,
+}
+
+impl Default for ResidualFlowConfig {
+    fn default() -> Self {
+        Self {
+            block: BlockKind::Residual,
+            blocks: vec![16, 16, 16],
+            hidden_channels: 512.into(),
+            kernels: vec![3, 1, 3],
+            activation: ActivationKind::LipSwish,
+            preactivation: true,
+            plain_first_block: true,
+            dense: false,
+            act_norm: true,
+            dense_act_norm: false,
+            flow_batch_norm: false,
+            invertible_convolutions: false,
+            checkerboard: true,
+            dense_blocks: 4,
+            dense_hidden: 128,
+            factor_out: false,
+            squeeze_first: false,
+            logit_alpha: 0.05,
+            input_mean: Vec::new(),
+            input_std: Vec::new(),
+            padding_channels: 0,
+            padding: PaddingNoise::Uniform,
+            padding_levels: 256,
+            classes: 0,
+            classifier_channels: 256,
+            last_head_sees_factored: false,
+            lipschitz_bound: 0.98,
+            norm_orders: vec![NormOrder::TWO],
+            learn_norm_orders: NormLearning::Off,
+            batch_norm: false,
+            dropout: 0.0,
+            last_layer_scale: 1.0,
+            power_iteration: PowerIteration::default(),
+            fixed_point: FixedPoint::default(),
+        }
+    }
+}
+
+impl ResidualFlowConfig {
+    /// Checks the settings, and that images of this shape (`[channels, height, width]`) fit them.
+    ///
+    /// # Errors
+    /// Names the setting, what it is and what it could be.
+    pub fn validate(&self, image: [usize; 3]) -> Result<()> {
+        self.validate_sizes()?;
+        real("lipschitz_bound", self.lipschitz_bound, LIPSCHITZ_BOUNDS)?;
+        let orders = self.norm_orders.len();
+        let expected = format!("one order, or {}, one more than there are kernels", self.kernels.len() + 1);
+        require(orders == 1 || orders == self.kernels.len() + 1, "norm_orders", &expected, format!("{orders} orders"))?;
+        require((0.0..1.0).contains(&self.dropout), "dropout", "at least 0 and less than 1", self.dropout)?;
+        real("last_layer_scale", self.last_layer_scale, 1e-12..=1e6)?;
+        let alpha = self.logit_alpha;
+        let possible = alpha == 0.0 || (1e-7..=0.499).contains(&alpha);
+        require(possible, "logit_alpha", "0, or a number from 1e-7 to 0.499", alpha)?;
+        self.fixed_point.validate()?;
+        self.power_iteration.validate()?;
+        require(self.classes != 1, "classes", "0 or at least 2", self.classes)?;
+        let elements = image.iter().try_fold(1usize, |n, &side| n.checked_mul(side)).filter(|n| (1..=MOST_ELEMENTS).contains(n));
+        if elements.is_none() {
+            let expected = format!("[channels, height, width], all positive, with a product of at most {MOST_ELEMENTS}");
+            return Err(ModelError::Shape { what: "the image", expected, got: image.to_vec() });
+        }
+
+        self.validate_input(image)?;
+        self.validate_coupling(image)?;
+        self.validate_pairs_of_channels(image)?;
+
+        let [_, height, width] = image;
+        let squeezes = self.scales(image) - 1 + usize::from(self.squeeze_first);
+        let divisor = 1 << squeezes;
+        let fits = height >= divisor && width >= divisor && height % divisor == 0 && width % divisor == 0;
+        let expected = format!("so few scales that height and width ({height}x{width}) are divisible by {divisor}");
+        require(fits, "blocks", &expected, format!("{:?}", self.blocks))
+    }
+
+    /// Checks all numbers of channels, layers and blocks.
+    fn validate_sizes(&self) -> Result<()> {
+        let blocks = !self.blocks.is_empty() && self.blocks.iter().all(|&blocks| blocks <= MOST_BLOCKS);
+        let expected = format!("at least one scale, each of at most {MOST_BLOCKS} blocks");
+        require(blocks, "blocks", &expected, format!("{:?}", self.blocks))?;
+        whole("dense_blocks", self.dense_blocks, 0..=MOST_BLOCKS)?;
+        whole("dense_hidden", self.dense_hidden, 1..=MOST_CHANNELS)?;
+        let odd = self.kernels.iter().all(|&kernel| kernel % 2 == 1 && kernel <= MOST_KERNEL);
+        let expected = format!("1 to {MOST_LAYERS} odd sizes of at most {MOST_KERNEL}");
+        require(odd && (1..=MOST_LAYERS).contains(&self.kernels.len()), "kernels", &expected, format!("{:?}", self.kernels))?;
+        let hidden_layers = self.kernels.len() - 1;
+        let expected =
+            format!("a number from 1 to {MOST_CHANNELS}, or a list of {hidden_layers}, one less than there are kernels");
+        let fit = self.hidden_channels.fit(hidden_layers, |width| (1..=MOST_CHANNELS).contains(&width));
+        require(fit, "hidden_channels", &expected, &self.hidden_channels)?;
+        whole("padding_channels", self.padding_channels, 0..=MOST_CHANNELS)?;
+        whole("padding_levels", self.padding_levels as usize, 1..=u32::MAX as usize)?;
+        whole("classes", self.classes, 0..=MOST_CHANNELS)?;
+        whole("classifier_channels", self.classifier_channels, 1..=MOST_CHANNELS)
+    }
+
+    /// Checks that activations which need pairs of channels get them.
+    fn validate_pairs_of_channels(&self, image: [usize; 3]) -> Result<()> {
+        if !self.activation.pairs_channels() {
+            return Ok(());
+        }
+        let even = |n: usize| n.is_multiple_of(2);
+        let error = |key, got| {
+            let expected = format!("even numbers of channels before every {:?} activation", self.activation);
+            Err(ModelError::Config { key, expected, got })
+        };
+        if !self.hidden_channels.fit(self.kernels.len() - 1, even) || !even(self.dense_hidden) {
+            return error("hidden_channels", format!("{}, dense_hidden = {}", self.hidden_channels, self.dense_hidden));
+        }
+        let mut shape = self.first_shape(image);
+        for scale in 0..self.scales(image) {
+            let last = scale + 1 == self.scales(image);
+            // Only the first block differs from those after it.
+            let activated = (0..self.blocks[scale].min(2)).any(|block| self.preactivates(scale, block, last));
+            let channels = if self.dense { shape.iter().product() } else { shape[0] };
+            if activated && !even(channels) {
+                return error("preactivation", format!("true, with {channels} channels on scale {scale}"));
+            }
+            shape = self.next_shape(shape);
+        }
+        Ok(())
+    }
+
+    fn validate_input(&self, [channels, ..]: [usize; 3]) -> Result<()> {
+        let (mean, std) = (&self.input_mean, &self.input_std);
+        if mean.is_empty() && std.is_empty() {
+            return Ok(());
+        }
+        let alpha = self.logit_alpha;
+        require(alpha == 0.0, "logit_alpha", "0 beside `input_mean`: there is one transform of the input", alpha)?;
+        // One for each channel that a squeeze makes is possible too.
+        let fits = mean.len() == channels || self.squeeze_first && mean.len() == 4 * channels;
+        let fits = fits && mean.iter().all(|mean| mean.abs() <= 1e6);
+        let expected = format!("one number of at most 1e6 for each of {channels} channels");
+        require(fits, "input_mean", &expected, format!("{mean:?}"))?;
+        let positive = std.len() == mean.len() && std.iter().all(|std| (1e-6..=1e6).contains(std));
+        require(positive, "input_std", "as many positive numbers, from 1e-6 to 1e6, as `input_mean` has", format!("{std:?}"))
+    }
+
+    /// Every coupling block needs two parts.
+    fn validate_coupling(&self, image: [usize; 3]) -> Result<()> {
+        if self.block == BlockKind::Residual {
+            return Ok(());
+        }
+        let [channels, height, width] = self.first_shape(image);
+        let checkerboard = self.splits_pixels([channels, height, width], 0);
+        let last_is_dense = self.scales(image) == 1 && self.dense_blocks > 0;
+        let fits = channels >= 2 || checkerboard && !last_is_dense;
+        require(fits, "block", "\"residual\" for images of one channel", "\"coupling\"")?;
+        let single = !self.activation.pairs_channels();
+        require(single, "activation", "one without pairs of channels in coupling blocks", format!("{:?}", self.activation))?;
+        require(!self.batch_norm, "batch_norm", "false with coupling blocks (`flow_batch_norm` fits them)", "true")
+    }
+
+    /// Whether a block (of those before the dense end) has an activation before its first layer. The plain first block
+    /// has none, where a squeeze ends its scale: the research code's rule.
+    pub(crate) fn preactivates(&self, scale: usize, block: usize, last_scale: bool) -> bool {
+        let plain = self.plain_first_block && (scale, block) == (0, 0) && !last_scale && !self.dense;
+        self.preactivation && !plain
+    }
+
+    /// Whether convolutional coupling blocks of this scale split pixels instead of channels.
+    pub(crate) fn splits_pixels(&self, [_, height, width]: [usize; 3], scale: usize) -> bool {
+        self.checkerboard && !self.dense && scale == 0 && height * width > 1
+    }
+
+    /// Number of scales for images `[channels, height, width]`: no more than leave at least 4 pixels a side.
+    pub fn scales(&self, [_, height, width]: [usize; 3]) -> usize {
+        let side = height.min(width) >> usize::from(self.squeeze_first);
+        let possible = (0..usize::BITS as usize).take_while(|halvings| side >> halvings >= 4).count();
+        self.blocks.len().min(possible.max(1))
+    }
+
+    /// The shape of images with their padding on the first scale.
+    pub(crate) fn first_shape(&self, [c, h, w]: [usize; 3]) -> [usize; 3] {
+        let c = c + self.padding_channels;
+        if self.squeeze_first { [4 * c, h / 2, w / 2] } else { [c, h, w] }
+    }
+
+    /// The shape on the next scale, after a squeeze and, if there is one, the factor-out.
+    pub(crate) fn next_shape(&self, [c, h, w]: [usize; 3]) -> [usize; 3] {
+        let channels = if self.factor_out { 2 * c } else { 4 * c };
+        [channels, h / 2, w / 2]
+    }
+}

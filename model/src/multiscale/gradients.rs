@@ -1,0 +1,210 @@
+//! What is trained for, and its gradient layer by layer.
+
+use super::residual_flow::{LogProb, ResidualFlow};
+use crate::error::Result;
+use crate::flow::{LayerId, LogDetContext};
+use crate::flows::FlowLayer;
+use crate::gradients::Gradients;
+use crate::log_det::LogDetDraw;
+use crate::numerics::parallel;
+use crate::numerics::randomness::NoiseKey;
+use burn::tensor::{Device, Tensor};
+
+/// What is differentiated: `Σ_b (w_b ln N(z_b; 0, I) + v_b ln|det ∂z_b/∂x_b|)`, a function of the logits, or their sum.
+#[derive(Default)]
+pub struct Objective<'a> {
+    /// The density's share. Without it no log-determinant is computed.
+    pub density: Option<DensityWeights>,
+    /// The share of the logits: from them, `[batch, classes]`, to its derivative by them.
+    pub logits: Option<&'a mut dyn FnMut(&Tensor<2>) -> Tensor<2>>,
+    /// Told of every layer when its gradients are complete, from the last to the first, before the next one's are begun.
+    pub layer_done: Option<LayerDone<'a>>,
+}
+
+/// What is done with a layer and all gradients so far.
+pub type LayerDone<'a> = &'a mut dyn FnMut(&FlowLayer, &Gradients);
+
+/// The weight of each sample in an [`Objective`], `[batch]`.
+pub struct DensityWeights {
+    /// `w`, of `ln p(z)`.
+    pub log_pz: Tensor<1>,
+    /// `v`, of the log-determinant; smaller than `w` while it is annealed.
+    pub log_det: Tensor<1>,
+}
+
+impl Objective<'_> {
+    /// `Σ_b w_b ln p(x_b)`.
+    pub fn log_prob(weight: Tensor<1>) -> Self {
+        Self { density: Some(DensityWeights { log_pz: weight.clone(), log_det: weight }), ..Self::default() }
+    }
+}
+
+/// What a model says about a batch.
+pub struct Outputs {
+    /// Of every sample; `None` where the objective has no share of the density.
+    pub log_prob: Option<LogProb>,
+    /// `[batch, classes]`, where the model has a classifier and is asked for them.
+    pub logits: Option<Tensor<2>>,
+}
+
+impl ResidualFlow {
+    /// The gradients of an objective by all parameters, with the values from the same draws, for images in `[0, 1]`,
+    /// `[batch, channels, height, width]`.
+    ///
+    /// Forward, only each layer's input is kept; backward, each layer recomputes what it needs.
+    ///
+    /// # Errors
+    /// If the images have another shape, there are no logits where the objective needs them, the device does not compute
+    /// in the estimator's precision, or the model's [`Monitor`](crate::Monitor) stops it.
+    pub fn gradients(
+        &self,
+        images: Tensor<4>,
+        objective: Objective,
+        context: &LogDetContext,
+        gradients: &mut Gradients,
+    ) -> Result<Outputs> {
+        let device = images.device();
+        context.config.validate()?;
+        context.config.validate_device(&device)?;
+        let padded = self.pad(images, &mut context.padding_stream())?;
+        let draws = Self::seeded_draws(context.config, context.noise, &device);
+        let mut outputs = self.gradients_with_draws(padded.input, objective, draws, gradients)?;
+        if let Some(log_prob) = &mut outputs.log_prob {
+            log_prob.log_padding = padded.log_density;
+        }
+        Ok(outputs)
+    }
+
+    /// [`Self::gradients`] of padded images, with the randomness of every residual layer from `draw(layer, shape)`: from the last
+    /// layer to the first, on the CPU each while the one after it is computed.
+    ///
+    /// # Errors
+    /// If the images have another shape, or there are no logits where the objective needs them.
+    pub fn gradients_with_draws(
+        &self,
+        x: Tensor<4>,
+        objective: Objective,
+        mut draw: impl FnMut(&LayerId, [usize; 4]) -> LogDetDraw + Send,
+        gradients: &mut Gradients,
+    ) -> Result<Outputs> {
+        self.check_input(&x)?;
+        let Objective { density, logits: logits_bar, mut layer_done } = objective;
+        let device = x.device();
+        let mut tape: Vec<Tensor<4>> = Vec::new();
+        let mut to_draw: Vec<(LayerId, [usize; 4])> = Vec::new();
+        let passed = self.forward_scales(x, |layer, x, id| {
+            if density.is_some() && layer.net().is_some() {
+                to_draw.push((id, x.dims()));
+            }
+            tape.push(x.clone());
+            Ok(layer.forward(x))
+        })?;
+        let mut next_draw = move || to_draw.pop().map(|(id, dims)| draw(&id, dims));
+        let mut drawn = next_draw();
+        let z = passed.latent;
+        let (mut head_bars, logits) = self.heads_backward(&passed.head_inputs, logits_bar, gradients)?;
+        drop(passed.head_inputs);
+        let z_bar = match &density {
+            // ∂/∂z ln N(z; 0, I) = -z
+            Some(weights) => z.clone().neg() * weights.log_pz.clone().reshape([-1, 1]),
+            None => z.zeros_like(),
+        };
+        let mut parts = self.split_latent(z_bar);
+        let mut x_bar = parts.pop().expect("the last scale leaves a part");
+        let mut log_det = Tensor::zeros([z.dims()[0]], &z.device());
+        for (index, scale) in self.scales.iter().enumerate().rev() {
+            x_bar = self.join_output(index, x_bar, &mut parts, &mut head_bars);
+            for layer in scale.layers.iter().rev() {
+                let input = tape.pop().expect("one input a layer");
+                match &density {
+                    None => x_bar = layer.pullback(input, x_bar, gradients),
+                    Some(weights) => {
+                        let weight = weights.log_det.clone();
+                        let mut this = if layer.net().is_some() { drawn.take() } else { None };
+                        let mut draw = |_| this.take().expect("a draw for each residual layer");
+                        let backward = || layer.backward(input, x_bar, weight, &mut draw, gradients);
+                        // A residual layer leaves nothing drawn: the next one's noise is drawn meanwhile.
+                        let ((bar, of_layer), next) = match drawn {
+                            Some(_) => (backward(), drawn),
+                            None => parallel::join(&device, backward, &mut next_draw),
+                        };
+                        (x_bar, log_det, drawn) = (bar, log_det + of_layer, next);
+                    }
+                }
+                self.monitor.pass()?;
+                if let Some(layer_done) = &mut layer_done {
+                    layer_done(layer, gradients);
+                }
+            }
+        }
+        let log_prob = density.map(|_| LogProb::new(z, log_det));
+        Ok(Outputs { log_prob, logits })
+    }
+
+    /// The logits and the cotangents of what the heads see, if there is an objective for them.
+    fn heads_backward(
+        &self,
+        inputs: &[Tensor<4>],
+        logits_bar: Option<&mut dyn FnMut(&Tensor<2>) -> Tensor<2>>,
+        gradients: &mut Gradients,
+    ) -> Result<(Vec<Tensor<4>>, Option<Tensor<2>>)> {
+        let Some(logits_bar) = logits_bar else { return Ok((Vec::new(), None)) };
+        let classifier = self.classifier()?;
+        let logits = classifier.logits(inputs);
+        let bars = classifier.backward(inputs, logits_bar(&logits), gradients);
+        Ok((bars, Some(logits)))
+    }
+
+    /// The cotangent of a scale's whole output: of what goes on, what is factored out, and what its head sees. Takes the
+    /// last of `parts` and `head_bars` that belong to it.
+    fn join_output(
+        &self,
+        scale: usize,
+        kept_bar: Tensor<4>,
+        parts: &mut Vec<Tensor<4>>,
+        head_bars: &mut Vec<Tensor<4>>,
+    ) -> Tensor<4> {
+        let head_bar = head_bars.pop();
+        if self.factors_out_after(scale) {
+            let factored_bar = parts.pop().expect("one part a scale");
+            let factored_bar = match head_bar {
+                Some(bar) => factored_bar + bar,
+                None => factored_bar,
+            };
+            return Tensor::cat(vec![kept_bar, factored_bar], 1);
+        }
+        match head_bar {
+            Some(bar) if self.last_head_sees_factored(scale) => {
+                let before = head_bars.pop().expect("a head of the scale before");
+                head_bars.push(before + bar);
+                kept_bar
+            }
+            Some(bar) => kept_bar + bar,
+            None => kept_bar,
+        }
+    }
+
+    /// The gradients of `Σ_b weight_b · ln p(x_b)` of padded images: [`Self::gradients_with_draws`] for the density alone.
+    ///
+    /// # Errors
+    /// If the images have another shape.
+    pub fn log_prob_gradients(
+        &self,
+        x: Tensor<4>,
+        weight: Tensor<1>,
+        draw: impl FnMut(&LayerId, [usize; 4]) -> LogDetDraw + Send,
+        gradients: &mut Gradients,
+    ) -> Result<LogProb> {
+        let outputs = self.gradients_with_draws(x, Objective::log_prob(weight), draw, gradients)?;
+        Ok(outputs.log_prob.expect("the objective is the density"))
+    }
+
+    /// A noise source for [`Self::gradients_with_draws`] from an estimator's settings and a seed.
+    pub fn seeded_draws<'a>(
+        config: &'a crate::LogDetConfig,
+        noise: NoiseKey,
+        device: &'a Device,
+    ) -> impl FnMut(&LayerId, [usize; 4]) -> LogDetDraw + Send + 'a {
+        move |id, shape| config.draw(shape, &mut noise.stream(id.index as u64), device)
+    }
+}

@@ -1,0 +1,374 @@
+//! The multi-scale Residual Flow.
+
+use super::classifier::Classifier;
+use super::padding::PaddingNoise;
+use crate::error::{ModelError, Result};
+use crate::flow::{LayerId, LogDetContext};
+use crate::flows::FlowLayer;
+use crate::lipschitz::PowerIteration;
+use crate::monitor::Monitor;
+use crate::numerics::finite::expect_finite;
+use crate::numerics::limits::require;
+use crate::numerics::randomness::gaussian;
+use crate::numerics::standard_normal_log_prob;
+use crate::numerics::tensor::first_broken_sample;
+use crate::numerics::{FixedPoint, InversionReport};
+use burn::module::Module;
+use burn::tensor::{Device, Tensor};
+use rand::Rng;
+
+/// A density model of images: layers on several scales between images and a standard normal latent.
+///
+/// `ln p(x) = ln N(f(x); 0, I) + Σ ln|det ∂f_i|`. Latents are flat, `[batch, dimensions]`: first what each scale
+/// factored out, then what the last scale leaves, channels first. Points are images of a single pixel.
+///
+/// A model with padding channels is a flow on images with noise beside their channels ([`ResidualFlow::pad`]): what
+/// works on images, such as [`log_prob`](ResidualFlow::log_prob) and [`sample`](ResidualFlow::sample), adds and removes
+/// it, the maps between images and latents have it in their inputs. Without padding channels there is no difference.
+#[derive(Module, Debug)]
+pub struct ResidualFlow {
+    /// The scales, from the image's resolution down.
+    pub scales: Vec<Scale>,
+    /// What makes logits of the scales' outputs, if the model has classes.
+    pub classifier: Option<Classifier>,
+    pub(super) image: [usize; 3],
+    pub(super) padding_channels: usize,
+    #[module(skip)]
+    pub(super) padding: PaddingNoise,
+    pub(super) padding_levels: u32,
+    pub(super) factor_out: bool,
+    pub(super) last_head_sees_factored: bool,
+    #[module(skip)]
+    pub(super) power_iteration: PowerIteration,
+    #[module(skip)]
+    pub(super) fixed_point: FixedPoint,
+    #[module(skip)]
+    pub(super) monitor: Monitor,
+}
+
+/// The layers of one scale, with the squeeze that leads to the next at their end.
+#[derive(Module, Debug)]
+pub struct Scale {
+    /// In forward order.
+    pub layers: Vec<FlowLayer>,
+    /// Shape of what leaves the layers, `[channels, height, width]`.
+    pub(super) output: [usize; 3],
+}
+
+/// `ln p(x)` in its parts, each `[batch]` in nats.
+pub struct LogProb {
+    /// `ln N(z; 0, I)`
+    pub log_pz: Tensor<1>,
+    /// `ln|det ∂z/∂x|`, estimated or exact.
+    pub log_det: Tensor<1>,
+    /// `ln q(u)` of the padding; 0 without padding.
+    pub log_padding: Tensor<1>,
+}
+
+impl LogProb {
+    pub(super) fn new(z: Tensor<2>, log_det: Tensor<1>) -> Self {
+        Self { log_pz: standard_normal_log_prob(z), log_padding: log_det.zeros_like(), log_det }
+    }
+
+    /// `ln p(x)`, `[batch]`, nats; with padding an unbiased estimate of a lower bound, `ln p(x, u) - ln q(u)`.
+    pub fn total(&self) -> Tensor<1> {
+        self.log_pz.clone() + self.log_det.clone() - self.log_padding.clone()
+    }
+}
+
+/// What all scales leave.
+pub(crate) struct ForwardOutput {
+    pub latent: Tensor<2>,
+    /// What the classifier's heads see; empty without a classifier.
+    pub head_inputs: Vec<Tensor<4>>,
+}
+
+impl ResidualFlow {
+    /// Shape of the images, `[channels, height, width]`.
+    pub fn image_shape(&self) -> [usize; 3] {
+        self.image
+    }
+
+    /// Number of dimensions of images, without padding: those that bits per dimension count.
+    pub fn dimensions(&self) -> usize {
+        self.image.iter().product()
+    }
+
+    /// Shape of images with their padding, `[channels, height, width]`.
+    pub fn input_shape(&self) -> [usize; 3] {
+        let [c, h, w] = self.image;
+        [c + self.padding_channels, h, w]
+    }
+
+    /// Number of dimensions of latents: those of images with their padding.
+    pub fn latent_dimensions(&self) -> usize {
+        self.input_shape().iter().product()
+    }
+
+    /// `ln p(x)` of images in `[0, 1]`, `[batch, channels, height, width]`.
+    ///
+    /// # Errors
+    /// If the images have another shape, an exact log-determinant cannot be computed, or the device does not compute in the
+    /// estimator's precision.
+    pub fn log_prob(&self, x: Tensor<4>, context: &LogDetContext) -> Result<LogProb> {
+        let padded = self.pad(x, &mut context.padding_stream())?;
+        let (passed, log_det) = self.forward_log_det(padded.input, context)?;
+        Ok(LogProb { log_padding: padded.log_density, ..LogProb::new(passed.latent, log_det) })
+    }
+
+    /// [`log_prob`](Self::log_prob) and the logits `[batch, classes]`, in one pass.
+    ///
+    /// # Errors
+    /// As [`log_prob`](Self::log_prob), or if the model has no classes.
+    pub fn log_prob_and_logits(&self, x: Tensor<4>, context: &LogDetContext) -> Result<(LogProb, Tensor<2>)> {
+        let classifier = self.classifier()?;
+        let padded = self.pad(x, &mut context.padding_stream())?;
+        let (passed, log_det) = self.forward_log_det(padded.input, context)?;
+        let log_prob = LogProb { log_padding: padded.log_density, ..LogProb::new(passed.latent, log_det) };
+        Ok((log_prob, classifier.logits(&passed.head_inputs)))
+    }
+
+    /// Logits `[batch, classes]` of padded images, without log-determinants.
+    ///
+    /// # Errors
+    /// If the images have another shape, or the model has no classes.
+    pub fn logits(&self, x: Tensor<4>) -> Result<Tensor<2>> {
+        let classifier = self.classifier()?;
+        Ok(classifier.logits(&self.pass(x)?.head_inputs))
+    }
+
+    /// Padded images to latents `[batch, latent dimensions]`, all of them finite.
+    ///
+    /// # Errors
+    /// If the images have another shape, or a number is not finite: names the sample and the layer.
+    pub fn encode(&self, x: Tensor<4>) -> Result<Tensor<2>> {
+        let latent = self.pass(x.clone())?.latent;
+        if first_broken_sample(&latent).is_some() {
+            self.check_forward(x)?;
+        }
+        Ok(latent)
+    }
+
+    /// Padded images to latents, with `ln|det ∂z/∂x|`, `[batch]`.
+    ///
+    /// # Errors
+    /// As [`log_prob`](Self::log_prob).
+    pub fn encode_log_det(&self, x: Tensor<4>, context: &LogDetContext) -> Result<(Tensor<2>, Tensor<1>)> {
+        let (passed, log_det) = self.forward_log_det(x, context)?;
+        Ok((passed.latent, log_det))
+    }
+
+    /// Latents `[batch, latent dimensions]` to padded images, all of them finite.
+    ///
+    /// # Errors
+    /// If the latents have another number of dimensions, the inverse of a layer does not converge, or a number is not finite:
+    /// names the sample and the layer.
+    pub fn decode(&self, z: Tensor<2>) -> Result<Tensor<4>> {
+        Ok(self.decode_with_report(z)?.0)
+    }
+
+    /// Latents to padded images, with what the inversion took.
+    ///
+    /// # Errors
+    /// As [`decode`](Self::decode).
+    pub fn decode_with_report(&self, z: Tensor<2>) -> Result<(Tensor<4>, InversionReport)> {
+        let [batch, dimensions] = z.dims();
+        if dimensions != self.latent_dimensions() {
+            let expected = format!("[batch, {}]", self.latent_dimensions());
+            return Err(ModelError::Shape { what: "the latent", expected, got: vec![batch, dimensions] });
+        }
+        let inverted = self.invert(z.clone(), |_, _| Ok(()));
+        let is_broken = match &inverted {
+            Ok((x, _)) => first_broken_sample(x).is_some(),
+            Err(error) => matches!(error, ModelError::NotFinite(_)),
+        };
+        if is_broken {
+            // Once more, with a look at what leaves every layer.
+            expect_finite("the latent", &z, None)?;
+            self.invert(z, |x, path| expect_finite("the inverse", x, Some(path)))?;
+        }
+        inverted
+    }
+
+    /// Runs all layers backward; `check` sees what each makes.
+    fn invert(&self, z: Tensor<2>, check: impl Fn(&Tensor<4>, &str) -> Result<()>) -> Result<(Tensor<4>, InversionReport)> {
+        let mut report = InversionReport::default();
+        let mut parts = self.split_latent(z);
+        let mut ids = self.layer_ids();
+        let mut x = parts.pop().expect("the last scale leaves a part");
+        for (index, scale) in self.scales.iter().enumerate().rev() {
+            if self.factors_out_after(index) {
+                x = Tensor::cat(vec![x, parts.pop().expect("one part a scale")], 1);
+            }
+            for layer in scale.layers.iter().rev() {
+                let id = ids.pop().expect("one id a layer");
+                x = layer.inverse(x, &self.fixed_point, &id, &mut report)?;
+                self.monitor.pass()?;
+                check(&x, &id.path)?;
+            }
+        }
+        Ok((x, report))
+    }
+
+    /// `n` images from latents of standard deviation `temperature`.
+    ///
+    /// # Errors
+    /// If the temperature is negative or not finite, and as [`decode`](Self::decode).
+    pub fn sample(&self, n: usize, temperature: f64, rng: &mut impl Rng, device: &Device) -> Result<Tensor<4>> {
+        let possible = temperature.is_finite() && temperature >= 0.0;
+        require(possible, "temperature", "0 or a positive number", temperature)?;
+        let z = gaussian([n, self.latent_dimensions()], rng, device) * temperature;
+        Ok(self.unpad(self.decode(z)?))
+    }
+
+    /// Floating-point operations in the matrix products of one pass through all residual branches: an evaluation, a
+    /// vector-Jacobian product, or a tangent of a batch of this size. A training step with `n` terms of the series needs
+    /// `n + 7` passes.
+    pub fn pass_flops(&self, batch: usize) -> f64 {
+        batch as f64 * self.layer_flops().into_iter().sum::<f64>()
+    }
+
+    /// [`pass_flops`](Self::pass_flops) of each layer for one image, in forward order; 0 for layers that have no residual branch.
+    pub fn layer_flops(&self) -> Vec<f64> {
+        let last = self.scales.len() - 1;
+        let scales = self.scales.iter().enumerate().flat_map(|(index, Scale { layers, output: [_, height, width] })| {
+            // What leaves a scale that is not the last has been squeezed.
+            let pixels = height * width * if index == last { 1 } else { 4 };
+            layers.iter().map(move |layer| layer.net().map_or(0.0, |net| net.pass_flops(pixels)))
+        });
+        scales.collect()
+    }
+
+    /// Has all its computations followed by a monitor, which can stop them; likewise those of clones made from now on.
+    pub fn set_monitor(&mut self, monitor: &Monitor) {
+        self.monitor = monitor.clone();
+        let layers = self.scales.iter_mut().flat_map(|scale| &mut scale.layers);
+        layers.filter_map(FlowLayer::net_mut).for_each(|net| net.set_monitor(monitor));
+    }
+
+    /// The settings of power iteration in training.
+    pub fn power_iteration(&self) -> PowerIteration {
+        self.power_iteration
+    }
+
+    /// Names of all layers in forward order.
+    pub fn layer_ids(&self) -> Vec<LayerId> {
+        let paths = self
+            .scales
+            .iter()
+            .enumerate()
+            .flat_map(|(scale, layers)| (0..layers.layers.len()).map(move |layer| format!("scales.{scale}.layers.{layer}")));
+        paths.enumerate().map(|(index, path)| LayerId { index, path }).collect()
+    }
+
+    /// Runs all layers forward without log-determinants.
+    pub(super) fn pass(&self, x: Tensor<4>) -> Result<ForwardOutput> {
+        self.check_input(&x)?;
+        self.forward_scales(x, |layer, x, _| Ok(layer.forward(x)))
+    }
+
+    fn forward_log_det(&self, x: Tensor<4>, context: &LogDetContext) -> Result<(ForwardOutput, Tensor<1>)> {
+        self.check_input(&x)?;
+        context.config.validate()?;
+        context.config.validate_device(&x.device())?;
+        let mut total = Tensor::zeros([x.dims()[0]], &x.device());
+        let passed = self.forward_scales(x, |layer, x, id| {
+            let (z, log_det) = layer.forward_log_det(x, context, &id)?;
+            total = total.clone() + log_det;
+            Ok(z)
+        })?;
+        Ok((passed, total))
+    }
+
+    /// Runs all layers forward, splitting where a scale factors out.
+    pub(crate) fn forward_scales(
+        &self,
+        x: Tensor<4>,
+        mut step: impl FnMut(&FlowLayer, Tensor<4>, LayerId) -> Result<Tensor<4>>,
+    ) -> Result<ForwardOutput> {
+        let mut ids = self.layer_ids().into_iter();
+        let (mut parts, mut head_inputs) = (Vec::new(), Vec::<Tensor<4>>::new());
+        let mut x = x;
+        for (index, scale) in self.scales.iter().enumerate() {
+            for (layer, id) in scale.layers.iter().zip(&mut ids) {
+                x = step(layer, x, id)?;
+                self.monitor.pass()?;
+            }
+            let mut head_input = x.clone();
+            if self.factors_out_after(index) {
+                let (kept, factored) = halves(x);
+                parts.push(factored.clone().flatten::<2>(1, 3));
+                (x, head_input) = (kept, factored);
+            } else if self.last_head_sees_factored(index) {
+                head_input = head_inputs.last().expect("a scale before the last").clone();
+            }
+            if self.classifier.is_some() {
+                head_inputs.push(head_input);
+            }
+        }
+        parts.push(x.flatten::<2>(1, 3));
+        Ok(ForwardOutput { latent: Tensor::cat(parts, 1), head_inputs })
+    }
+
+    /// A latent, or its cotangent, as the parts of the scales that contribute one.
+    pub(super) fn split_latent(&self, z: Tensor<2>) -> Vec<Tensor<4>> {
+        let batch = z.dims()[0];
+        let last = self.scales.len() - 1;
+        let mut start = 0;
+        let mut parts = Vec::new();
+        for (index, scale) in self.scales.iter().enumerate() {
+            let [c, h, w] = scale.output;
+            let channels = match (index == last, self.factor_out) {
+                (true, _) => c,
+                (false, true) => c / 2,
+                (false, false) => continue,
+            };
+            let size = channels * h * w;
+            parts.push(z.clone().slice([0..batch, start..start + size]).reshape([batch, channels, h, w]));
+            start += size;
+        }
+        parts
+    }
+
+    /// Whether half of this scale's output leaves the flow.
+    pub(super) fn factors_out_after(&self, scale: usize) -> bool {
+        self.factor_out && scale + 1 < self.scales.len()
+    }
+
+    /// Whether this is the last scale, and its head sees what the scale before factored out.
+    pub(super) fn last_head_sees_factored(&self, scale: usize) -> bool {
+        self.classifier.is_some()
+            && self.factor_out
+            && self.last_head_sees_factored
+            && scale > 0
+            && scale + 1 == self.scales.len()
+    }
+
+    pub(super) fn classifier(&self) -> Result<&Classifier> {
+        let error = || ModelError::Config { key: "classes", expected: "at least 2, to have logits".into(), got: "0".into() };
+        self.classifier.as_ref().ok_or_else(error)
+    }
+
+    pub(crate) fn check_input(&self, x: &Tensor<4>) -> Result<()> {
+        self.check(
+            if self.padding_channels == 0 { "the image batch" } else { "the batch of padded images" },
+            x,
+            self.input_shape(),
+        )
+    }
+
+    pub(super) fn check(&self, what: &'static str, x: &Tensor<4>, shape: [usize; 3]) -> Result<()> {
+        let dims = x.dims();
+        if dims[1..] == shape {
+            return Ok(());
+        }
+        let [c, h, w] = shape;
+        Err(ModelError::Shape { what, expected: format!("[batch, {c}, {h}, {w}]"), got: dims.to_vec() })
+    }
+}
+
+/// The first and the second half of the channels: what stays in the flow and what is factored out.
+pub(super) fn halves(x: Tensor<4>) -> (Tensor<4>, Tensor<4>) {
+    let channels = x.dims()[1];
+    (x.clone().narrow(1, 0, channels / 2), x.narrow(1, channels / 2, channels - channels / 2))
+}

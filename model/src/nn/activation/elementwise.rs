@@ -1,0 +1,160 @@
+//! Activations that act on each element alone.
+
+use super::{ActivationKind, Jet, Slope};
+use burn::tensor::activation::{relu, sigmoid};
+use burn::tensor::{Bool, Tensor};
+use flow_kernels::LIP_SWISH_DIVISOR;
+
+/// `α` and `λ` of SELU (Klambauer et al. 2017).
+pub(super) const SELU_ALPHA: f64 = 1.673_263_242_354_377_2;
+pub(super) const SELU_SCALE: f64 = 1.050_700_987_355_480_5;
+
+/// An activation with the value of its parameter.
+pub(super) struct Elementwise {
+    pub kind: ActivationKind,
+    /// `β` of LipSwish, `[1]`.
+    pub beta: Option<Tensor<1>>,
+}
+
+impl Elementwise {
+    /// `φ(a)` and `φ'(a)`.
+    pub fn value_and_slope(self, a: Tensor<4>) -> (Tensor<4>, Tensor<4>) {
+        match self.kind {
+            ActivationKind::LipSwish => {
+                let k = softplus(self.beta()).reshape([1, 1, 1, 1]);
+                let s = sigmoid(a.clone() * k.clone());
+                let value = a.clone() * s.clone() / LIP_SWISH_DIVISOR;
+                let slope = (s.clone() + a * k * s.clone() * (s.neg() + 1.0)) / LIP_SWISH_DIVISOR;
+                (value, slope)
+            }
+            ActivationKind::Elu => {
+                let e = exp_of_negative(a.clone());
+                (relu(a) + e.clone() - 1.0, e)
+            }
+            ActivationKind::Selu => {
+                let (e, rising) = (exp_of_negative(a.clone()), a.clone().greater_elem(0.0));
+                let value = (relu(a) + (e.clone() - 1.0) * SELU_ALPHA) * SELU_SCALE;
+                (value, selu_slope(e, rising))
+            }
+            ActivationKind::Softplus => (softplus(a.clone()), sigmoid(a)),
+            ActivationKind::LipschitzCube => {
+                let inside = a.clone().clamp(-1.0, 1.0);
+                (a - inside.clone() + inside.clone().powi_scalar(3) / 3.0, inside.square())
+            }
+            ActivationKind::Relu => (relu(a.clone()), a.greater_elem(0.0).float()),
+            ActivationKind::Tanh => {
+                let value = a.tanh();
+                (value.clone(), value.square().neg() + 1.0)
+            }
+            _ => (a.clone(), a.ones_like()),
+        }
+    }
+
+    /// All derivatives at `a` that the pullback uses.
+    pub fn jet(self, a: Tensor<4>) -> Jet {
+        let kind = self.kind;
+        if kind == ActivationKind::LipSwish {
+            return self.lip_swish_jet(a);
+        }
+        let (value, slope) = self.value_and_slope(a.clone());
+        let curvature = match kind {
+            ActivationKind::Elu | ActivationKind::Selu => Some(slope.clone().mask_fill(a.greater_elem(0.0), 0.0)),
+            ActivationKind::Softplus => Some(slope.clone() * (slope.clone().neg() + 1.0)),
+            ActivationKind::LipschitzCube => Some((a.clone() * 2.0).mask_fill(a.abs().greater_equal_elem(1.0), 0.0)),
+            ActivationKind::Tanh => Some(value * slope.clone() * -2.0),
+            _ => None,
+        };
+        Jet { slope: Slope::Elementwise(slope), curvature, by_beta: None }
+    }
+
+    fn lip_swish_jet(self, a: Tensor<4>) -> Jet {
+        let beta = self.beta().reshape([1, 1, 1, 1]);
+        let k = softplus(beta.clone());
+        let dk = sigmoid(beta) / LIP_SWISH_DIVISOR;
+        let s = sigmoid(a.clone() * k.clone());
+        let bell = s.clone() * (s.clone().neg() + 1.0);
+        let a_bell = a.clone() * bell.clone();
+        let bend = a_bell.clone() * k.clone() * (s.clone() * -2.0 + 1.0) + bell * 2.0;
+        Jet {
+            slope: Slope::Elementwise((s + a_bell.clone() * k.clone()) / LIP_SWISH_DIVISOR),
+            curvature: Some(bend.clone() * k / LIP_SWISH_DIVISOR),
+            by_beta: Some((a.clone() * a_bell * dk.clone(), a * bend * dk)),
+        }
+    }
+
+    fn beta(&self) -> Tensor<1> {
+        self.beta.clone().expect("LipSwish has a parameter")
+    }
+}
+
+fn selu_slope(e: Tensor<4>, rising: Tensor<4, Bool>) -> Tensor<4> {
+    (e * (SELU_SCALE * SELU_ALPHA)).mask_fill(rising, SELU_SCALE)
+}
+
+/// `exp(min(a, 0))`
+fn exp_of_negative(a: Tensor<4>) -> Tensor<4> {
+    a.clamp_max(0.0).exp()
+}
+
+/// `ln(1 + exp x)`, exact for large `x` as well.
+fn softplus<const D: usize>(x: Tensor<D>) -> Tensor<D> {
+    x.clone().clamp_min(0.0) + (x.abs().neg().exp() + 1.0).log()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::numerics::tensor::to_vec;
+    use ActivationKind::*;
+    use burn::tensor::Device;
+
+    fn function(kind: ActivationKind, a: f64) -> f64 {
+        match kind {
+            LipSwish => a / (1.0 + (-a * 0.5f64.exp().ln_1p()).exp()) / 1.1,
+            Elu => {
+                if a > 0.0 {
+                    a
+                } else {
+                    a.exp_m1()
+                }
+            }
+            Selu => SELU_SCALE * if a > 0.0 { a } else { SELU_ALPHA * a.exp_m1() },
+            Softplus => a.exp().ln_1p(),
+            LipschitzCube if a.abs() >= 1.0 => a - a.signum() * 2.0 / 3.0,
+            LipschitzCube => a.powi(3) / 3.0,
+            Relu => a.max(0.0),
+            Tanh => a.tanh(),
+            _ => a,
+        }
+    }
+
+    /// Values, slopes and curvatures against the functions in double precision and their differences.
+    #[test]
+    fn derivatives_are_those_of_finite_differences() {
+        let points: Vec<f32> = (0..60).map(|i| (i as f32 - 29.5) * 0.11).collect();
+        let a = Tensor::<1>::from_floats(&*points, &Device::flex()).reshape([1, 1, 1, -1]);
+        for kind in [LipSwish, Elu, Softplus, LipschitzCube, Relu, Identity, Tanh, Selu] {
+            let activation = super::super::Activation::new(kind, &Device::flex());
+            let (value, Slope::Elementwise(slope)) = activation.value_and_slope(a.clone()) else { panic!("{kind:?}") };
+            let jet = activation.jet(a.clone());
+            let Slope::Elementwise(slope_too) = jet.slope else { panic!("{kind:?}") };
+            let curvature = jet.curvature.unwrap_or_else(|| a.zeros_like());
+            let (value, slope, curvature) = (to_vec(value), to_vec(slope), to_vec(curvature));
+            let slope_too = to_vec(slope_too);
+            for (i, &a) in points.iter().enumerate() {
+                let (a, step) = (f64::from(a), 1e-4);
+                let f = |a| function(kind, a);
+                let first = (f(a + step) - f(a - step)) / (2.0 * step);
+                let second = (f(a + step) - 2.0 * f(a) + f(a - step)) / (step * step);
+                let close = |what, got: f32, want: f64| {
+                    assert!((f64::from(got) - want).abs() < 2e-4 * (1.0 + want.abs()), "{kind:?} {what} at {a}: {got} {want}");
+                };
+                close("value", value[i], f(a));
+                close("slope", slope[i], first);
+                close("slope", slope_too[i], first);
+                close("curvature", curvature[i], second);
+                assert!(f64::from(slope[i].abs()) <= kind.lipschitz_constant() + 1e-6, "{kind:?}");
+            }
+        }
+    }
+}
