@@ -9,7 +9,7 @@ use residual_flows::ResidualFlow;
 use residual_flows::state::named_tensors;
 use std::process::Command;
 use train::checkpoint;
-use train::training::objective::Samples;
+use train::data::samples::Samples;
 use train::training::schedule::Timeline;
 use train::training::step::{StepOutcome, Stepper};
 

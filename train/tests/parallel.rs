@@ -10,7 +10,7 @@ use std::sync::Arc;
 use train::config::{Config, Source};
 use train::data::{self, DataSet};
 use train::training::noise;
-use train::training::parallel::{ProcessGroup, team_of_threads};
+use train::training::parallel::{ProcessGroup, threaded_group};
 use train::training::schedule::Timeline;
 use train::training::step::{StepOutcome, StepStats, Stepper};
 

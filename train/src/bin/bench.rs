@@ -3,11 +3,11 @@
 use ::train::checkpoint;
 use ::train::config::Config;
 use ::train::data::kind::{DataKind, PointKind};
+use ::train::data::samples::Samples;
 use ::train::run::footprint::{Work, check_use};
 use ::train::system;
 use ::train::system::device::DeviceChoice;
 use ::train::training::noise;
-use ::train::training::objective::Samples;
 use ::train::training::parallel::ProcessGroup;
 use ::train::training::schedule::Timeline;
 use ::train::training::step::{Stepper, ready};

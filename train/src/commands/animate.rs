@@ -1,7 +1,9 @@
 //! `train animate DIR`: the pictures of a run as one animated picture.
 
 use super::{Overwrite, report};
-use ::train::{animation, path_text, run_dir};
+use ::train::directory;
+use ::train::reporting::path_text;
+use ::train::reporting::pictures::animation;
 use anyhow::Result;
 use clap::Args;
 use datasets::output::{self, Existing};

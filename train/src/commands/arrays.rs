@@ -3,12 +3,13 @@
 use super::{Compute, Overwrite, report};
 use ::train::data::kind::{DataKind, Named};
 use ::train::data::table::TableChoice;
+use ::train::reporting::path_text;
 use ::train::reporting::progress::duration;
 use ::train::scoring::array_model::{ArrayModel, Inputs, LogDensities, Weights};
 use ::train::scoring::arrays::{self, Array};
+use ::train::system;
 use ::train::training::classification::Classified;
 use ::train::training::objective::ClassStats;
-use ::train::{path_text, system};
 use anyhow::{Context, Result};
 use burn::tensor::{Device, Tensor, TensorData};
 use clap::Args;

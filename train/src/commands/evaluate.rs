@@ -2,15 +2,18 @@
 
 use super::{Compute, Overwrite, load, ready, report};
 use ::train::config::{Config, Source};
+use ::train::data;
 use ::train::data::DataSet;
 use ::train::data::kind::{DataKind, Named, PointKind};
 use ::train::data::table::{self, TableChoice};
+use ::train::directory;
 use ::train::monitoring::costs::Costs;
+use ::train::reporting::path_text;
 use ::train::reporting::progress::{self, Progress, duration};
 use ::train::run::footprint::{self, Work};
 use ::train::scoring::evaluate::{Evaluation, TestClasses};
+use ::train::system;
 use ::train::training::parallel::{ProcessGroup, together};
-use ::train::{data, path_text, run_dir, system};
 use anyhow::{Context, Result, ensure};
 use clap::Args;
 use datasets::console::note;

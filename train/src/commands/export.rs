@@ -1,8 +1,9 @@
 //! `train export CHECKPOINT`: a checkpoint by the research code's names.
 
 use super::{Overwrite, report};
+use ::train::checkpoint;
 use ::train::pytorch::export;
-use ::train::{checkpoint, path_text};
+use ::train::reporting::path_text;
 use anyhow::{Context, Result};
 use burn::tensor::Device;
 use clap::Args;

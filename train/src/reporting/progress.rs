@@ -6,7 +6,7 @@
 use crate::monitoring::costs::Costs;
 use datasets::console::note;
 use indicatif::{ProgressBar, ProgressStyle};
-use residual_flows::{Monitor, ResidualFlow};
+use residual_flows::Monitor;
 use std::io::IsTerminal;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;

@@ -30,7 +30,7 @@ impl Window {
     }
 
     /// Column and row of the field that a point lies in.
-    pub(super) fn cell(&self, cells: usize, point: [f32; 2]) -> Option<[usize; 2]> {
+    pub fn cell(&self, cells: usize, point: [f32; 2]) -> Option<[usize; 2]> {
         let place = point.map(|x| (x / self.half_side + 1.0) / 2.0 * cells as f32);
         place.iter().all(|x| (0.0..cells as f32).contains(x)).then(|| place.map(|x| x as usize))
     }

@@ -87,7 +87,7 @@ struct Golden {
 fn a_clipped_step_in_the_middle_of_training_is_the_research_code_s() {
     let device = Device::flex();
     let cases: BTreeMap<String, Golden> =
-        serde_json::from_str(include_str!("../../tests/fixtures/adam_step.json")).expect("the fixture");
+        serde_json::from_str(include_str!("../../../tests/fixtures/adam_step.json")).expect("the fixture");
     assert_eq!(cases.len(), 3);
     for (name, case) in cases {
         let tensor = |values: &[f64]| Tensor::<1>::from_data(TensorData::from(values), &device);
