@@ -6,6 +6,7 @@ mod damage;
 mod interruption;
 #[cfg(feature = "mpi")]
 mod mpi;
+mod pickles;
 mod pictures;
 mod published;
 mod support;

@@ -1,24 +1,12 @@
 //! Random tables, written in every dialect by the csv crate and by hand: they are read exactly as they were written, or refused.
 
 use super::{Files, checked, found, options};
+use crate::random::config;
 use csv::{QuoteStyle, Terminator, WriterBuilder};
 use datasets::io::output::Existing;
 use datasets::points::{Decimal, Delimiter, FileKind, Missing, Points, Standardization, TableOptions};
 use proptest::prelude::*;
 use proptest::sample::select;
-use proptest::test_runner::RngSeed;
-
-/// The same cases in every run, unless proptest's environment variables say otherwise.
-fn config(cases: u32) -> ProptestConfig {
-    let mut config = ProptestConfig { failure_persistence: None, ..ProptestConfig::default() };
-    if config.rng_seed == RngSeed::Random {
-        config.rng_seed = RngSeed::Fixed(18);
-    }
-    if std::env::var_os("PROPTEST_CASES").is_none() {
-        config.cases = cases;
-    }
-    config
-}
 
 /// A table as somebody writes it.
 #[derive(Clone, Debug)]
