@@ -1,5 +1,8 @@
 //! One image to bytes and back: the `med-zstd1` and `raw` encodings of the format.
 //!
+//! To add a codec: a variant of [`CodecKind`], with its name in files and its description; its arms in [`Codec`]; a section of
+//! `FORMAT.md`. Readers, writers, options of programs and tests go by [`CodecKind::ALL`].
+//!
 //! `med-zstd1` makes three steps, all on bytes modulo 256. Colour images (three channels) first replace red and blue
 //! by their difference from green, plus 128, so that edges common to all channels vanish. Each channel is then
 //! replaced by its difference from a prediction by the neighbours to the left `a`, above `b` and above left `c`
@@ -42,6 +45,15 @@ impl CodecKind {
         match self {
             CodecKind::MedZstd1 => "Predicted and compressed",
             CodecKind::Raw => "As they are: larger, faster",
+        }
+    }
+
+    /// Whether encoded images differ in length: they then lie one after the other in the tensor `data` and are found by `offsets`.
+    /// Other codecs store pixels as they are, in the tensor `images`.
+    pub fn has_offsets(self) -> bool {
+        match self {
+            CodecKind::MedZstd1 => true,
+            CodecKind::Raw => false,
         }
     }
 
@@ -134,10 +146,14 @@ impl Codec {
     /// If `image` has not the length of the codec's shape.
     pub fn encode(&mut self, image: &[u8], out: &mut Vec<u8>) -> io::Result<()> {
         assert_eq!(image.len(), self.shape.len(), "image length");
-        if self.kind == CodecKind::Raw {
-            out.extend_from_slice(image);
-            return Ok(());
+        match self.kind {
+            CodecKind::MedZstd1 => self.encode_predicted(image, out)?,
+            CodecKind::Raw => out.extend_from_slice(image),
         }
+        Ok(())
+    }
+
+    fn encode_predicted(&mut self, image: &[u8], out: &mut Vec<u8>) -> io::Result<()> {
         self.planes.copy_from_slice(image);
         if self.shape.channels == 3 {
             shift_by_green(&mut self.planes, |value, green| value.wrapping_sub(green).wrapping_add(128));
@@ -160,21 +176,19 @@ impl Codec {
     /// If `out` has not the length of the codec's shape.
     pub fn decode(&mut self, bytes: &[u8], out: &mut [u8]) -> io::Result<()> {
         assert_eq!(out.len(), self.shape.len(), "image length");
-        let wrong_len = |got: usize| {
-            let message = format!("{got} pixel values instead of {}", self.shape.len());
-            io::Error::new(io::ErrorKind::InvalidData, message)
-        };
-        if self.kind == CodecKind::Raw {
-            if bytes.len() != out.len() {
-                return Err(wrong_len(bytes.len()));
+        match self.kind {
+            CodecKind::MedZstd1 => self.decode_predicted(bytes, out),
+            CodecKind::Raw => {
+                check_len(bytes.len(), out.len())?;
+                out.copy_from_slice(bytes);
+                Ok(())
             }
-            out.copy_from_slice(bytes);
-            return Ok(());
         }
+    }
+
+    fn decode_predicted(&mut self, bytes: &[u8], out: &mut [u8]) -> io::Result<()> {
         let len = self.decompressor.decompress_to_buffer(bytes, self.residuals.as_mut_slice())?;
-        if len != out.len() {
-            return Err(wrong_len(len));
-        }
+        check_len(len, out.len())?;
         let (plane, width) = (self.shape.height * self.shape.width, self.shape.width);
         if self.shape.channels == 3 {
             decode_three_planes(&self.residuals, out, width);
@@ -186,6 +200,13 @@ impl Codec {
         }
         Ok(())
     }
+}
+
+fn check_len(got: usize, expected: usize) -> io::Result<()> {
+    if got == expected {
+        return Ok(());
+    }
+    Err(io::Error::new(io::ErrorKind::InvalidData, format!("{got} pixel values instead of {expected}")))
 }
 
 /// Replaces red and blue by a function of themselves and green.

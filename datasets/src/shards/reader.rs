@@ -4,7 +4,6 @@
 
 use crate::error::DatasetError;
 use crate::shards::codec::Codec;
-use crate::shards::codec::CodecKind;
 use crate::shards::format;
 use crate::shards::manifest::{Manifest, ShardEntry};
 use crate::shards::shard::above_levels;
@@ -80,7 +79,7 @@ pub(crate) struct Shard {
     /// The beginning of the file, all but the pixels.
     index: Vec<u8>,
     count: usize,
-    /// Image `i` is at `offsets[i]..offsets[i + 1]` of the file with codec `med-zstd1`; empty with `raw`.
+    /// Image `i` is at `offsets[i]..offsets[i + 1]` of the file; empty for codecs without offsets.
     offsets: Range<usize>,
     crc32c: Range<usize>,
     labels: Option<Range<usize>>,
@@ -122,15 +121,12 @@ impl Shard {
             n => tensors.range(format::ATTRIBUTES, Dtype::I8, &[count, n])?,
         };
         let shape = manifest.shape;
-        let (offsets, pixels) = match manifest.codec {
-            CodecKind::Raw => {
-                let shape = [count, shape.channels, shape.height, shape.width];
-                (0..0, tensors.range(format::IMAGES, Dtype::U8, &shape)?)
-            }
-            CodecKind::MedZstd1 => {
-                let offsets = tensors.range(format::OFFSETS, Dtype::U64, &[count + 1])?;
-                (offsets, tensors.vector(format::DATA, Dtype::U8)?)
-            }
+        let (offsets, pixels) = if manifest.codec.has_offsets() {
+            let offsets = tensors.range(format::OFFSETS, Dtype::U64, &[count + 1])?;
+            (offsets, tensors.vector(format::DATA, Dtype::U8)?)
+        } else {
+            let shape = [count, shape.channels, shape.height, shape.width];
+            (0..0, tensors.range(format::IMAGES, Dtype::U8, &shape)?)
         };
         if pixels.start as u64 > entry.index_bytes {
             let got = entry.index_bytes;

@@ -52,15 +52,12 @@ impl ShardSpec {
         if self.n_attributes > 0 {
             tensors.push((format::ATTRIBUTES, Dtype::I8, vec![count, self.n_attributes]));
         }
-        match self.codec {
-            CodecKind::Raw => {
-                let ImageShape { channels, height, width } = self.shape;
-                tensors.push((format::IMAGES, Dtype::U8, vec![count, channels, height, width]));
-            }
-            CodecKind::MedZstd1 => {
-                tensors.insert(0, (format::OFFSETS, Dtype::U64, vec![count + 1]));
-                tensors.push((format::DATA, Dtype::U8, vec![data_len]));
-            }
+        if self.codec.has_offsets() {
+            tensors.insert(0, (format::OFFSETS, Dtype::U64, vec![count + 1]));
+            tensors.push((format::DATA, Dtype::U8, vec![data_len]));
+        } else {
+            let ImageShape { channels, height, width } = self.shape;
+            tensors.push((format::IMAGES, Dtype::U8, vec![count, channels, height, width]));
         }
         container::header(self.metadata(count), tensors, min_len)
             .map_err(|e| DatasetError::io("describe a shard of", Path::new(&self.name))(e.into()))
@@ -73,7 +70,7 @@ impl ShardSpec {
 
     /// Bytes between header and pixels in a shard of `count` images.
     fn tables_len(&self, count: usize) -> usize {
-        let offsets = if self.codec == CodecKind::MedZstd1 { 8 * (count + 1) } else { 0 };
+        let offsets = if self.codec.has_offsets() { 8 * (count + 1) } else { 0 };
         let labels = if self.labelled { 4 * count } else { 0 };
         offsets + 4 * count + labels + self.n_attributes * count
     }
@@ -100,7 +97,7 @@ impl ShardSpec {
 
 /// Encoded images gather up to this many bytes, which fit a cache, before they are written.
 const PIECE: usize = 1 << 18;
-/// Images of at least so many bytes that need no encoding are written without gathering.
+/// Images of at least this many bytes that need no encoding are written without gathering.
 const DIRECT: usize = 1 << 16;
 
 /// The contents of a shard so far. Where the number of images is known beforehand, pixels go to the file as they come;
@@ -190,8 +187,9 @@ impl ShardEncoder {
 
     /// Encodes the pixels; returns how many bytes they take.
     fn store(&mut self, image: &[u8], place: &Path) -> Result<usize, DatasetError> {
-        if let (CodecKind::Raw, Some(file)) = (self.spec.codec, &mut self.file)
+        if !self.spec.codec.has_offsets()
             && image.len() >= DIRECT
+            && let Some(file) = &mut self.file
         {
             write_piece(&mut self.data, &mut self.checksum, file)?;
             write_pixels(image, &mut self.checksum, file)?;
@@ -241,7 +239,7 @@ impl ShardEncoder {
     fn index(&self, data_len: u64) -> Result<Vec<u8>, DatasetError> {
         let (spec, count) = (&self.spec, self.len());
         let mut index = spec.header(count, data_len as usize, spec.header_len(count)?)?;
-        if spec.codec == CodecKind::MedZstd1 {
+        if spec.codec.has_offsets() {
             index.extend(self.offsets.iter().flat_map(|v| v.to_le_bytes()));
         }
         index.extend(self.crc32c.iter().chain(&self.labels).flat_map(|v| v.to_le_bytes()));

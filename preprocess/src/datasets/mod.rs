@@ -1,13 +1,15 @@
 //! One data set each: its names, numbers, licence, and how its images are read. [`idx_set`] and [`cifar`] hold what several share.
 //!
 //! # Adding a data set
-//! 1. A file of its own here, and its `mod` line. Files that are read from their beginning become a
+//! 1. A file of its own here. Files that are read from their beginning become a
 //!    [`Sequence`](crate::sources::sequence::Sequence); those that can be read anywhere an
 //!    [`ImageSource`](::datasets::shards::build::ImageSource) of their own. Sets of idx files and relatives of CIFAR are a
 //!    description only.
-//! 2. Its command in [`cli`](crate::cli).
-//! 3. Its layout in [`synth`](crate::commands::synth), and with it a test.
-//! 4. Its row in `README.md`.
+//! 2. Its `mod` line below, its command in `DataSet`, and the arm that runs it.
+//! 3. Its row in `README.md`.
+//! 4. A test: files as they are published, in `tests/published.rs`.
+//!
+//! [`synth`](crate::commands::synth) may make up its files, for people without the download.
 
 pub mod celeba_5bit;
 pub mod celeba_tfr;
@@ -24,3 +26,154 @@ pub mod images;
 pub mod kmnist;
 pub mod mnist;
 pub mod svhn;
+
+use crate::conversion::find::InputArgs;
+use crate::conversion::output::OutputArgs;
+use anyhow::Result;
+use celeba_5bit::Celeba5bitArgs;
+use celeba_tfr::CelebaTfrArgs;
+use cifar100::Cifar100Args;
+use emnist::EmnistArgs;
+use imagenet::ImagenetArgs;
+use images::ImagesArgs;
+use kmnist::K49Args;
+use process_group::ProcessGroup;
+use svhn::SvhnArgs;
+
+/// The data sets, each with its options.
+#[derive(clap::Subcommand)]
+pub(crate) enum DataSet {
+    /// Downsampled ImageNet: train_SxS and valid_SxS as .npy, .tar or folder, or image-net.org's batches.
+    Imagenet {
+        #[command(flatten)]
+        input: InputArgs,
+        #[command(flatten)]
+        args: ImagenetArgs,
+        #[command(flatten)]
+        output: OutputArgs,
+    },
+    /// CelebA-HQ as published with Glow: celeba-tfr.tar, read in place, or unpacked.
+    CelebaTfr {
+        #[command(flatten)]
+        input: InputArgs,
+        #[command(flatten)]
+        args: CelebaTfrArgs,
+        #[command(flatten)]
+        output: OutputArgs,
+    },
+    /// CelebA-HQ 64x64 with 5 bits: celeba_full_64x64_5bit.npy.
+    #[command(name = "celeba-5bit")]
+    Celeba5bit {
+        #[command(flatten)]
+        input: InputArgs,
+        #[command(flatten)]
+        args: Celeba5bitArgs,
+        #[command(flatten)]
+        output: OutputArgs,
+    },
+    /// MNIST: the four idx files, gzipped or not.
+    Mnist {
+        #[command(flatten)]
+        input: InputArgs,
+        #[command(flatten)]
+        output: OutputArgs,
+    },
+    /// Fashion-MNIST: four idx files named as those of MNIST.
+    FashionMnist {
+        #[command(flatten)]
+        input: InputArgs,
+        #[command(flatten)]
+        output: OutputArgs,
+    },
+    /// Kuzushiji-MNIST: four idx files named as those of MNIST.
+    Kmnist {
+        #[command(flatten)]
+        input: InputArgs,
+        #[command(flatten)]
+        output: OutputArgs,
+    },
+    /// Kuzushiji-49: four .npz files, such as k49-train-imgs.npz.
+    K49 {
+        #[command(flatten)]
+        input: InputArgs,
+        #[command(flatten)]
+        args: K49Args,
+        #[command(flatten)]
+        output: OutputArgs,
+    },
+    /// EMNIST, handwritten digits and letters: idx files of a selection, or gzip.zip.
+    Emnist {
+        #[command(flatten)]
+        input: InputArgs,
+        #[command(flatten)]
+        args: EmnistArgs,
+        #[command(flatten)]
+        output: OutputArgs,
+    },
+    /// CIFAR-10: the binary or the Python version, as published or extracted.
+    Cifar10 {
+        #[command(flatten)]
+        input: InputArgs,
+        /// Take the batch files that are there, even if some are missing or incomplete.
+        #[arg(long)]
+        partial: bool,
+        #[command(flatten)]
+        output: OutputArgs,
+    },
+    /// CIFAR-100: the binary or the Python version, as published or extracted.
+    Cifar100 {
+        #[command(flatten)]
+        input: InputArgs,
+        #[command(flatten)]
+        args: Cifar100Args,
+        #[command(flatten)]
+        output: OutputArgs,
+    },
+    /// Street View House Numbers: train_32x32.mat and test_32x32.mat, with --extra extra_32x32.mat.
+    Svhn {
+        #[command(flatten)]
+        input: InputArgs,
+        #[command(flatten)]
+        args: SvhnArgs,
+        #[command(flatten)]
+        output: OutputArgs,
+    },
+    /// Your own pictures (PNG, JPEG, WebP, BMP, GIF, TIFF): their centres, resampled.
+    Images {
+        #[command(flatten)]
+        args: ImagesArgs,
+        #[command(flatten)]
+        output: OutputArgs,
+    },
+    /// The small digits that ship with this project: two .npy files.
+    Digits {
+        #[command(flatten)]
+        input: InputArgs,
+        #[command(flatten)]
+        output: OutputArgs,
+    },
+}
+
+impl DataSet {
+    /// Converts the data set, each process of the group its part.
+    ///
+    /// # Errors
+    /// If an input cannot be found, is damaged, or does not hold what was published, or the output cannot be written.
+    pub(crate) fn run(&self, group: &ProcessGroup) -> Result<()> {
+        match self {
+            DataSet::Imagenet { input, args, output } => imagenet::run(input, args, output, group),
+            DataSet::CelebaTfr { input, args, output } => celeba_tfr::run(input, args, output, group),
+            DataSet::Celeba5bit { input, args, output } => celeba_5bit::run(input, args, output, group),
+            DataSet::Mnist { input, output } => mnist::run(input, output, group),
+            DataSet::FashionMnist { input, output } => fashion_mnist::run(input, output, group),
+            DataSet::Kmnist { input, output } => kmnist::run(input, output, group),
+            DataSet::K49 { input, args, output } => kmnist::run_k49(input, args, output, group),
+            DataSet::Emnist { input, args, output } => emnist::run(input, args, output, group),
+            DataSet::Cifar100 { input, args, output } => cifar100::run(input, args, output, group),
+            DataSet::Cifar10 { input, partial, output } => cifar10::run(input, *partial, output, group),
+            DataSet::Svhn { input, args, output } => svhn::run(input, args, output, group),
+            DataSet::Images { args, output } => images::run(args, output, group),
+            DataSet::Digits { input, output } => digits::run(input, output, group),
+        }
+    }
+}
