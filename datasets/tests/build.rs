@@ -171,7 +171,7 @@ fn the_first_fault_is_reported_with_any_number_of_threads() {
     }
 }
 
-/// By so many processes, which are threads here; sources are those of each.
+/// Builds with `size` processes, which are threads here; `source` gives those of each rank.
 fn make_together(
     size: usize,
     dir: &Path,

@@ -3,7 +3,7 @@
 use datasets::points::{Distribution, PointBatcher, Points, Standardization};
 use datasets::{BatchSource, DatasetError, Split};
 
-/// Means of `x, y, x², y², xy, x⁴, y⁴, x³y` over a million points of the research code's generators (with numpy's seed 0).
+/// Means of `x, y, x², y², xy, x⁴, y⁴, x³y` over a million points of the reference implementation's generators (with numpy's seed 0).
 const MOMENTS: [(Distribution, [f64; 8]); 8] = [
     (Distribution::Swissroll, [0.400905, 0.0424337, 1.95917, 1.97258, 0.189681, 7.43495, 7.86253, 0.643449]),
     (Distribution::EightGaussians, [0.00244876, 0.000185037, 4.12461, 4.12887, 0.000436222, 27.0597, 27.1065, 0.00266946]),
@@ -21,7 +21,7 @@ fn monomials(point: &[f64]) -> [f64; 8] {
 }
 
 #[test]
-fn distributions_have_the_moments_of_the_research_code_s() {
+fn distributions_have_the_moments_of_the_reference_implementation() {
     const N: usize = 200_000;
     for (distribution, expected) in MOMENTS {
         let points = Points::sample(distribution, N, 5, 0);

@@ -59,13 +59,13 @@ fn shape() -> impl Strategy<Value = ImageShape> {
 }
 
 fn written() -> impl Strategy<Value = Written> {
-    let sizes = (shape(), 2u32..=256, select(&CodecKind::ALL[..]), 1usize..5, 1usize..9, any::<bool>());
-    sizes.prop_flat_map(|(shape, levels, codec, images_per_shard, n, labelled)| {
+    let sizes = (shape(), 2u32..=256, select(&CodecKind::ALL[..]), 1usize..5, 1usize..9);
+    sizes.prop_flat_map(|(shape, levels, codec, images_per_shard, n)| {
         let pixel = (0..levels).prop_map(|value| value as u8);
         // Flat images, which compress, and noise, which does not.
         let flat = pixel.clone().prop_map(move |value| vec![value; shape.len()]);
         let image = prop_oneof![flat, prop::collection::vec(pixel, shape.len())];
-        let labels = prop::option::weighted(if labelled { 1.0 } else { 0.0 }, prop::collection::vec(any::<u32>(), n));
+        let labels = prop::option::of(prop::collection::vec(any::<u32>(), n));
         (prop::collection::vec(image, n), labels).prop_map(move |(images, labels)| Written {
             shape,
             levels,

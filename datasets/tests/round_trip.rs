@@ -1,4 +1,4 @@
-//! What is written is what is read, whatever the codec, shape, levels and number of threads.
+//! Images are read as they were written, whatever the codec, shape, levels and number of threads.
 
 use datasets::shards::synthetic;
 use datasets::{CodecKind, DatasetError, ImageDataset, ImageShape, Manifest, Provenance, ShardWriter, ShardWriterConfig, Split};

@@ -192,7 +192,7 @@ fn refuse_in_little_memory(dir: &Path, args: &[&str], words: &[&str]) {
     assert!(message.len() < 2000 && !message.contains("panicked") && !dir.join("out").exists(), "{message}");
 }
 
-/// A file that begins with `start` and goes on with zeros to 8 GB, which take no room on the disk.
+/// A file that begins with `start`, followed by zeros to 8 GB, which take no room on the disk.
 fn huge(path: &Path, start: &[u8]) {
     fs::write(path, start).unwrap();
     fs::File::options().write(true).open(path).unwrap().set_len(8 << 30).unwrap();

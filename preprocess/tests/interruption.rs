@@ -189,7 +189,7 @@ fn a_full_disk_is_the_machines_fault_and_names_no_image() {
     for (args, input) in [(&npy[..], "train_32x32"), (&records, "tfrecords")] {
         let args = [args, &["--codec", "raw", "--jobs", "1", "--out", "out"]].concat();
         let write = |blocks: &str| {
-            // No file may grow beyond so many kilobytes: writes past that fail, as on a full disk.
+            // No file may grow beyond `blocks` kilobytes: writes past that fail, as on a full disk.
             let script = "trap '' XFSZ; ulimit -f \"$1\"; shift; exec \"$@\"";
             let program = [&["-c", script, "bash", blocks, env!("CARGO_BIN_EXE_preprocess")], &args[..]].concat();
             std::process::Command::new("bash").args(program).current_dir(dir).output().unwrap()

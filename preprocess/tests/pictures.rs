@@ -1,4 +1,4 @@
-//! Anybody's own pictures: what is taken, what is left out, what is refused, and that each is said.
+//! Anybody's own pictures: which are taken, left out or refused, and that the program says so.
 
 use crate::support::*;
 use datasets::{ImageDataset, Split};
@@ -114,7 +114,7 @@ fn every_kind_is_what_another_decoder_makes_of_it() {
 #[test]
 fn pictures_cut_anywhere_are_noticed() {
     for (name, bytes) in every_kind() {
-        // A TIFF has no end: what is behind the last thing that its pixels need may be missing.
+        // A TIFF has no end: bytes after the last ones that its pixels need may be missing.
         let needed = if name.to_lowercase().contains(".tif") { tiff_end(&bytes) } else { bytes.len() };
         for len in 0..needed {
             assert!(decode(&bytes[..len]).is_err(), "{name} cut at byte {len} of {}", bytes.len());

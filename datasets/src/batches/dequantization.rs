@@ -11,7 +11,7 @@ pub enum Dequantization {
     /// `(k + u) / levels`: bins side by side, so that the model's density bounds the probability of the image.
     #[default]
     Uniform,
-    /// `((levels - 1) * k / levels + u) / levels`: what the original research code does with 5-bit images. Its bins
+    /// `((levels - 1) * k / levels + u) / levels`: as in the reference implementation for 5-bit images. Its bins
     /// overlap, which makes bits/dim come out too low by up to `log2(levels / (levels - 1))` or so; only to compare
     /// with numbers published that way.
     Overlapping,

@@ -1,4 +1,4 @@
-//! Inputs read whole, with a limit: what is no file cannot take all memory, nor be waited for without end.
+//! Inputs read whole, within limits: a device cannot take all memory, and a pipe is not waited for without end.
 
 use std::fs::{File, Metadata};
 use std::io::{self, Error, ErrorKind, Read};
@@ -6,7 +6,7 @@ use std::path::Path;
 use system::{described, is_stream, opened};
 
 /// Seconds that a pipe may keep its reader waiting.
-const PATIENCE_SECONDS: i64 = 10;
+const TIMEOUT_SECONDS: i64 = 10;
 
 /// Opens a regular file for reading.
 ///
@@ -22,43 +22,43 @@ pub fn open(path: &Path) -> io::Result<File> {
     Ok(file)
 }
 
-/// Reads a regular file of at most so many bytes.
+/// Reads a regular file of at limit `limit` bytes.
 ///
 /// # Errors
 /// As [`open`], and if the file is larger or cannot be read.
-pub fn read(path: &Path, most: u64) -> io::Result<Vec<u8>> {
+pub fn read(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
     let file = open(path)?;
     let len = file.metadata()?.len();
-    if len > most {
-        return Err(too_large(most));
+    if len > limit {
+        return Err(too_large(limit));
     }
     let mut bytes = Vec::with_capacity(len as usize);
-    read_to(file, most, &mut bytes)?;
+    read_to(file, limit, &mut bytes)?;
     Ok(bytes)
 }
 
-/// Reads a file, a pipe or a terminal up to its end, at most so many bytes.
+/// Reads a file, a pipe or a terminal up to its end, at limit `limit` bytes.
 ///
 /// # Errors
 /// As [`read`], and if a pipe stays silent for ten seconds; directories, sockets and disks are refused.
-pub fn read_stream(path: &Path, most: u64) -> io::Result<Vec<u8>> {
+pub fn read_stream(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
     let metadata = std::fs::metadata(path)?;
     if metadata.is_file() {
-        return read(path, most);
+        return read(path, limit);
     }
     expect(is_stream(metadata.file_type()), &metadata, "a file or a pipe")?;
     let mut bytes = Vec::new();
-    read_to(Patient(opened(path)?), most, &mut bytes)?;
+    read_to(Patient(opened(path)?), limit, &mut bytes)?;
     Ok(bytes)
 }
 
-fn read_to(from: impl Read, most: u64, bytes: &mut Vec<u8>) -> io::Result<()> {
-    from.take(most.saturating_add(1)).read_to_end(bytes)?;
-    if bytes.len() as u64 > most { Err(too_large(most)) } else { Ok(()) }
+fn read_to(from: impl Read, limit: u64, bytes: &mut Vec<u8>) -> io::Result<()> {
+    from.take(limit.saturating_add(1)).read_to_end(bytes)?;
+    if bytes.len() as u64 > limit { Err(too_large(limit)) } else { Ok(()) }
 }
 
-fn too_large(most: u64) -> Error {
-    Error::new(ErrorKind::FileTooLarge, format!("it is larger than the {most} bytes that are read at most"))
+fn too_large(limit: u64) -> Error {
+    Error::new(ErrorKind::FileTooLarge, format!("it is larger than the {limit} bytes that are read at limit"))
 }
 
 fn expect(holds: bool, metadata: &Metadata, expected: &str) -> io::Result<()> {
@@ -74,8 +74,8 @@ struct Patient(File);
 impl Read for Patient {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         loop {
-            if !system::wait(&self.0, PATIENCE_SECONDS)? {
-                let message = format!("nothing was written to it for {PATIENCE_SECONDS} seconds; write to a file first");
+            if !system::wait(&self.0, TIMEOUT_SECONDS)? {
+                let message = format!("nothing was written to it for {TIMEOUT_SECONDS} seconds; write to a file first");
                 return Err(Error::new(ErrorKind::TimedOut, message));
             }
             match self.0.read(buffer) {
@@ -101,11 +101,11 @@ mod system {
         File::options().read(true).custom_flags(flags).open(path)
     }
 
-    /// Whether there is something to read, or an end, within so many seconds.
+    /// Whether there is something to read, or an end, within `seconds`.
     pub fn wait(file: &File, seconds: i64) -> io::Result<bool> {
-        let patience = Timespec { tv_sec: seconds, tv_nsec: 0 };
+        let timeout = Timespec { tv_sec: seconds, tv_nsec: 0 };
         loop {
-            match poll(&mut [PollFd::new(file, PollFlags::IN)], Some(&patience)) {
+            match poll(&mut [PollFd::new(file, PollFlags::IN)], Some(&timeout)) {
                 Err(Errno::INTR) => {}
                 ready => return Ok(ready? > 0),
             }

@@ -37,7 +37,7 @@ pub fn legible(text: &str) -> String {
     text.split('\n').map(|line| shortened(line, LINE)).collect::<Vec<_>>().join("\n")
 }
 
-/// Text on one line: control characters escaped, and of more than so many characters only the beginning and the end.
+/// Text on one line: control characters escaped; of more than `most` characters only the beginning and the end.
 pub fn shortened(text: &str, most: usize) -> String {
     let count = text.chars().count();
     if count <= most {

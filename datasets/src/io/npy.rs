@@ -95,7 +95,7 @@ pub fn without_long_suffixes(bytes: &[u8]) -> Cow<'_, [u8]> {
     changed
 }
 
-/// The most brackets that are open at the same time; what is in quotes counts as well.
+/// The largest number of brackets that are open at the same time; those in quotes count as well.
 fn depth(text: &[u8]) -> usize {
     let (mut open, mut most) = (0usize, 0);
     for byte in text {

@@ -1,6 +1,6 @@
 //! The files that programs write for people: whole or not at all, and never in place of what somebody may still want.
 //!
-//! | what has the name | what is done |
+//! | the name belongs to | action |
 //! | --- | --- |
 //! | nothing, or a regular file | written under another name in the same directory, synced, renamed |
 //! | a symbolic link | what it points to is written, by the same rules; a link to nothing is refused |

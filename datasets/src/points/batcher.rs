@@ -32,7 +32,7 @@ enum Supply {
 }
 
 impl PointBatcher {
-    /// Fresh points in every batch; so many batches count as an epoch.
+    /// Fresh points in every batch; the number of batches that count as an epoch.
     ///
     /// # Errors
     /// [`DatasetError::Setting`] for an empty batch or epoch.

@@ -9,7 +9,7 @@ use std::fmt;
 
 /// A distribution on the plane, with most of its mass in `[-4, 4]²`.
 ///
-/// Formulas and constants are those of the research code of Residual Flows (which takes `swissroll`, `circles` and `moons`
+/// Formulas and constants are those of the reference implementation of Residual Flows (which takes `swissroll`, `circles` and `moons`
 /// from scikit-learn), except that places along a curve are independent and uniform where it spaces them evenly.
 ///
 /// # References

@@ -101,7 +101,7 @@ struct Task {
 /// Makes the data set in `dir`. Its files have no names there before all of them are complete.
 ///
 /// The bytes written depend neither on the number of processes and threads nor on interruptions. Processes that work together
-/// need the same sources, settings and directory, and see all files of it; each makes every so many-th shard.
+/// need the same sources, settings and directory, and see all files of it; of `n` processes, each makes every `n`-th shard.
 ///
 /// # Errors
 /// [`DatasetError::Exists`] if a complete data set is there and `overwrite` is not set, [`DatasetError::Busy`] if

@@ -151,7 +151,7 @@ impl ShardEncoder {
         self.crc32c.len()
     }
 
-    /// Adds an image; `index` is its number for error messages, `place` what is being written.
+    /// Adds an image; `index` is its number for error messages, `place` the output, for error messages too.
     pub(crate) fn push(
         &mut self,
         image: &[u8],

@@ -7,7 +7,7 @@
 //! `.complete` directory, so nobody sees half of an old and half of a new one.
 //!
 //! Several processes can make a data set together, on machines that share its directory. The first opens and commits it;
-//! each of the others lists its shards in a journal of its own. A run that goes on takes over all of them.
+//! each of the others lists its shards in a journal of its own. The next run takes over all of them.
 
 use crate::error::DatasetError;
 use crate::io::atomic;
@@ -217,7 +217,7 @@ pub(crate) fn finish_commit(dir: &Path) -> Result<Option<(String, Vec<Manifest>)
         }
     }
     atomic::sync_dir(dir)?;
-    // One step ends the commit; what is left to remove means nothing under its other name.
+    // One rename ends the commit: readers ignore the directory under its other name.
     let unfinished = format::unfinished_dir(dir);
     discard(dir)?;
     fs::rename(&complete, &unfinished).map_err(DatasetError::io("rename", &complete))?;

@@ -115,7 +115,7 @@ impl ShardWriter {
         self.count
     }
 
-    /// Writes what is left, gives the shards their names and writes the manifest, last of all.
+    /// Writes the remaining images, gives the shards their names and writes the manifest last.
     ///
     /// # Errors
     /// [`DatasetError::Empty`] without images, [`DatasetError::Io`] if a file cannot be written; there is then no

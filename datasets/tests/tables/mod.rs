@@ -1,4 +1,4 @@
-//! Tables of points as people have them: what is read, and what is refused.
+//! Tables of points as people have them: some are read, others are refused.
 
 mod binary;
 mod fuzz;

@@ -34,7 +34,7 @@ pub fn change(bytes: &mut Vec<u8>, tokens: &[&[u8]], random: &mut Random) {
                 let width = [1, 2, 4, 8][random.below(4)];
                 bytes[at..at + width].copy_from_slice(&LIMITS[random.below(LIMITS.len())].to_le_bytes()[..width]);
             }
-            // A token over what is there, or between.
+            // A token, over other bytes or between them.
             6 if !tokens.is_empty() => {
                 let token = tokens[random.below(tokens.len())];
                 let end = if random.below(2) == 0 { at } else { (at + token.len()).min(bytes.len()) };

@@ -1,5 +1,5 @@
-//! Well-formed files with names, numbers and contents of their own, many of them at a limit: what is behind the first
-//! checks of a reader is reached by these.
+//! Well-formed files with random names, numbers and contents, many of them at a limit: they reach the code after the first
+//! checks of a reader.
 
 use crate::changes::Random;
 use preprocess::formats::example_proto::Example;

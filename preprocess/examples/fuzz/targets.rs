@@ -174,7 +174,7 @@ pub fn target(name: &str) -> Fallible<Target> {
     }
 }
 
-/// The length of the header becomes that of what is there up to a line's end.
+/// The length of the header becomes the number of bytes up to a line's end.
 fn mend_npy(bytes: &mut [u8]) {
     let wide = bytes.get(6).is_some_and(|&version| version > 1);
     let start = if wide { 12 } else { 10 };

@@ -1,4 +1,4 @@
-//! `preprocess verify`: reads every byte and every image of a data set and reports what is wrong.
+//! `preprocess verify`: reads every byte and every image of a data set and reports faults.
 
 use crate::commands::inspect::manifests;
 use crate::messages::progress::{self};

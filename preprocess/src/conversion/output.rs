@@ -72,7 +72,7 @@ impl OutputArgs {
     }
 }
 
-/// What is converted, in so many words: names, sizes and dates of the files.
+/// A description of the inputs: names, sizes and dates of the files.
 #[derive(Default)]
 pub struct Inputs(String);
 
@@ -192,7 +192,7 @@ impl Output {
         progress::bar(images.div_ceil(group.size()), self.name.clone())
     }
 
-    /// Removes what is of no use, and says what was kept.
+    /// Removes unusable files, and says which shards were kept.
     fn clean_up(&self, error: anyhow::Error) -> anyhow::Error {
         if matches!(error.downcast_ref(), Some(datasets::DatasetError::Busy { .. })) {
             return error;

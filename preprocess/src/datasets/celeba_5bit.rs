@@ -20,8 +20,8 @@ pub struct Celeba5bitArgs {
     test_images: u64,
 }
 
-/// Converts the file. The research code tests on the first 5000 images, and trains on them too; here they are for
-/// testing only.
+/// Converts the file. The reference implementation tests on the first 5000 images, and trains on them too; here
+/// they are for testing only.
 ///
 /// # Errors
 /// If it cannot be found, is damaged, or holds other values than 0 to 31.

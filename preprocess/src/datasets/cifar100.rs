@@ -12,7 +12,7 @@ pub struct Cifar100Args {
     /// Which of the two labels of an image to keep.
     #[arg(long, value_enum, default_value_t = Labels::Fine)]
     labels: Labels,
-    /// Take what is there, even if a file is incomplete.
+    /// Take incomplete files as they are.
     #[arg(long)]
     partial: bool,
 }

@@ -157,7 +157,7 @@ fn array(contents: Packed, len: Option<u64>) -> Result<Array> {
     );
     let start = stream.at;
     drop(stream);
-    // To the end, so that the checksum of what is compressed is compared.
+    // To the end, so that the checksum of the compressed data is compared.
     let there = contents.count_from(0, end).context("the array is damaged or cut short")?;
     ensure!(there >= end.max(start + data), "{there} bytes, expected {end}: the file is cut short");
     ensure!(there == end, "more than the {end} bytes that are announced");

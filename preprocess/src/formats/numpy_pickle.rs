@@ -50,7 +50,7 @@ impl Data<'_> {
 /// Reads a pickle that calls nothing but numpy's constructors; `advice` says what to do about one that was written again.
 ///
 /// # Errors
-/// [`PickleError`] for what is no pickle of data, and for any other call.
+/// [`PickleError`] for anything but a pickle of data, and for any other call.
 pub fn parse<'a>(outline: &'a Outline, advice: &str) -> std::result::Result<Pickle<'a>, PickleError> {
     let pickle = outline.parse()?;
     let refused = pickle.objects().find_map(|object| Some((object.offset(), refusal(object, advice)?)));

@@ -1,4 +1,4 @@
-//! Bytes that are read from their beginning, as often as needed: a file, what is compressed in it, or what is in memory.
+//! Bytes that are read from their beginning, as often as needed: of a file, of a compressed file, or in memory.
 //! Memory in use does not depend on their number.
 
 use crate::formats::large_file::LargeFile;

@@ -46,7 +46,7 @@ impl Outline {
     /// The values.
     ///
     /// # Errors
-    /// [`PickleError`] for what is no pickle of data.
+    /// [`PickleError`] for anything but a pickle of data.
     pub fn parse(&self) -> Result<Pickle<'_>, PickleError> {
         Pickle::parse(&self.bytes).map_err(|e| PickleError { offset: self.position(e.offset), ..e })
     }
@@ -114,7 +114,7 @@ impl<R: BufRead> Reader<'_, R> {
         Ok(())
     }
 
-    /// A string, or a number of any length, whose own length is told by so many bytes.
+    /// A string, or a number of any length, whose length takes `len_bytes` bytes.
     fn string(&mut self, opcode: u8, len_bytes: usize) -> Result<()> {
         let prefix = self.take(len_bytes)?;
         let len = prefix.iter().rev().fold(0u64, |n, &byte| n << 8 | u64::from(byte));

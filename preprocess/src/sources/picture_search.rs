@@ -36,7 +36,7 @@ pub fn left_out_by_name(name: &str) -> Option<Reason> {
     (name.starts_with('.') || HIDDEN.contains(&small.as_str())).then_some(Reason::Hidden)
 }
 
-/// Whether a folder of this name holds small copies of what is elsewhere.
+/// Whether a folder of this name holds thumbnails of other pictures.
 pub fn is_thumbnail_folder(name: &str) -> bool {
     const NAMES: [&str; 8] =
         ["thumbnails", "thumbnail", "thumbs", "thumb", "_thumbs", "_thumbnails", "thumbnail_cache", "__thumbnails__"];
@@ -58,8 +58,8 @@ pub struct Found {
     pub len: u64,
 }
 
-/// All pictures below `root`, ordered by their paths, and what was left out. Links are followed; what is reached by its own
-/// path and by a link as well is found by its own path.
+/// All pictures below `root`, ordered by their paths, and what was left out. Links are followed; a picture that is reached by its
+/// own path and by a link is found by its own path.
 ///
 /// # Errors
 /// If a folder cannot be listed or a file cannot be inspected.

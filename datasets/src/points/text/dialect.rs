@@ -99,7 +99,7 @@ pub(super) fn modal_width(rows: &[Row]) -> (usize, f64) {
     longest.map_or((0, 0.0), |run| (run[0], run.len() as f64 / rows.len() as f64))
 }
 
-/// The share of fields that are numbers or missing values; what is a number but for separators of thousands counts somewhat less.
+/// The share of fields that are numbers or missing values; a field that is a number only without separators of thousands counts somewhat less.
 fn readable(rows: &[Row], decimal: Decimal) -> f64 {
     let n: usize = rows.iter().map(Vec::len).sum();
     let weight = |field: &Vec<u8>| match parse(field, decimal) {

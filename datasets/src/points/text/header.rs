@@ -91,13 +91,17 @@ pub(super) fn mark(line: &[u8]) -> Option<char> {
 /// That there are as many names as most lines have fields.
 ///
 /// # Errors
-/// With what is known to cause it.
+/// With its known cause, if there is one.
 pub(super) fn check_width(found: &Found) -> Result<(), String> {
     let Some((first, rest)) = found.rows.split_first() else { return Ok(()) };
     let (got, expected) = (first.len(), modal_width(rest).0);
     if rest.is_empty() {
         let is_quotation = first.iter().any(|name| name.contains(&b'\n') || name.contains(&b'\r'));
-        return if is_quotation { Err("a quotation goes on to the end of the file: is its end missing?".into()) } else { Ok(()) };
+        return if is_quotation {
+            Err("a quotation does not end before the end of the file: is a quotation mark missing?".into())
+        } else {
+            Ok(())
+        };
     }
     if rest.iter().any(|row| row.len() == got) {
         return Ok(());

@@ -156,7 +156,8 @@ impl Text<'_> {
                 return Err(self.ragged(at, &fields, names, dialect)?);
             }
             if record.as_slice().contains(&b'\n') || record.as_slice().contains(&b'\r') {
-                let reason = "a quotation goes on in the next line: is its end missing? Remove the mark or the line break".into();
+                let reason =
+                    "a quotation does not end in its line: is a quotation mark missing? Remove the mark or the line break".into();
                 return Err(self.at_row(at, reason));
             }
             table.row(at, chosen.positions.iter().map(|&c| field::parse(fields[c], dialect.decimal)));
@@ -199,7 +200,7 @@ impl Text<'_> {
 }
 
 impl Places for Text<'_> {
-    /// A record at this byte of the table: what is skipped before it counts as lines too.
+    /// A record at this byte of the table. Lines skipped before it count.
     fn row(&self, at: u64) -> Result<String, DatasetError> {
         let line = || -> std::io::Result<u64> {
             let mut bytes = BufReader::with_capacity(1 << 16, input::open(self.path)?);

@@ -13,7 +13,7 @@ pub struct Kit {
     pub title: &'static str,
     /// What the names of its archives and directories begin with.
     pub prefix: &'static str,
-    /// The published archives and what is unpacked from them: binary, then Python.
+    /// The published archives and the directories unpacked from them: binary, then Python.
     pub names: [&'static str; 4],
     /// Names of the batch files of the Python version; the last is for testing.
     pub stems: &'static [&'static str],

@@ -85,7 +85,7 @@ impl Folders {
     /// Reads the folders of pictures for which [`leave_out`] has left none without.
     ///
     /// # Errors
-    /// If there is only one class, or two have the same name but for what is not UTF-8.
+    /// If there is only one class, or the names of two differ only in bytes that are not UTF-8.
     pub fn find(pictures: &Pictures, splits: bool, classes: bool) -> Result<Self> {
         let all: Vec<_> = (0..pictures.len()).map(|i| folders(pictures, i)).collect();
         let is_test = all.iter().map(|folders| splits && folders.first().and_then(|f| named(f)) != Some(Named::Train)).collect();

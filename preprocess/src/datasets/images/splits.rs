@@ -11,14 +11,14 @@ use std::collections::HashMap;
 /// Names of classes that are told.
 const TOLD: usize = 10;
 
-/// Of every so many pictures in order, or of every so many of a class, the last. Pictures with the same pixels are all where the
-/// first of them is, unless none would be for testing then.
+/// Whether each picture is for testing: the last of each `every` pictures in order, or of each `every` of a class. Pictures with
+/// the same pixels are in the split of the first of them, unless no picture would be for testing then.
 pub fn every(every: usize, checked: &[Checked], labels: Option<&[u32]>) -> Vec<bool> {
     let together = count(every, checked.iter().map(|checked| Some(checked.fingerprint)), labels);
     if together.contains(&true) { together } else { count(every, checked.iter().map(|_| None), labels) }
 }
 
-/// Whether each picture is the last of so many; `None`: it has no copies.
+/// Whether each picture is the last of `every`. A fingerprint of `None` belongs to a picture without copies.
 fn count(every: usize, fingerprints: impl Iterator<Item = Option<u128>>, labels: Option<&[u32]>) -> Vec<bool> {
     let mut first: HashMap<u128, bool> = HashMap::new();
     let mut counts: HashMap<Option<u32>, usize> = HashMap::new();

@@ -1,4 +1,4 @@
-//! Whether the pixels of a JPEG are all there. Decoders fill in what is missing with grey, so the entropy-coded data is
+//! Whether the pixels of a JPEG are all there. Decoders fill missing pixels with grey, so the entropy-coded data is
 //! read here as ITU-T T.81 says, block by block, without making pixels of it.
 
 use super::jpeg_bits::{Bits, Huffman};

@@ -19,7 +19,7 @@ pub struct Huffman {
 }
 
 impl Huffman {
-    /// The table at the beginning of `bytes`, and what is behind it.
+    /// The table at the beginning of `bytes`, and the bytes after it.
     ///
     /// # Errors
     /// If it is cut short, or no prefix code.
