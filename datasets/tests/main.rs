@@ -4,6 +4,7 @@ mod batches;
 mod build;
 mod corruption;
 mod documented_format;
+mod documents;
 mod earlier_versions;
 mod pickles;
 mod points;

@@ -4,8 +4,6 @@ mod archives;
 mod cli;
 mod damage;
 mod interruption;
-#[cfg(feature = "mpi")]
-mod mpi;
 mod pickles;
 mod pictures;
 mod published;

@@ -1,10 +1,12 @@
 //! Conversions by several processes under `mpirun`, as a user starts them.
 
-use crate::support::*;
+mod support;
+
 use datasets::{DatasetError, ImageDataset, Split};
 use std::fs;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use support::*;
 
 const ARGS: [&str; 7] = ["imagenet", "--size", "32", "--counts", "900,70", "--images-per-shard", "10"];
 

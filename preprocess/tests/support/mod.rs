@@ -1,4 +1,5 @@
 //! Runs the program, and makes the images of `fixtures/make.py`.
+#![allow(dead_code, reason = "the tests of MPI do not use all of it")]
 
 use datasets::{ImageDataset, Split};
 use std::path::{Path, PathBuf};
