@@ -9,6 +9,7 @@
 //! | --- | --- |
 //! | [`shards`] | the files of images: [`ShardWriter`] and [`build`](shards::build::build) make them, [`ImageDataset`] reads them |
 //! | [`points`] | two-dimensional distributions, tables of points, and their batches |
+//! | [`held_out`] | which training samples are for validation |
 //! | [`batches`] | from images to batches: order, crops, flips, dequantization, prefetching |
 //! | [`io`] | what programs read and write: files, lines, numpy's arrays, pickles |
 //!
@@ -41,6 +42,7 @@
 
 pub mod batches;
 pub mod error;
+pub mod held_out;
 pub mod io;
 pub mod points;
 pub mod shards;
@@ -54,6 +56,7 @@ pub use batches::order::permutation;
 pub use batches::prefetch::Prefetch;
 pub use batches::source::BatchSource;
 pub use error::DatasetError;
+pub use held_out::HeldOut;
 pub use process_group::Part;
 pub use shards::codec::CodecKind;
 pub use shards::dataset::ImageDataset;

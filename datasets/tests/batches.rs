@@ -2,8 +2,8 @@
 
 use datasets::shards::synthetic;
 use datasets::{
-    Batch, BatchConfig, BatchSource, Batcher, CodecKind, DatasetError, Dequantization, ImageDataset, ImageShape, Outside, Part,
-    Prefetch, RandomCrop, Split, permutation,
+    Batch, BatchConfig, BatchSource, Batcher, CodecKind, DatasetError, Dequantization, HeldOut, ImageDataset, ImageShape,
+    Outside, Part, Prefetch, RandomCrop, Split, permutation,
 };
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -254,4 +254,36 @@ fn the_parts_of_a_batch_are_the_batch() {
     let mut parts = Prefetch::train_parts(batcher.clone(), part, 0, 2, 1);
     assert_eq!(parts.next().unwrap().unwrap(), batcher.train_part(0, 2, part).unwrap());
     assert_eq!(parts.next().unwrap().unwrap(), batcher.train_part(1, 0, part).unwrap());
+}
+
+#[test]
+fn images_that_are_held_out_are_in_no_training_batch() {
+    let (_dir, all) = batcher(config(4));
+    let [train, validation] = HeldOut { fraction: 0.3, most: 100, seed: 5 }.divide(COUNT);
+    assert_eq!((train.len(), validation.len()), (16, 7));
+    let parts = [&train, &validation].map(|indices| all.clone().only(indices.clone()));
+    for (part, indices) in parts.iter().zip([&train, &validation]) {
+        assert_eq!((part.len(), part.batches_per_epoch()), (indices.len(), indices.len().div_ceil(4)));
+        let seen = images((0..part.batches_per_epoch()).map(|index| part.train_batch(3, index).unwrap()));
+        let mut seen: Vec<usize> = seen.into_keys().collect();
+        seen.sort();
+        assert_eq!(&seen, indices);
+        // An image looks as it does among all.
+        let everywhere = images((0..all.eval_batches()).map(|index| all.eval_batch(index).unwrap()));
+        let here = images((0..part.eval_batches()).map(|index| part.eval_batch(index).unwrap()));
+        assert!(here.iter().all(|(index, pixels)| everywhere[index] == *pixels));
+    }
+    let fingerprints: Vec<String> = [&all, &parts[0], &parts[1]].map(|part| part.fingerprint()).to_vec();
+    assert!(fingerprints[0] != fingerprints[1] && fingerprints[1] != fingerprints[2], "{fingerprints:?}");
+    let [_, other] = HeldOut { fraction: 0.3, most: 100, seed: 6 }.divide(COUNT);
+    assert_ne!(other, validation);
+}
+
+#[test]
+fn a_set_may_have_validation_images_of_its_own() {
+    let dir = tempfile::tempdir().unwrap();
+    for (split, count) in [(Split::Train, 9), (Split::Validation, 5), (Split::Test, 3)] {
+        synthetic::write_dataset(dir.path(), split, SHAPE, 256, count, CodecKind::Raw).unwrap();
+    }
+    assert_eq!(Split::POSSIBLE.map(|split| ImageDataset::open(dir.path(), split).unwrap().len()), [9, 5, 3]);
 }

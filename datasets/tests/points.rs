@@ -1,7 +1,7 @@
 //! Points: the distributions, files, splits and batches.
 
-use datasets::points::{Distribution, PointBatcher, Points, Standardization};
-use datasets::{BatchSource, DatasetError, Split};
+use datasets::points::{Distribution, Division, Missing, PointBatcher, Points, Standardization, TableOptions};
+use datasets::{BatchSource, DatasetError, HeldOut};
 
 /// Means of `x, y, x², y², xy, x⁴, y⁴, x³y` over a million points of the reference implementation's generators (with numpy's seed 0).
 const MOMENTS: [(Distribution, [f64; 8]); 8] = [
@@ -106,15 +106,44 @@ fn a_last_batch_that_is_not_full_is_kept_or_left_out() -> Result<(), DatasetErro
 }
 
 #[test]
-fn splits_are_disjoint_complete_and_decided_by_the_seed() -> Result<(), DatasetError> {
+fn parts_are_disjoint_complete_and_decided_by_the_seed() -> Result<(), DatasetError> {
     let points = Points::new(1, (0..50).map(f64::from).collect());
-    let values = |split, seed| -> Result<Vec<f64>, DatasetError> { Ok(points.split(split, 0.1, seed)?.values().to_vec()) };
-    let (train, test) = (values(Split::Train, 3)?, values(Split::Test, 3)?);
-    assert_eq!((train.len(), test.len()), (45, 5));
-    let mut all = [train, test.clone()].concat();
+    let held_out = HeldOut { fraction: 0.2, most: 100, seed: 3 };
+    let Division { train, validation, test } = points.divide(Some(0.1), Some(&held_out), 3)?;
+    let (validation, test) = (validation.expect("some"), test.expect("some"));
+    assert_eq!((train.len(), validation.len(), test.len()), (36, 9, 5));
+    let mut all = [train.values(), validation.values(), test.values()].concat();
     all.sort_by(f64::total_cmp);
     assert_eq!(all, points.values());
-    assert_ne!(test, values(Split::Test, 4)?);
-    assert!(Points::new(1, vec![1.0]).split(Split::Train, 0.5, 0).is_err());
+    assert!((0..9).all(|row| validation.row_number(row) as f64 == validation.values()[row]), "numbers are those of the file");
+    // Without validation the test points are the same.
+    let without = points.divide(Some(0.1), None, 3)?;
+    assert_eq!((without.test.as_ref(), without.validation), (Some(&test), None));
+    assert_eq!(without.train.len(), 45);
+    let other = points.divide(Some(0.1), Some(&held_out), 4)?;
+    assert_ne!(other.test.expect("some").values(), test.values());
+    assert_ne!(other.validation.expect("some").values(), validation.values());
+    // With test points from elsewhere, and no more than so many for validation.
+    let few = points.divide(None, Some(&HeldOut { most: 4, ..held_out }), 3)?;
+    assert_eq!((few.train.len(), few.validation.map(|points| points.len()), few.test), (46, Some(4), None));
+    for n in [1, 2] {
+        let points = Points::new(1, vec![1.0; n]);
+        let message = points.divide(Some(0.5), Some(&held_out), 0).unwrap_err().to_string();
+        assert!(message.contains("none for training"), "{message}");
+    }
+    Ok(())
+}
+
+#[test]
+fn rows_keep_their_numbers_where_others_are_left_out() -> Result<(), DatasetError> {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let path = dir.path().join("points.csv");
+    std::fs::write(&path, "a,b\n1,2\nNA,3\n4,5\n6,\n7,8\n").expect("written");
+    let points = Points::read_with(&path, &TableOptions { missing: Missing::Drop, ..TableOptions::default() })?;
+    assert_eq!((0..points.len()).map(|row| points.row_number(row)).collect::<Vec<_>>(), [0, 2, 4]);
+    let Division { train, .. } = points.divide(Some(0.3), None, 0)?;
+    for (row, values) in train.rows().enumerate() {
+        assert_eq!(points.rows().position(|other| other == values).map(|of| points.row_number(of)), Some(train.row_number(row)));
+    }
     Ok(())
 }

@@ -10,7 +10,7 @@ use residual_flows::state::NamedTensor;
 use serde_json::{Map, Value, json};
 use std::time::Instant;
 use train::checkpoint::format;
-use train::checkpoint::state::{Description, Evaluated, OptimizerState, RunLog, TrainingState};
+use train::checkpoint::state::{Description, Evaluated, Fingerprints, OptimizerState, RunLog, TrainingState};
 use train::config::Source;
 use train::data::kind::DataKind;
 
@@ -26,7 +26,7 @@ fn state() -> anyhow::Result<TrainingState> {
     optimizer.slots.insert("first".into(), weights.clone());
     let mut config = Source::new("seed".into(), text.into(), Vec::new()).parse()?;
     config.run.max_steps = Some(9);
-    let best = vec![Evaluated { step: 5, test_loss: 2.5 }];
+    let best = vec![Evaluated { step: 5, loss: 2.5 }];
     Ok(TrainingState {
         description: Description {
             config,
@@ -35,7 +35,7 @@ fn state() -> anyhow::Result<TrainingState> {
             step: 7,
             epoch: 1,
             batch: 2,
-            data: Some(["3f".into(), "moons".into()]),
+            data: Some(Fingerprints { train: "3f".into(), validation: Some("a0".into()), test: "moons".into() }),
         },
         average: weights.clone(),
         weights,

@@ -6,9 +6,11 @@ use common::{Workshop, number};
 
 /// A small model of a distribution: seconds of training.
 fn config(data: &str) -> String {
+    let without_validation = if data.starts_with("points") { "validation_points = 0" } else { "validation_fraction = 0" };
     format!(
         r#"[data]
 {data}
+{without_validation}
 
 [model]
 blocks = [4]

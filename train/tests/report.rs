@@ -57,7 +57,7 @@ fn every_start_leaves_an_event_file_and_a_line() {
     let steps: Vec<f64> = workshop.lines("run/sessions.jsonl").iter().map(|session| number(session, "step")).collect();
     assert_eq!(steps, [0.0, 2.0]);
     workshop.train("quiet", &["run.max_steps=2", "run.tensorboard=false"]);
-    assert_eq!(std::fs::read_dir(workshop.path("quiet")).expect("a run").count(), 10);
+    assert_eq!(std::fs::read_dir(workshop.path("quiet")).expect("a run").count(), 12);
 }
 
 #[test]

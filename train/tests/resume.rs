@@ -216,6 +216,9 @@ fn without_its_last_checkpoint_a_run_goes_on_from_the_newest_whole_one() {
             }
             if keep.is_some() { cut += 1 } else { removed += 1 }
         }
+        for name in ["best.safetensors", "last.safetensors"] {
+            std::fs::remove_file(workshop.path("run").join(name)).expect("a further name");
+        }
         let before = names(&dir);
         assert_eq!(before.len(), 5 - removed);
         let output = workshop.run(&["--resume", "run", "--json", "--set", "run.max_steps=13"]);
@@ -238,6 +241,39 @@ fn without_its_last_checkpoint_a_run_goes_on_from_the_newest_whole_one() {
 }
 
 #[test]
+fn the_checkpoints_in_the_directory_itself_are_enough_to_go_on() {
+    for name in ["best.safetensors", "last.safetensors"] {
+        let workshop = Workshop::new();
+        workshop.train("run", &["run.max_steps=8", "run.epochs=1"]);
+        workshop.train("whole", &["run.max_steps=8", "run.epochs=1"]);
+        std::fs::remove_dir_all(workshop.path("run/checkpoints")).expect("removed");
+        for other in ["best.safetensors", "last.safetensors"].into_iter().filter(|other| *other != name) {
+            std::fs::remove_file(workshop.path("run").join(other)).expect("removed");
+        }
+        let more = ["--set", "run.max_steps=11", "--json"];
+        let [run, whole] = ["run", "whole"].map(|run| workshop.json(&[&["--resume", run][..], &more].concat()));
+        assert_eq!((number(&run, "steps"), &run["test_bits_per_dim"]), (11.0, &whole["test_bits_per_dim"]));
+    }
+}
+
+/// A run of an earlier version gave no such names in its directory.
+#[test]
+fn a_file_of_somebody_else_is_no_checkpoint() {
+    let workshop = Workshop::new();
+    workshop.train("run", &["run.max_steps=4"]);
+    for name in ["files.jsonl", "best.safetensors", "last.safetensors"] {
+        std::fs::remove_file(workshop.path("run").join(name)).expect("removed");
+    }
+    workshop.write("run/best.safetensors", "mine");
+    for arguments in [&["--resume", "run", "--set", "run.max_steps=6"][..], &["--config", "tiny.toml", "--out", "run", "--force"]]
+    {
+        let message = workshop.error(arguments);
+        assert!(message.contains("run/best.safetensors") && message.contains("move it away"), "{message}");
+        assert_eq!(workshop.read("run/best.safetensors"), "mine");
+    }
+}
+
+#[test]
 fn a_run_that_lost_its_checkpoints_never_begins_anew() {
     let workshop = Workshop::new();
     workshop.train("run", &["run.max_steps=8", "checkpoint.every_steps=4"]);
@@ -245,6 +281,9 @@ fn a_run_that_lost_its_checkpoints_never_begins_anew() {
     let metrics = workshop.read("run/metrics.jsonl");
     for name in names(&dir) {
         replace(&dir.join(name), b"half");
+    }
+    for name in ["best.safetensors", "last.safetensors"] {
+        replace(&workshop.path("run").join(name), b"half");
     }
     let before = names(&dir);
     for list in [true, false] {
@@ -256,6 +295,9 @@ fn a_run_that_lost_its_checkpoints_never_begins_anew() {
         assert!(names(&dir) == before && workshop.read("run/metrics.jsonl") == metrics);
     }
     std::fs::remove_dir_all(&dir).expect("removed");
+    for name in ["best.safetensors", "last.safetensors"] {
+        std::fs::remove_file(workshop.path("run").join(name)).expect("removed");
+    }
     let message = workshop.error(&["--resume", "run", "--set", "run.max_steps=10"]);
     assert!(message.contains("no checkpoint, but the run has made some") && message.contains("--force"), "{message}");
     assert_eq!(workshop.read("run/metrics.jsonl"), metrics);
@@ -415,7 +457,10 @@ fn force_removes_what_the_run_wrote_and_nothing_else() {
         ];
         foreign.iter().for_each(|name| workshop.write(name, "mine"));
         if !has_list {
-            std::fs::remove_file(workshop.path("run/files.jsonl")).expect("removed");
+            // As an earlier version left it.
+            for name in ["files.jsonl", "best.safetensors", "last.safetensors"] {
+                std::fs::remove_file(workshop.path("run").join(name)).expect("removed");
+            }
         }
         let forced = ["--config", "tiny.toml", "--out", "run", "--json", "--force", "--set", "run.max_steps=2"];
         workshop.json(&forced);

@@ -3,7 +3,6 @@
 mod common;
 
 use common::{Workshop, number};
-use datasets::Split;
 use datasets::output::Existing;
 use datasets::points::{FileKind, Points, Standardization, TableOptions};
 use proptest::prelude::*;
@@ -22,6 +21,7 @@ fn config(log_det: &str) -> String {
     format!(
         r#"[data]
 file = "own.csv"
+validation_fraction = 0
 
 [model]
 blocks = [2]
@@ -132,7 +132,7 @@ fn twelve_random_tables_are_trained_evaluated_resumed_scored_and_sampled() {
         assert_eq!(read.values(), points.values(), "table {table}");
 
         // The run's own test points, by every way of scoring them.
-        let test = points.split(Split::Test, 0.1, 0).expect("a split");
+        let test = points.divide(Some(0.1), None, 0).expect("a division").test.expect("test points");
         write(&workshop.path("test.csv"), &test);
         let scored = densities(&workshop, "test.csv");
         assert!((mean(&scored) + nll).abs() < 1e-5, "table {table}: {} {nll}", mean(&scored));

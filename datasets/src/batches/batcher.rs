@@ -13,6 +13,7 @@ use rand::RngCore;
 use serde::{Deserialize, Serialize};
 use std::ops::Range;
 use std::sync::Arc;
+use twox_hash::xxhash3_128::Hasher as Xxh3;
 
 /// How images become batches.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -61,6 +62,8 @@ pub struct Batcher {
     dataset: Arc<ImageDataset>,
     config: BatchConfig,
     order: EpochOrder,
+    /// The images that it has, by their indices in rising order; `None` if it has all.
+    chosen: Option<Arc<Vec<usize>>>,
 }
 
 impl Batcher {
@@ -87,7 +90,7 @@ impl Batcher {
                 let expected = format!("2 to {}, the data set's levels", dataset.levels());
                 setting("levels", expected, &levels)
             }
-            _ => Ok(Batcher { dataset, config, order: EpochOrder::default() }),
+            _ => Ok(Batcher { dataset, config, order: EpochOrder::default(), chosen: None }),
         }
     }
 
@@ -111,8 +114,23 @@ impl Batcher {
         &self.config
     }
 
+    /// The same batches of some of the images only, by their indices in rising order: those for validation, or the others. Noise,
+    /// flips and crops of an image stay as they are.
+    ///
+    /// # Panics
+    /// If the data set has no image of an index.
+    pub fn only(self, indices: Vec<usize>) -> Self {
+        assert!(indices.last().is_none_or(|&last| last < self.dataset.len()), "images of the data set");
+        Batcher { chosen: Some(Arc::new(indices)), order: EpochOrder::default(), ..self }
+    }
+
+    /// The index of the image in a place among those that it has.
+    fn index(&self, place: usize) -> usize {
+        self.chosen.as_ref().map_or(place, |chosen| chosen[place])
+    }
+
     fn range(&self, index: usize, batches: usize) -> Result<Range<usize>, DatasetError> {
-        let (len, batch_size) = (self.dataset.len(), self.config.batch_size);
+        let (len, batch_size) = (self.len(), self.config.batch_size);
         if index >= batches {
             return Err(DatasetError::BatchIndex { index, batches, len, batch_size });
         }
@@ -161,11 +179,16 @@ impl BatchSource for Batcher {
     }
 
     fn fingerprint(&self) -> String {
-        self.dataset.fingerprint()
+        let of_all = self.dataset.fingerprint();
+        let Some(chosen) = &self.chosen else { return of_all };
+        let mut checksum = Xxh3::new();
+        checksum.write(of_all.as_bytes());
+        chosen.iter().for_each(|index| checksum.write(&(*index as u64).to_le_bytes()));
+        format!("{:032x}", checksum.finish_128())
     }
 
     fn len(&self) -> usize {
-        self.dataset.len()
+        self.chosen.as_ref().map_or(self.dataset.len(), |chosen| chosen.len())
     }
 
     fn batch_size(&self) -> usize {
@@ -174,23 +197,23 @@ impl BatchSource for Batcher {
 
     fn batches_per_epoch(&self) -> usize {
         match self.config.drop_last {
-            true => self.dataset.len() / self.config.batch_size,
+            true => self.len() / self.config.batch_size,
             false => self.eval_batches(),
         }
     }
 
     fn eval_batches(&self) -> usize {
-        self.dataset.len().div_ceil(self.config.batch_size)
+        self.len().div_ceil(self.config.batch_size)
     }
 
     fn train_part(&self, epoch: u64, index: usize, part: Part) -> Result<Batch, DatasetError> {
         let range = part.range(self.range(index, self.batches_per_epoch())?);
-        let order = self.order.get(self.dataset.len(), self.config.seed, epoch);
-        self.batch(order[range].to_vec(), Purpose::TrainImage, epoch)
+        let order = self.order.get(self.len(), self.config.seed, epoch);
+        self.batch(order[range].iter().map(|&place| self.index(place)).collect(), Purpose::TrainImage, epoch)
     }
 
     fn eval_batch(&self, index: usize) -> Result<Batch, DatasetError> {
         let range = self.range(index, self.eval_batches())?;
-        self.batch(range.collect(), Purpose::EvalImage, 0)
+        self.batch(range.map(|place| self.index(place)).collect(), Purpose::EvalImage, 0)
     }
 }

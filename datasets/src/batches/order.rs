@@ -16,6 +16,8 @@ pub(crate) enum Purpose {
     SplitPoints = 6,
     TrainPoint = 7,
     EvalPoint = 8,
+    /// Which images of a training split are for validation.
+    ValidationImages = 9,
 }
 
 /// An independent ChaCha8 stream for each `(purpose, seed, epoch, index)`.

@@ -119,6 +119,6 @@ impl Points {
         let order: Vec<usize> =
             names.iter().map(|name| self.names.iter().position(|other| other == name).expect("a known name")).collect();
         let values = self.rows().flat_map(|row| order.iter().map(|&c| row[c])).collect();
-        Ok(Self { names: names.to_vec(), values, ..self.like() })
+        Ok(Self { names: names.to_vec(), values, numbers: self.numbers.clone(), ..self.like() })
     }
 }

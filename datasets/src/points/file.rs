@@ -114,7 +114,7 @@ impl Points {
         finished: Finished,
         reading: Reading,
     ) -> Result<Self, DatasetError> {
-        let Finished { values, left_out, rounded, counting } = finished;
+        let Finished { values, dropped, left_out, rounded, counting } = finished;
         let d = chosen.names.len();
         let is_count = counting.first() == Some(&0) && values.len() >= COUNTING_ROWS * d;
         let is_index = || is_count || is_permutation(values.iter().step_by(d).copied());
@@ -128,7 +128,12 @@ impl Points {
         }
         let counting = counting.into_iter().map(|c| chosen.names[c].clone()).collect();
         let reading = Reading { left_out, rounded, counting, ignored: chosen.ignored, ..reading };
-        Ok(Self { path: path.to_path_buf(), names: chosen.names, named, values, reading })
+        let numbers = (!dropped.is_empty()).then(|| {
+            let mut dropped = dropped.into_iter().peekable();
+            let rows = (0..).filter(|row| dropped.next_if_eq(row).is_none());
+            rows.take(values.len() / d).map(|row| row as usize).collect()
+        });
+        Ok(Self { path: path.to_path_buf(), names: chosen.names, named, values, numbers, reading })
     }
 
     /// Writes a file of a kind ([`FileKind::of_output`]), as [`output::write`] does. Numbers are written so that they read back

@@ -7,6 +7,7 @@ mod array;
 mod batcher;
 mod columns;
 mod distribution;
+mod division;
 mod excerpt;
 mod file;
 mod options;
@@ -19,14 +20,14 @@ mod text;
 
 pub use batcher::PointBatcher;
 pub use distribution::Distribution;
+pub use division::Division;
 pub use file::FileKind;
 pub use options::{Decimal, Delimiter, Missing, TableOptions};
 pub use standardization::Standardization;
 pub use summary::{Dialect, LeftOut, Reason, Summary};
 
-use crate::batches::order::{Purpose, permutation_of, stream};
+use crate::batches::order::{Purpose, stream};
 use crate::error::DatasetError;
-use crate::split::Split;
 use std::path::{Path, PathBuf};
 use summary::Reading;
 
@@ -40,6 +41,8 @@ pub struct Points {
     /// Whether the names are more than numbers.
     named: bool,
     values: Vec<f64>,
+    /// Of each row in its file, from 0 on; `None` if they are 0, 1, 2, …
+    numbers: Option<Vec<usize>>,
     reading: Reading,
 }
 
@@ -50,7 +53,14 @@ impl Points {
     /// If there are no dimensions, or the values do not make whole rows.
     pub fn new(dimensions: usize, values: Vec<f64>) -> Self {
         assert!(dimensions > 0 && values.len().is_multiple_of(dimensions), "{} values of {dimensions}", values.len());
-        Self { path: PathBuf::new(), names: Self::numbered(dimensions), named: false, values, reading: Reading::default() }
+        Self {
+            path: PathBuf::new(),
+            names: Self::numbered(dimensions),
+            named: false,
+            values,
+            numbers: None,
+            reading: Reading::default(),
+        }
     }
 
     /// `n` points of a distribution; the seed and the stream's number decide which.
@@ -118,32 +128,10 @@ impl Points {
         self.rows().map(move |row| row[column])
     }
 
-    /// The points of one split: `round(test_fraction · n)` of them, at least one, are for testing, which ones is decided
-    /// by the seed. Each split has its points in the file's order.
-    ///
-    /// # Errors
-    /// If one of the splits would be empty.
-    pub fn split(&self, split: Split, test_fraction: f64, seed: u64) -> Result<Self, DatasetError> {
-        let n_test = ((test_fraction * self.len() as f64).round() as usize).max(1);
-        if n_test >= self.len() {
-            let reason = format!("{} points cannot be split: {n_test} would be for testing, none for training", self.len());
-            return Err(error(&self.path, "the file", reason));
-        }
-        let order = permutation_of(Purpose::SplitPoints, self.len(), seed, 0);
-        let mut chosen = match split {
-            Split::Test => order[..n_test].to_vec(),
-            Split::Train => order[n_test..].to_vec(),
-        };
-        chosen.sort_unstable();
-        let d = self.dimensions();
-        let values = chosen.iter().flat_map(|&row| &self.values[row * d..][..d]).copied().collect();
-        Ok(Self { values, ..self.like() })
-    }
-
     /// Points of the same columns, none so far.
     fn like(&self) -> Self {
         let (path, names, reading) = (self.path.clone(), self.names.clone(), self.reading.clone());
-        Self { path, names, named: self.named, values: Vec::new(), reading }
+        Self { path, names, named: self.named, values: Vec::new(), numbers: None, reading }
     }
 }
 

@@ -65,6 +65,8 @@ pub(super) trait Places {
 pub(super) struct Finished {
     /// Row by row.
     pub(super) values: Vec<f64>,
+    /// Rows that are not among them, from 0 on.
+    pub(super) dropped: Vec<u64>,
     /// Rows that were left out.
     pub(super) left_out: Vec<LeftOut>,
     /// Names of columns in which whole numbers lost digits.
@@ -83,6 +85,8 @@ pub(super) struct Table<'a> {
     columns: Vec<Column>,
     /// Rows left out for the first of their flaws: missing and infinite values by column.
     left_out: Vec<[u64; 2]>,
+    /// Their numbers, from 0 on, where rows may be left out.
+    dropped: Vec<u64>,
 }
 
 /// What was found in a column.
@@ -131,6 +135,7 @@ impl<'a> Table<'a> {
             values: Vec::new(),
             columns: vec![Column::default(); d],
             left_out: vec![[0; 2]; d],
+            dropped: Vec::new(),
         }
     }
 
@@ -162,6 +167,9 @@ impl<'a> Table<'a> {
         if let Some((c, kind)) = flaw {
             self.values.truncate(start);
             self.left_out[c][kind] += 1;
+            if self.missing == Missing::Drop {
+                self.dropped.push(self.rows);
+            }
         }
         self.rows += 1;
     }
@@ -198,6 +206,7 @@ impl<'a> Table<'a> {
             rounded: columns.filter(|(column, _)| column.rounded).map(|(_, name)| name.clone()).collect(),
             counting: (0..names.len()).filter(|&c| self.columns[c].counted == self.rows).collect(),
             values: self.values,
+            dropped: self.dropped,
         })
     }
 

@@ -227,7 +227,7 @@ pub fn refuse_existing(dir: &Path, overwrite: bool) -> Result<(), DatasetError> 
     if format::is_half_committed(dir) {
         return Ok(());
     }
-    for split in Split::ALL {
+    for split in Split::POSSIBLE {
         let path = format::manifest_path(dir, split);
         if !overwrite && path.try_exists().map_err(DatasetError::io("look for", &path))? {
             return Err(DatasetError::Exists { path });

@@ -83,9 +83,9 @@ pub fn shard_name(split: Split, index: usize, total: usize) -> String {
     format!("{split}-{index:05}-of-{total:05}.safetensors")
 }
 
-/// Whether `name` is that of a shard of either split, of whatever number.
+/// Whether `name` is that of a shard of any split, of whatever number.
 pub(crate) fn is_shard_name(name: &str) -> bool {
-    Split::ALL.iter().any(|split| {
+    Split::POSSIBLE.iter().any(|split| {
         let rest = name.strip_prefix(&format!("{split}-")).and_then(|r| r.strip_suffix(".safetensors"));
         let numbers = rest.and_then(|r| r.split_once("-of-"));
         let number = |n: &str| n.len() >= 5 && n.bytes().all(|b| b.is_ascii_digit());

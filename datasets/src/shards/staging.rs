@@ -189,7 +189,7 @@ pub(crate) fn finish_commit(dir: &Path) -> Result<Option<(String, Vec<Manifest>)
     }
     let job = journal::job(&complete.join(journal::FIRST))?;
     let mut manifests = Vec::new();
-    for split in Split::ALL {
+    for split in Split::POSSIBLE {
         match Manifest::read_unguarded(&complete, split) {
             Err(DatasetError::NotFound { .. }) => {}
             manifest => manifests.push(manifest?),
@@ -210,7 +210,7 @@ pub(crate) fn finish_commit(dir: &Path) -> Result<Option<(String, Vec<Manifest>)
             atomic::remove_if_there(&dir.join(name))?;
         }
     }
-    for split in Split::ALL {
+    for split in Split::POSSIBLE {
         match manifests.iter().find(|m| m.split == split) {
             Some(manifest) => manifest.write(dir)?,
             None => atomic::remove_if_there(&format::manifest_path(dir, split))?,

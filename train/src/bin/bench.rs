@@ -5,22 +5,24 @@ use ::train::config::Config;
 use ::train::data::kind::{DataKind, PointKind};
 use ::train::data::samples::Samples;
 use ::train::run::footprint::{Work, check_use};
+use ::train::scoring::weights;
 use ::train::system;
 use ::train::system::device::DeviceChoice;
 use ::train::training::noise;
 use ::train::training::parallel::ProcessGroup;
 use ::train::training::schedule::Timeline;
-use ::train::training::step::{Stepper, ready};
+use ::train::training::step::Stepper;
 use anyhow::{Context, Result, ensure};
 use burn::tensor::{Device, Tensor};
 use clap::{Parser, ValueEnum};
 use datasets::console;
 use datasets::points::Standardization;
 use rand::Rng;
-use residual_flows::{LogDetContext, ResidualFlow, gaussian};
+use residual_flows::{LogDetContext, Monitor, ResidualFlow, gaussian};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Instant;
 
 #[global_allocator]
@@ -173,10 +175,11 @@ fn measure(arguments: &Arguments) -> Result<Outcome> {
         outcome.peak_memory_bytes = system::peak_memory_bytes();
     }
     if [Part::Evaluate, Part::Encode, Part::Sample].into_iter().any(measures) {
-        model = ready(match &arguments.checkpoint {
+        let average = match &arguments.checkpoint {
             Some(path) => trained(path, shape, &device)?,
             None => model,
-        });
+        };
+        model = weights::converged(average, &Monitor::new(Arc::default()))?;
     }
     if measures(Part::Evaluate) {
         let context = LogDetContext { config: &config.log_det.eval, noise };

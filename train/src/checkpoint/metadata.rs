@@ -1,6 +1,6 @@
 //! What the header of a checkpoint says: text by key.
 
-use crate::checkpoint::state::{Description, OptimizerState, RunLog, TrainingState};
+use crate::checkpoint::state::{Description, Fingerprints, OptimizerState, RunLog, TrainingState};
 use crate::config::{Config, Source};
 use crate::data::kind::{DataKind, PointKind};
 use anyhow::{Context, Result, anyhow, bail, ensure};
@@ -10,8 +10,8 @@ use std::collections::BTreeMap;
 
 const FORMAT: &str = "residual-flows-checkpoint";
 const VERSION: &str = "2";
-/// Keys of the fingerprints of training and test data.
-const DATA: [&str; 2] = ["train_data", "test_data"];
+/// Keys of the data's fingerprints; not every run has validation data.
+const DATA: [&str; 3] = ["train_data", "test_data", "validation_data"];
 
 /// The metadata of a state.
 ///
@@ -33,8 +33,9 @@ pub fn write(state: &TrainingState) -> Result<BTreeMap<&'static str, String>> {
         ("optimizer_steps", optimizer.steps.to_string()),
         ("log", toml::to_string(log).context("cannot write the log's state as TOML")?),
     ]);
-    if let Some(fingerprints) = data {
-        metadata.extend(DATA.into_iter().zip(fingerprints.clone()));
+    if let Some(Fingerprints { train, validation, test }) = data {
+        let fingerprints = DATA.into_iter().zip([Some(train), Some(test), validation.as_ref()]);
+        metadata.extend(fingerprints.filter_map(|(key, fingerprint)| Some((key, fingerprint?.clone()))));
     }
     Ok(metadata)
 }
@@ -109,9 +110,9 @@ impl Fields<'_> {
     }
 
     /// Not in checkpoints of earlier versions.
-    fn data(&self) -> Option<[String; 2]> {
-        let [train, test] = DATA.map(|key| self.0.get(key).cloned());
-        Some([train?, test?])
+    fn data(&self) -> Option<Fingerprints> {
+        let [train, test, validation] = DATA.map(|key| self.0.get(key).cloned());
+        Some(Fingerprints { train: train?, validation, test: test? })
     }
 
     fn kind(&self, shape: [usize; 3], config: &Config) -> Result<DataKind> {

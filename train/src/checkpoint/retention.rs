@@ -1,34 +1,41 @@
-//! The checkpoints of a run: written by a background thread, the latest and a few with the lowest test loss kept.
+//! The checkpoints of a run: written by a background thread, the latest and a few with the lowest loss in evaluations kept.
 //!
-//! `step0000100.safetensors` is the run after 100 steps. `last.safetensors` and `best-step0000100-bits1.9.safetensors`
-//! are further names of such files, not copies, where the file system can do that.
+//! `checkpoints/step0000100.safetensors` is the run after 100 steps. `last.safetensors`, there and in the run's directory,
+//! `checkpoints/best-step0000100-bits1.9.safetensors`, and `best.safetensors` in the run's directory are further names of such
+//! files, not copies, where the file system can do that.
 
 use crate::checkpoint::state::{Evaluated, TrainingState};
 use crate::checkpoint::{self, sync_dir};
-use crate::directory::Written;
+use crate::directory::{BEST, LAST, Written};
 use anyhow::{Context, Result, anyhow, ensure};
+use burn::tensor::Device;
 use datasets::console::note;
 use datasets::output::{Existing, UNFINISHED};
+use residual_flows::ResidualFlow;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
+/// The folder of all.
+const FOLDER: &str = "checkpoints";
+
 /// The checkpoints of one run.
 pub struct Checkpoints {
     files: Files,
     keep_best: usize,
-    /// Lowest test loss first.
+    /// Lowest loss first.
     best: Vec<Evaluated>,
     writing: Option<JoinHandle<Result<()>>>,
 }
 
 impl Checkpoints {
-    /// In a directory: the latest `keep`, and of evaluated ones the best `keep_best`, of which some may be there already. Only
-    /// files that the run has written are removed.
-    pub fn new(dir: PathBuf, keep: usize, keep_best: usize, mut best: Vec<Evaluated>, written: Arc<Written>) -> Self {
+    /// In a run's directory: the latest `keep`, and of evaluated ones the best `keep_best`, at least one, of which some may be there
+    /// already. Only files that the run has written are removed.
+    pub fn new(root: &Path, keep: usize, keep_best: usize, mut best: Vec<Evaluated>, written: Arc<Written>) -> Self {
+        let keep_best = keep_best.max(1);
         best.truncate(keep_best);
-        Self { files: Files { dir, keep, written }, keep_best, best, writing: None }
+        Self { files: Files { dir: root.join(FOLDER), keep, written }, keep_best, best, writing: None }
     }
 
     /// Where the last one is.
@@ -36,16 +43,31 @@ impl Checkpoints {
         last_of(&self.files.dir)
     }
 
-    /// Those with the lowest test loss, best first.
+    /// The averaged weights of the best one, from its file.
+    ///
+    /// # Errors
+    /// If it cannot be read, or an earlier one could not be written.
+    pub fn best_average(&mut self, device: &Device) -> Result<ResidualFlow> {
+        self.finish()?;
+        let best = self.best.first().context("no checkpoint was evaluated")?;
+        let of_step = step_path(&self.files.dir, best.step);
+        let named = newest_first(&self.files.dir)?.into_iter().find(|path| best_step(path) == Some(best.step));
+        let path = named.unwrap_or(of_step);
+        let state = checkpoint::read_alone(&path).context("the best checkpoint, which is to be evaluated on the test samples")?;
+        let [_, average] = state.models(device).with_context(|| path.display().to_string())?;
+        Ok(average)
+    }
+
+    /// Those with the lowest loss, best first.
     pub fn best(&self) -> &[Evaluated] {
         &self.best
     }
 
-    /// Takes a place among the best, if the test loss are low enough.
+    /// Takes a place among the best, if the loss is low enough.
     pub fn rank(&mut self, evaluated: Evaluated) {
-        let bits = |evaluated: &Evaluated| evaluated.test_loss;
+        let loss = |evaluated: &Evaluated| evaluated.loss;
         self.best.retain(|other| other.step != evaluated.step);
-        let position = self.best.partition_point(|better| bits(better) <= bits(&evaluated));
+        let position = self.best.partition_point(|better| loss(better) <= loss(&evaluated));
         self.best.insert(position, evaluated);
         self.best.truncate(self.keep_best);
     }
@@ -112,7 +134,10 @@ impl Files {
         let path = step_path(&self.dir, step);
         let best: Vec<(u64, PathBuf)> = state.log.best.iter().map(|best| (best.step, best_path(&self.dir, unit, best))).collect();
         let of_step = best.iter().filter(|(of, _)| *of == step).map(|(_, name)| name.clone());
-        let names: Vec<PathBuf> = std::iter::once(last_of(&self.dir)).chain(of_step).collect();
+        let root = root_of(&self.dir);
+        let is_best = state.log.best.first().is_some_and(|best| best.step == step);
+        let of_root = std::iter::once(root.join(LAST)).chain(is_best.then(|| root.join(BEST)));
+        let names: Vec<PathBuf> = std::iter::once(last_of(&self.dir)).chain(of_step).chain(of_root).collect();
         self.written.add(names.iter().chain([&path]).map(|path| listed(path)))?;
         checkpoint::save(&path, Existing::Own, state).context("the run cannot be saved")?;
         names.iter().try_for_each(|name| link(&path, name))?;
@@ -141,14 +166,25 @@ pub fn rewind(dir: &Path, checkpoint: &Path, state: &mut TrainingState, written:
         let n = later.len();
         note(format_args!("going back to step {step}: {n} checkpoints, of the steps {first} to {last}, are removed"));
     }
-    written.add([listed(&last_of(dir))])?;
-    link(checkpoint, &last_of(dir))?;
+    let lasts = [last_of(dir), root_of(dir).join(LAST)];
+    written.add(lasts.iter().map(|last| listed(last)))?;
+    lasts.iter().try_for_each(|last| link(checkpoint, last))?;
     later.iter().try_for_each(|(_, path)| remove(path))?;
     for best in state.log.best.iter().filter(|best| best.step == step) {
         link(checkpoint, &best_path(dir, unit, best))?;
     }
     state.log.best.retain(|best| best_path(dir, unit, best).exists());
     let best: Vec<PathBuf> = state.log.best.iter().map(|best| best_path(dir, unit, best)).collect();
+    let best_of_all = root_of(dir).join(BEST);
+    match best.first() {
+        Some(first) => {
+            written.add([listed(&best_of_all)])?;
+            link(first, &best_of_all)?;
+        }
+        // What has this name is of steps that will be made again.
+        None if written.has(&listed(&best_of_all)) => remove(&best_of_all)?,
+        None => {}
+    }
     Files { dir: dir.into(), keep: usize::MAX, written: written.clone() }.prune(&best)
 }
 
@@ -172,8 +208,7 @@ pub fn newest_first(dir: &Path) -> Result<Vec<PathBuf>> {
     if !dir.exists() {
         return Ok(Vec::new());
     }
-    let best = |path: &PathBuf| name(path).strip_prefix("best-step")?.split('-').next()?.parse::<u64>().ok();
-    let best = list(dir)?.into_iter().filter_map(|path| Some((best(&path)?, false, path)));
+    let best = list(dir)?.into_iter().filter_map(|path| Some((best_step(&path)?, false, path)));
     let mut all: Vec<_> = steps(dir)?.into_iter().map(|(step, path)| (step, true, path)).chain(best).collect();
     all.sort();
     Ok(all.into_iter().rev().map(|(_, _, path)| path).collect())
@@ -181,7 +216,54 @@ pub fn newest_first(dir: &Path) -> Result<Vec<PathBuf>> {
 
 /// The name of the last checkpoint in a directory.
 pub fn last_of(dir: &Path) -> PathBuf {
-    dir.join("last.safetensors")
+    dir.join(LAST)
+}
+
+/// The step in the name of one of the best checkpoints.
+fn best_step(path: &Path) -> Option<u64> {
+    name(path).strip_prefix("best-step")?.split('-').next()?.parse().ok()
+}
+
+/// The loss in the name of one of the best checkpoints.
+fn best_loss(path: &Path) -> Option<f64> {
+    let name = name(path);
+    let loss = name.strip_prefix("best-step")?.split_once('-')?.1.strip_suffix(".safetensors")?;
+    loss.trim_start_matches(|c: char| c.is_ascii_alphabetic() || c == '_').parse().ok()
+}
+
+/// The directory of the run that a folder of checkpoints belongs to.
+fn root_of(dir: &Path) -> PathBuf {
+    dir.parent().map(Path::to_path_buf).unwrap_or_default()
+}
+
+/// The checkpoint to use of a run in a directory, and which one it is, in words: the best one, or the last one if none was
+/// evaluated. Runs of earlier versions have their best ones in the folder of checkpoints.
+///
+/// # Errors
+/// If there is none.
+pub fn of_run(root: &Path) -> Result<(PathBuf, &'static str)> {
+    const BEST_ONE: &str = "the one with the lowest loss in evaluations";
+    const LAST_ONE: &str = "the last one, as none was evaluated";
+    let dir = root.join(FOLDER);
+    let best = root.join(BEST);
+    if best.is_file() {
+        return Ok((best, BEST_ONE));
+    }
+    let named = if dir.is_dir() { list(&dir)? } else { Vec::new() };
+    let named = named.into_iter().filter_map(|path| Some((best_loss(&path)?, path)));
+    if let Some((_, path)) = named.min_by(|a, b| a.0.total_cmp(&b.0)) {
+        return Ok((path, BEST_ONE));
+    }
+    for last in [root.join(LAST), last_of(&dir)] {
+        if last.is_file() {
+            return Ok((last, LAST_ONE));
+        }
+    }
+    let newest = newest_first(&dir)?.into_iter().next();
+    let root = root.display();
+    newest
+        .map(|path| (path, LAST_ONE))
+        .with_context(|| format!("{root} has no checkpoint: expected one, or the directory of a run"))
 }
 
 /// The latest checkpoint in the same directory that can be read, other than this one.
@@ -196,7 +278,7 @@ fn step_path(dir: &Path, step: u64) -> PathBuf {
 }
 
 fn best_path(dir: &Path, unit: &str, best: &Evaluated) -> PathBuf {
-    dir.join(format!("best-step{:07}-{unit}{:.4}.safetensors", best.step, best.test_loss))
+    dir.join(format!("best-step{:07}-{unit}{:.4}.safetensors", best.step, best.loss))
 }
 
 /// The files called after their step, earliest first.
@@ -216,9 +298,10 @@ fn name(path: &Path) -> String {
     path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
 }
 
-/// How a checkpoint is called in the run's list of files.
+/// How a checkpoint is called in the run's list of files: by its path from the run's directory.
 fn listed(path: &Path) -> String {
-    format!("checkpoints/{}", name(path))
+    let is_in_folder = path.parent().is_some_and(|dir| dir.ends_with(FOLDER));
+    if is_in_folder { format!("{FOLDER}/{}", name(path)) } else { name(path) }
 }
 
 /// Gives a file another name in place of what has it, at once.
@@ -258,11 +341,34 @@ mod tests {
 
     #[test]
     fn the_best_are_ordered_and_few() {
-        let mut checkpoints = Checkpoints::new(PathBuf::new(), 2, 2, Vec::new(), Arc::default());
+        let mut checkpoints = Checkpoints::new(Path::new(""), 2, 2, Vec::new(), Arc::default());
         for (step, bits) in [(1, 3.0), (2, 2.0), (3, 2.5), (2, 2.6), (4, 9.0)] {
-            checkpoints.rank(Evaluated { step, test_loss: bits });
+            checkpoints.rank(Evaluated { step, loss: bits });
         }
         let steps: Vec<u64> = checkpoints.best().iter().map(|best| best.step).collect();
         assert_eq!(steps, [3, 2]);
+    }
+
+    #[test]
+    fn the_best_of_a_run_is_found_in_every_layout() -> Result<()> {
+        let dir = tempfile::tempdir()?;
+        let (root, touch) = (dir.path(), |name: &str| fs::write(dir.path().join(name), ""));
+        fs::create_dir(root.join(FOLDER))?;
+        assert!(of_run(root).unwrap_err().to_string().contains("no checkpoint"));
+        let used = || Ok::<_, anyhow::Error>(of_run(root)?.0.strip_prefix(root)?.display().to_string());
+        for (name, want) in [
+            ("checkpoints/step0000007.safetensors", "checkpoints/step0000007.safetensors"),
+            ("checkpoints/last.safetensors", "checkpoints/last.safetensors"),
+            // Those of earlier versions, of densities and of points, whose losses may be negative.
+            ("checkpoints/best-step0000003-nats2.5000.safetensors", "checkpoints/best-step0000003-nats2.5000.safetensors"),
+            ("checkpoints/best-step0000005-nats-0.5000.safetensors", "checkpoints/best-step0000005-nats-0.5000.safetensors"),
+            ("checkpoints/best-step0000006-nats0.1000.safetensors", "checkpoints/best-step0000005-nats-0.5000.safetensors"),
+            ("last.safetensors", "checkpoints/best-step0000005-nats-0.5000.safetensors"),
+            ("best.safetensors", "best.safetensors"),
+        ] {
+            touch(name)?;
+            assert_eq!(used()?, want, "{name}");
+        }
+        Ok(())
     }
 }

@@ -5,13 +5,16 @@
 
 use crate::config::Config;
 use crate::data::kind::DataKind;
+use crate::data::{DataSet, Splits};
+use crate::monitoring::overfitting::Selection;
 use crate::monitoring::watch::Watch;
-use crate::scoring::evaluate::TestLoss;
+use crate::scoring::evaluate::MeanLoss;
 use crate::training::optimizer::OptimizerKind;
 use anyhow::{Context, Result, bail, ensure};
 use burn::module::{Module, Param};
 use burn::optim::GradientsParams;
 use burn::tensor::{Device, Tensor, TensorData};
+use datasets::Split;
 use residual_flows::ResidualFlow;
 use residual_flows::named::{NamedVisitor, visit_named};
 use residual_flows::state::NamedTensor;
@@ -48,9 +51,36 @@ pub struct Description {
     pub epoch: u64,
     /// Batches of the next epoch that have been used.
     pub batch: u64,
-    /// [Fingerprints](datasets::BatchSource::fingerprint) of the training and the test data; `None` in checkpoints of earlier
-    /// versions.
-    pub data: Option<[String; 2]>,
+    /// What tells the data from others; `None` in checkpoints of earlier versions and of the reference implementation.
+    pub data: Option<Fingerprints>,
+}
+
+/// [Fingerprints](datasets::BatchSource::fingerprint) of the splits of a run's data.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fingerprints {
+    /// Of those for training.
+    pub train: String,
+    /// Of those for validation, if there are some.
+    pub validation: Option<String>,
+    /// Of those for testing.
+    pub test: String,
+}
+
+impl Fingerprints {
+    /// Of these data.
+    pub fn of(splits: &Splits) -> Self {
+        let of = |data: &DataSet| data.batches.fingerprint();
+        Self { train: of(&splits.train), validation: splits.validation.as_ref().map(of), test: of(&splits.test) }
+    }
+
+    /// Of a split, if it is known.
+    pub fn get(&self, split: Split) -> Option<&String> {
+        match split {
+            Split::Train => Some(&self.train),
+            Split::Validation => self.validation.as_ref(),
+            Split::Test => Some(&self.test),
+        }
+    }
 }
 
 /// The memory of an optimiser, whichever it is.
@@ -87,13 +117,18 @@ pub struct RunLog {
     pub timings_bytes: u64,
     /// What is usual.
     pub watch: Watch,
-    /// The evaluation of the averaged weights as they are.
+    /// The evaluation of the averaged weights as they are, on the validation samples, or without any on those for testing.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub evaluated: Option<TestLoss>,
+    pub evaluated: Option<MeanLoss>,
+    /// Evaluations so far, and what they say of the run.
+    pub selection: Selection,
+    /// What the test samples said last, where they are apart from what checkpoints are chosen by.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tested: Option<Tested>,
     /// What has been done of that.
     #[serde(skip_serializing_if = "Reached::is_nothing")]
     pub reached: Reached,
-    /// The checkpoints with the lowest test loss, best first.
+    /// The checkpoints with the lowest loss in evaluations, best first.
     pub best: Vec<Evaluated>,
 }
 
@@ -106,6 +141,8 @@ pub enum Reached {
     Nothing,
     /// The evaluation.
     Evaluation,
+    /// That of the test samples too.
+    Test,
     /// The measurement of layers too, but not the picture.
     Layers,
 }
@@ -123,7 +160,18 @@ pub struct Evaluated {
     /// Steps made.
     pub step: u64,
     /// Of the averaged weights.
-    pub test_loss: f64,
+    #[serde(alias = "test_loss")]
+    pub loss: f64,
+}
+
+/// What the test samples say of some weights.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Tested {
+    /// Steps made with them.
+    pub step: u64,
+    /// Of the averaged weights.
+    pub loss: MeanLoss,
 }
 
 impl TrainingState {

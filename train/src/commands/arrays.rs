@@ -1,15 +1,17 @@
 //! `train encode`, `decode` and `log-prob`: arrays in, arrays out, for work beside Python; of points tables too.
 
-use super::{Compute, Overwrite, report};
+use super::{Chosen, Compute, Overwrite, load, ready, report};
 use ::train::data::kind::{DataKind, Named};
 use ::train::data::table::TableChoice;
 use ::train::reporting::path_text;
-use ::train::reporting::progress::duration;
-use ::train::scoring::array_model::{ArrayModel, Inputs, LogDensities, Weights};
+use ::train::reporting::progress::{Progress, duration};
+use ::train::scoring::array_model::{ArrayModel, Inputs, LogDensities};
 use ::train::scoring::arrays::{self, Array};
+use ::train::scoring::weights::Weights;
 use ::train::system;
 use ::train::training::classification::Classified;
 use ::train::training::objective::ClassStats;
+use ::train::training::parallel::ProcessGroup;
 use anyhow::{Context, Result};
 use burn::tensor::{Device, Tensor, TensorData};
 use clap::Args;
@@ -25,8 +27,8 @@ use std::time::Instant;
 /// What the commands have in common.
 #[derive(Args)]
 struct Common {
-    /// The checkpoint, a .safetensors file or a .pth file of the research code
-    checkpoint: PathBuf,
+    #[command(flatten)]
+    chosen: Chosen,
     /// A .npy file, float32 or float64; points may be in a table too, .csv or .parquet
     #[arg(long, value_name = "FILE")]
     input: PathBuf,
@@ -35,9 +37,6 @@ struct Common {
     output: PathBuf,
     #[command(flatten)]
     overwrite: Overwrite,
-    /// Which of the checkpoint's weights
-    #[arg(long, value_enum, default_value_t = Weights::Ema)]
-    weights: Weights,
     /// Exact log-determinants, for few dimensions; adds log-densities to the summary
     #[arg(long)]
     exact: bool,
@@ -177,6 +176,7 @@ impl LogProb {
 struct Session {
     start: Instant,
     common: Common,
+    checkpoint: PathBuf,
     model: ArrayModel,
 }
 
@@ -184,11 +184,16 @@ impl Session {
     /// Checks the outputs and loads the model; some commands have more inputs and outputs than all have.
     fn open(common: Common, outputs: &[&Option<PathBuf>], inputs: &[&Option<PathBuf>]) -> Result<Self> {
         let start = Instant::now();
+        let checkpoint = common.chosen.file(&ProcessGroup::alone())?;
         let outputs: Vec<&Path> = outputs.iter().filter_map(|path| path.as_deref()).chain([&*common.output]).collect();
-        let inputs: Vec<&Path> =
-            inputs.iter().filter_map(|path| path.as_deref()).chain([&*common.input, &*common.checkpoint]).collect();
+        let inputs: Vec<&Path> = inputs.iter().filter_map(|path| path.as_deref()).chain([&*common.input, &*checkpoint]).collect();
         output::check_all(&outputs, &inputs, common.overwrite.existing())?;
-        let mut model = ArrayModel::load(&common.checkpoint, common.weights, common.compute.device()?)?;
+        let device = common.compute.device()?;
+        let mut progress = Progress::new();
+        let read = load(&checkpoint, &device, &mut progress)?;
+        let (ready, _) = ready(read, common.chosen.weights, &mut progress)?;
+        drop(progress);
+        let mut model = ArrayModel::new(ready, device);
         let known: &[&str] = if matches!(model.kind(), DataKind::Points(_)) { &["npy", "csv"] } else { &["npy"] };
         outputs.iter().try_for_each(|path| output::check_extension(path, known))?;
         model.batch = common.batch.unwrap_or(model.batch);
@@ -196,7 +201,7 @@ impl Session {
         if common.exact {
             model.log_det = LogDetConfig::exact();
         }
-        Ok(Self { start, common, model })
+        Ok(Self { start, common, checkpoint, model })
     }
 
     fn existing(&self) -> Existing {
@@ -214,6 +219,7 @@ impl Session {
     fn latents(&self) -> Result<Array> {
         let path = &self.common.input;
         if path.extension().is_none_or(|extension| extension.eq_ignore_ascii_case("npy")) {
+            self.common.table.ensure_unused("the input is an array")?;
             return arrays::read(path);
         }
         let table = Points::read_with(path, &self.common.table.of_any())?;
@@ -291,7 +297,8 @@ impl Session {
             note(format_args!("warning: {}: {text}", self.common.input.display()));
         }
         let densities = densities.map(|densities| DensitySummary::of(&densities, &self.model));
-        let Common { output, weights, checkpoint, json, .. } = self.common;
+        let Common { output, chosen: Chosen { weights, .. }, json, .. } = self.common;
+        let checkpoint = self.checkpoint;
         let (dimensions, seconds) = (self.model.dimensions(), self.start.elapsed().as_secs_f64());
         let peak_memory_bytes = system::peak_memory_bytes();
         let outcome = Outcome { output, n, dimensions, weights, densities, classes, seconds, peak_memory_bytes, checkpoint };

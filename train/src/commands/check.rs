@@ -1,28 +1,32 @@
-//! `train check CHECKPOINT`: how far a checkpoint's averaged weights are from not being invertible.
+//! `train check CHECKPOINT`: how far a checkpoint's weights are from not being invertible.
 
-use super::{Compute, load, ready, report};
-use ::train::config::Source;
-use ::train::data::{self, PREFETCH_DEPTH, tensor};
+use super::{Chosen, Compute, Opened, report};
+use ::train::data::table::TableChoice;
+use ::train::data::{PREFETCH_DEPTH, tensor};
 use ::train::monitoring::costs::Costs;
 use ::train::reporting::path_text;
 use ::train::reporting::progress::{Progress, Work};
+use ::train::scoring::model_data::{Found, Sought};
 use ::train::training::noise;
 use anyhow::{Context, Result};
 use burn::tensor::Device;
 use clap::Args;
+use datasets::console::note;
 use datasets::{Prefetch, Split};
 use residual_flows::{BlockCertificate, Effort, ResidualFlow};
 use serde::Serialize;
 use std::path::PathBuf;
 
-/// Certifies the Lipschitz bounds of a checkpoint's averaged weights, and measures how well images are reconstructed
+/// Certifies the Lipschitz bounds of a checkpoint's weights, and measures how well images are reconstructed
 #[derive(Args)]
 pub struct Check {
-    /// The checkpoint, a .safetensors file or a .pth file of the research code
-    checkpoint: PathBuf,
-    /// Directory of the data set, if it is not where it was in training
-    #[arg(long, value_name = "DIR")]
+    #[command(flatten)]
+    chosen: Chosen,
+    /// Directory of the data set, if it is not where it was in training; or any file of points
+    #[arg(long, value_name = "PATH")]
     data: Option<PathBuf>,
+    #[command(flatten)]
+    table: TableChoice,
     /// Test images that are reconstructed; 0: only the bounds
     #[arg(long, value_name = "N", default_value_t = 64)]
     n: usize,
@@ -60,8 +64,7 @@ impl Check {
     pub fn run(self) -> Result<()> {
         let device = self.compute.device()?;
         let mut progress = Progress::new();
-        let checkpoint = load(&self.checkpoint, &device, &mut progress)?;
-        let (model, monitor) = ready(checkpoint.average, &mut progress)?;
+        let Opened { checkpoint, description, model, monitor } = self.chosen.open(&device, &mut progress)?;
         let stage = progress.stage("certifying", Work::count("blocks", model.n_residual_blocks()));
         let mut blocks: Vec<BlockCertificate> = Vec::new();
         for block in model.certificates(Effort::Sharp) {
@@ -69,12 +72,16 @@ impl Check {
             blocks.push(block);
         }
         drop(stage);
+        if self.n == 0 {
+            self.table.ensure_unused("no samples are reconstructed")?;
+        }
         let reconstruction = if self.n > 0 {
-            let mut config = checkpoint.description.config;
-            config.data.relocate(self.data.clone());
+            let mut config = description.config.clone();
             config.run.eval_batch_size = config.run.eval_batch_size.min(self.n);
-            let source = Source::new(self.checkpoint.display().to_string(), String::new(), Vec::new());
-            let data = data::open(&config, &source, Split::Test).context("the data set (--data DIR says where it is)")?;
+            let (config, checkpoint, elsewhere, table) = (&config, &checkpoint, self.data.as_deref(), &self.table);
+            let sought = Sought { description: &description, config, checkpoint, elsewhere, split: Split::Test, table };
+            let Found { data, .. } = sought.open()?;
+            data.notes.iter().for_each(note);
             let n_images = data.batches.len();
             let batches = Prefetch::eval(data.batches, PREFETCH_DEPTH);
             // Each batch to latents and back.
@@ -89,7 +96,7 @@ impl Check {
         };
         let largest_bound = blocks.iter().map(|block| block.bound).fold(0.0, f64::max);
         let certified = blocks.iter().all(|block| block.bound < 1.0);
-        let outcome = Outcome { certified, largest_bound, blocks, reconstruction, checkpoint: self.checkpoint };
+        let outcome = Outcome { certified, largest_bound, blocks, reconstruction, checkpoint };
         report(self.json, &outcome, || lines(&outcome))
     }
 

@@ -1,12 +1,13 @@
-//! `train density CHECKPOINT POINTS`: log-densities of anybody's points under a checkpoint's averaged weights.
+//! `train density CHECKPOINT POINTS`: log-densities of anybody's points under a checkpoint's weights.
 
-use super::{Compute, Overwrite, report};
+use super::{Chosen, Compute, Overwrite, load, ready, report};
 use ::train::data::kind::DataKind;
 use ::train::data::table::TableChoice;
 use ::train::reporting::path_text;
 use ::train::reporting::progress::{Progress, Work};
-use ::train::scoring::array_model::{ArrayModel, Weights};
+use ::train::scoring::array_model::ArrayModel;
 use ::train::scoring::density::{Density, Window};
+use ::train::training::parallel::ProcessGroup;
 use anyhow::{Context, Result, ensure};
 use clap::Args;
 use datasets::console::note;
@@ -14,13 +15,13 @@ use datasets::output;
 use datasets::points::{FileKind, Points};
 use residual_flows::LogDetConfig;
 use serde::Serialize;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Writes the log-density (nats, in the data's own units) of every point of a file
 #[derive(Args)]
 pub struct DensityOf {
-    /// The checkpoint of a model of points, a .safetensors file
-    checkpoint: PathBuf,
+    #[command(flatten)]
+    chosen: Chosen,
     /// The points, a .csv, .parquet or .npy file with a column for each dimension
     #[arg(required_unless_present = "integrate")]
     points: Option<PathBuf>,
@@ -77,26 +78,28 @@ impl DensityOf {
     /// If the checkpoint or the points cannot be read or do not fit each other, or a file cannot be written.
     pub fn run(self) -> Result<()> {
         let existing = self.overwrite.existing();
+        let checkpoint = self.chosen.file(&ProcessGroup::alone())?;
         let table_kind = self.out.as_deref().map(FileKind::of_output).transpose()?;
         if let (Some(out), Some(points)) = (&self.out, &self.points) {
-            output::check_all(&[out], &[points, &self.checkpoint], existing)?;
+            output::check_all(&[out], &[points, &checkpoint], existing)?;
         }
         let device = self.compute.device()?;
         let mut progress = Progress::new();
-        let stage = progress.stage("reading the checkpoint", Work::unknown());
-        let mut model = ArrayModel::load(&self.checkpoint, Weights::Ema, device.clone())?;
-        drop(stage);
+        let read = load(&checkpoint, &device, &mut progress)?;
         ensure!(
-            matches!(model.kind(), DataKind::Points(_)),
+            matches!(read.description.kind, DataKind::Points(_)),
             "{} is a model of images; `train evaluate` measures those",
-            self.checkpoint.display()
+            checkpoint.display()
         );
+        let (ready, _) = ready(read, self.chosen.weights, &mut progress)?;
+        let mut model = ArrayModel::new(ready, device.clone());
         if self.exact {
             model.log_det = LogDetConfig::exact();
         }
         let Some(path) = &self.points else {
+            self.table.ensure_unused("no table is given")?;
             let stage = progress.stage("integrating the density", Work::unknown());
-            let integral = self.integrate(&Density::new(model.model(), &model.log_det, &device));
+            let integral = self.integrate(&Density::new(model.model(), &model.log_det, &device), &checkpoint);
             drop(stage);
             return integral;
         };
@@ -115,7 +118,6 @@ impl DensityOf {
         if let (Some(out), Some(kind)) = (&self.out, table_kind) {
             table.write(out, kind, existing)?;
         }
-        let checkpoint = self.checkpoint;
         let outcome = Outcome { points: table.len(), mean_log_density: mean, unreachable, out: self.out, checkpoint };
         report(self.json, &outcome, || match &outcome.out {
             Some(out) => format!("log-densities of {} points in {}, mean {mean:.4} nats", outcome.points, out.display()),
@@ -123,12 +125,12 @@ impl DensityOf {
         })
     }
 
-    fn integrate(&self, density: &Density) -> Result<()> {
+    fn integrate(&self, density: &Density, checkpoint: &Path) -> Result<()> {
         let dimensions = density.dimensions();
         ensure!(dimensions == 2, "only densities of 2 dimensions are integrated, this one has {dimensions}");
         let integral = density.integral(&INTEGRAL_WINDOW, INTEGRAL_CELLS)?;
         let half_side = INTEGRAL_WINDOW.half_side;
-        let outcome = Integral { integral, half_side, cells: INTEGRAL_CELLS, checkpoint: self.checkpoint.clone() };
+        let outcome = Integral { integral, half_side, cells: INTEGRAL_CELLS, checkpoint: checkpoint.into() };
         report(self.json, &outcome, || {
             format!(
                 "the density integrates to {integral:.5} over [-{half_side}, {half_side}]² in standardised coordinates \

@@ -1,8 +1,9 @@
 //! `train estimator CONFIG|CHECKPOINT`: bias, variance and cost of log-determinant estimators against the exact value.
 
-use super::{Compute, Overwrite, load, ready, report};
-use ::train::config::{Config, Source};
-use ::train::data::{self, DataSet, tensor};
+use super::{Compute, Overwrite, checkpoint_at, load, ready, report};
+use ::train::config::Config;
+use ::train::data::table::TableChoice;
+use ::train::data::{self, DataSet, Splits, tensor};
 use ::train::reporting::path_text;
 use ::train::reporting::pictures::estimators as plots;
 use ::train::reporting::pictures::plot::Plot;
@@ -10,22 +11,31 @@ use ::train::reporting::progress::{self, Progress};
 use ::train::run::fit;
 use ::train::run::footprint::{self, Work};
 use ::train::scoring::estimators::{self, BEYOND, Estimator, Measurement, Rounding, Study};
+use ::train::scoring::model_data::{Found, Sought};
+use ::train::scoring::weights::{self, Weights};
 use ::train::training::parallel::ProcessGroup;
 use anyhow::{Context, Result, ensure};
 use burn::tensor::Device;
 use clap::Args;
+use datasets::console::note;
 use datasets::{Split, output};
 use residual_flows::log_det::SeriesPrecision;
-use residual_flows::{LogDetConfig, ResidualFlow};
+use residual_flows::{LogDetConfig, Monitor, ResidualFlow};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// Measures estimators of log-determinants against the exact value: bias, variance and cost
 #[derive(Args)]
 pub struct EstimatorStudy {
-    /// A checkpoint (its averaged weights), or a configuration (.toml, its initial weights)
+    /// A checkpoint or the directory of a run (its best checkpoint), or a configuration (.toml, its initial weights)
     #[arg(value_name = "CONFIG|CHECKPOINT")]
     model: PathBuf,
+    /// Which of a checkpoint's weights [default: average]
+    #[arg(long, value_enum)]
+    weights: Option<Weights>,
+    #[command(flatten)]
+    table: TableChoice,
     /// Changes a setting of the configuration; may be repeated
     #[arg(long, value_name = "SECTION.KEY=VALUE")]
     set: Vec<String>,
@@ -153,23 +163,29 @@ impl EstimatorStudy {
     /// The model ready for use, its test data in batches of the size that is asked for, and the estimator of its training.
     fn open(&self, device: &Device, progress: &mut Progress) -> Result<(ResidualFlow, DataSet, LogDetConfig)> {
         if self.model.extension().is_some_and(|extension| extension == "toml") {
+            self.table.ensure_unused("a configuration has its own settings")?;
             let (mut config, source) = Config::load(&self.model, &self.set)?;
             config.data.relocate(self.data.clone());
             config.run.eval_batch_size = self.n;
-            let [train, test] = data::open_both(&config, &source)?;
+            let Splits { train, test, .. } = data::open_all(&config, &source)?;
             self.check_memory(&config, &test)?;
             let model = fit::initial_model(&config, &source, &train, device, progress)?;
-            return Ok((ready(model, progress)?.0, test, config.log_det.train));
+            let model = weights::converged(model, &Monitor::new(Arc::default()))?;
+            return Ok((model, test, config.log_det.train));
         }
         ensure!(self.set.is_empty(), "--set goes with a configuration; {} has its settings", self.model.display());
-        let checkpoint = load(&self.model, device, progress)?;
-        let mut config = checkpoint.description.config;
-        config.data.relocate(self.data.clone());
+        let file = checkpoint_at(&self.model, &ProcessGroup::alone())?;
+        let checkpoint = load(&file, device, progress)?;
+        let description = &checkpoint.description;
+        let mut config = description.config.clone();
         config.run.eval_batch_size = self.n;
-        let source = Source::new(self.model.display().to_string(), String::new(), Vec::new());
-        let test = data::open(&config, &source, Split::Test).context("the data set (--data says where it is)")?;
+        let (elsewhere, table) = (self.data.as_deref(), &self.table);
+        let sought = Sought { description, config: &config, checkpoint: &file, elsewhere, split: Split::Test, table };
+        let Found { data: test, .. } = sought.open()?;
+        test.notes.iter().for_each(note);
         self.check_memory(&config, &test)?;
-        Ok((ready(checkpoint.average, progress)?.0, test, config.log_det.train))
+        let (ready, _) = ready(checkpoint, self.weights.unwrap_or_default(), progress)?;
+        Ok((ready.model, test, config.log_det.train))
     }
 
     /// That the exact values of all samples can be computed at once.

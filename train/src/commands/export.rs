@@ -1,9 +1,10 @@
 //! `train export CHECKPOINT`: a checkpoint by the research code's names.
 
-use super::{Overwrite, report};
+use super::{Overwrite, checkpoint_at, report};
 use ::train::checkpoint;
 use ::train::pytorch::export;
 use ::train::reporting::path_text;
+use ::train::training::parallel::ProcessGroup;
 use anyhow::{Context, Result};
 use burn::tensor::Device;
 use clap::Args;
@@ -14,7 +15,8 @@ use std::path::PathBuf;
 /// Writes both sets of weights into a safetensors file, by the research code's names
 #[derive(Args)]
 pub struct Export {
-    /// The checkpoint, a .safetensors file or a .pth file of the research code
+    /// The checkpoint, a .safetensors file or a .pth file of the reference implementation; or the directory of a run, of which it is
+    /// the best one
     checkpoint: PathBuf,
     /// The file to write; averaged weights are called ema.shadow_params.<name>
     #[arg(long, value_name = "FILE")]
@@ -43,11 +45,12 @@ impl Export {
     /// written.
     pub fn run(self) -> Result<()> {
         let existing = self.overwrite.existing();
+        let checkpoint = checkpoint_at(&self.checkpoint, &ProcessGroup::alone())?;
         output::check_extension(&self.out, &["safetensors"])?;
-        output::check_all(&[&self.out], &[&self.checkpoint], existing)?;
-        let state = checkpoint::read_either(&self.checkpoint, &Device::flex())?;
-        export::write(&state, &self.out, existing).with_context(|| self.checkpoint.display().to_string())?;
-        let outcome = Outcome { file: self.out, step: state.description.step, checkpoint: self.checkpoint };
+        output::check_all(&[&self.out], &[&checkpoint], existing)?;
+        let state = checkpoint::read_either(&checkpoint, &Device::flex())?;
+        export::write(&state, &self.out, existing).with_context(|| checkpoint.display().to_string())?;
+        let outcome = Outcome { file: self.out, step: state.description.step, checkpoint };
         report(self.json, &outcome, || format!("the weights after {} steps in {}", outcome.step, outcome.file.display()))
     }
 }

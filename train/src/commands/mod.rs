@@ -13,12 +13,12 @@ mod report;
 mod sample;
 mod train;
 
-use ::train::checkpoint::{self, Checkpoint};
+use ::train::checkpoint::{self, Checkpoint, Description, retention};
 use ::train::monitoring::costs::Costs;
 use ::train::reporting::progress::{Progress, Work};
+use ::train::scoring::weights::{self, Ready, Weights};
 use ::train::system::device::DeviceChoice;
 use ::train::training::parallel::ProcessGroup;
-use ::train::training::step;
 use anyhow::Result;
 use burn::tensor::Device;
 use clap::{Args, Parser, Subcommand};
@@ -26,7 +26,7 @@ use datasets::console;
 use datasets::output::Existing;
 use residual_flows::{Monitor, ResidualFlow};
 use serde::Serialize;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -119,6 +119,65 @@ impl Overwrite {
     }
 }
 
+/// Which model a command uses.
+#[derive(Args)]
+struct Chosen {
+    /// The checkpoint, a .safetensors file or a .pth file of the reference implementation; or the directory of a run, of which it is
+    /// the best one
+    checkpoint: PathBuf,
+    /// Which of the checkpoint's weights
+    #[arg(long, value_enum, default_value_t = Weights::Average)]
+    weights: Weights,
+}
+
+/// A checkpoint's model ready for use.
+struct Opened {
+    /// The file.
+    checkpoint: PathBuf,
+    description: Description,
+    model: ResidualFlow,
+    /// What sees the layers that it passes.
+    monitor: Monitor,
+}
+
+impl Chosen {
+    /// The checkpoint's file; that it is a run's best one is said by the first of the processes that compute together.
+    fn file(&self, group: &ProcessGroup) -> Result<PathBuf> {
+        checkpoint_at(&self.checkpoint, group)
+    }
+
+    /// Reads a checkpoint.
+    fn read(&self, device: &Device, group: &ProcessGroup, progress: &mut Progress) -> Result<(PathBuf, Checkpoint)> {
+        let file = self.file(group)?;
+        let checkpoint = load(&file, device, progress)?;
+        Ok((file, checkpoint))
+    }
+
+    /// Makes one of its sets of weights ready.
+    fn ready(&self, (checkpoint, read): (PathBuf, Checkpoint), progress: &mut Progress) -> Result<Opened> {
+        let (Ready { model, description }, monitor) = ready(read, self.weights, progress)?;
+        Ok(Opened { checkpoint, description, model, monitor })
+    }
+
+    /// Both.
+    fn open(&self, device: &Device, progress: &mut Progress) -> Result<Opened> {
+        let read = self.read(device, &ProcessGroup::alone(), progress)?;
+        self.ready(read, progress)
+    }
+}
+
+/// A file, or the best checkpoint of the run in a directory, which is said.
+fn checkpoint_at(path: &Path, group: &ProcessGroup) -> Result<PathBuf> {
+    if !path.is_dir() {
+        return Ok(path.into());
+    }
+    let (file, which) = retention::of_run(path)?;
+    if group.is_root() {
+        console::note(format_args!("{}: {} is used, {which}", path.display(), file.display()));
+    }
+    Ok(file)
+}
+
 /// Reads a checkpoint, which is shown where it takes long.
 fn load(path: &Path, device: &Device, progress: &mut Progress) -> Result<Checkpoint> {
     let stage = progress.stage("reading the checkpoint", Work::unknown());
@@ -127,14 +186,14 @@ fn load(path: &Path, device: &Device, progress: &mut Progress) -> Result<Checkpo
     checkpoint
 }
 
-/// A model ready for use, and what sees the layers that it passes.
-fn ready(model: ResidualFlow, progress: &mut Progress) -> Result<(ResidualFlow, Monitor)> {
+/// A checkpoint's model ready for use, and what sees the layers that it passes.
+fn ready(checkpoint: Checkpoint, weights: Weights, progress: &mut Progress) -> Result<(Ready, Monitor)> {
     let monitor = Monitor::new(Arc::default());
-    let work = Work::layers(&monitor, &Costs::equal(model.layer_ids().len()), 1);
+    let work = Work::layers(&monitor, &Costs::equal(checkpoint.average.layer_ids().len()), 1);
     let stage = progress.stage("converging the constraint", work);
-    let model = step::ready_monitored(model, &monitor)?;
+    let ready = weights::ready(checkpoint, weights, &monitor)?;
     drop(stage);
-    Ok((model, monitor))
+    Ok((ready, monitor))
 }
 
 /// Prints a result on standard output: as one JSON object, or as lines to be read.

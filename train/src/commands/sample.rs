@@ -1,6 +1,6 @@
-//! `train sample CHECKPOINT`: images or points from a checkpoint's averaged weights.
+//! `train sample CHECKPOINT`: images or points from a checkpoint's weights.
 
-use super::{Compute, Overwrite, load, ready, report};
+use super::{Chosen, Compute, Opened, Overwrite, report};
 use ::train::checkpoint::state::Description;
 use ::train::data::kind::{DataKind, Named};
 use ::train::monitoring::costs::Costs;
@@ -23,11 +23,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
-/// Samples images (a picture) or points (a table) from a checkpoint's averaged weights
+/// Samples images (a picture) or points (a table) from a checkpoint's weights
 #[derive(Args)]
 pub struct Sample {
-    /// The checkpoint, a .safetensors file or a .pth file of the research code
-    checkpoint: PathBuf,
+    #[command(flatten)]
+    chosen: Chosen,
     /// How many
     #[arg(long, value_name = "N", default_value_t = 64, value_parser = super::at_least_one)]
     n: usize,
@@ -90,12 +90,12 @@ impl Sample {
             output::check_extension(out, &["png", "csv", "npy"])?;
         }
         let mut progress = Progress::new().seen(group.is_root());
-        let checkpoint = load(&self.checkpoint, &device, &mut progress)?;
-        let Description { config, shape, .. } = &checkpoint.description;
+        let read = self.chosen.read(&device, group, &mut progress)?;
+        let Description { config, shape, kind, .. } = &read.1.description;
         footprint::check_use(config, *shape, (self.compute.choice, group), Work::Draw(self.n), "--n")?;
-        let kind = checkpoint.description.kind;
-        let destination = group.is_root().then(|| self.destination(&kind)).transpose()?;
-        let (model, monitor) = ready(checkpoint.average, &mut progress)?;
+        let destination = group.is_root().then(|| self.destination(kind, &read.0)).transpose()?;
+        let Opened { checkpoint, description: Description { kind, .. }, model, monitor } =
+            self.chosen.ready(read, &mut progress)?;
         let &Self { n, temperature, seed, .. } = &self;
         let latents = gaussian([n, model.latent_dimensions()], &mut noise::samples(seed).stream(0), &device) * temperature;
         let work = progress::Work::layers(&monitor, &Costs::backward(&model), 1);
@@ -111,13 +111,13 @@ impl Sample {
             seed,
             seconds: start.elapsed().as_secs_f64(),
             peak_memory_bytes: system::peak_memory_bytes(),
-            checkpoint: self.checkpoint,
+            checkpoint,
         };
         report(self.json, &outcome, || format!("{n} samples in {} ({})", outcome.output.value, duration(outcome.seconds)))
     }
 
     /// The file that `--out` names, or one in the directory that it names, which is made; it can be written.
-    fn destination(&self, kind: &DataKind) -> Result<PathBuf> {
+    fn destination(&self, kind: &DataKind, checkpoint: &Path) -> Result<PathBuf> {
         let (known, extension): (&[&str], _) = match (kind, self.format) {
             (DataKind::Images { .. }, _) => (&["png"], "png"),
             (DataKind::Points(_), TableFormat::Csv) => (&["csv", "npy"], "csv"),
@@ -126,7 +126,7 @@ impl Sample {
         let &Self { n, temperature, seed, .. } = self;
         let name = format!("samples-n{n}-temperature{temperature}-seed{seed}.{extension}");
         let path = match &self.out {
-            None => self.checkpoint.with_file_name(name),
+            None => checkpoint.with_file_name(name),
             Some(out) if is_directory(out) => {
                 std::fs::create_dir_all(out).with_context(|| format!("cannot make the directory {}", out.display()))?;
                 out.join(name)
@@ -134,7 +134,7 @@ impl Sample {
             Some(out) => out.clone(),
         };
         output::check_extension(&path, known)?;
-        output::check_all(&[&path], &[&self.checkpoint], self.overwrite.existing())?;
+        output::check_all(&[&path], &[checkpoint], self.overwrite.existing())?;
         Ok(path)
     }
 }

@@ -3,6 +3,7 @@
 use super::report;
 use ::train::config::{Config, Source};
 use ::train::data;
+use ::train::directory::BEST;
 use ::train::directory::{Lock, RunDir};
 use ::train::reporting::progress::{Progress, Work, duration};
 use ::train::run::fit::{self, Start};
@@ -41,6 +42,9 @@ pub struct Train {
     /// Directory of the run [default: experiments/runs/<name of the file>, or that of the run that goes on]
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
+    /// Also evaluates on the test samples after every N epochs, as run.test_every_epochs
+    #[arg(long, value_name = "N")]
+    test_every: Option<u64>,
     /// Replaces the run that is in the directory
     #[arg(long)]
     force: bool,
@@ -57,10 +61,10 @@ impl Train {
     pub fn run(self) -> Result<ExitCode> {
         let stop = Stop::on_signals()?;
         together(stop.flag(), |group| {
-            let Some(start) = self.start(group)? else { return Ok(ExitCode::SUCCESS) };
-            let (unit, out) = (start.data[1].kind.unit(), start.dir.root().to_path_buf());
+            let Some(start) = self.start(group, &stop)? else { return Ok(ExitCode::SUCCESS) };
+            let (unit, out) = (start.data.test.kind.unit(), start.dir.root().to_path_buf());
             if group.is_root() {
-                start.data[0].notes.iter().for_each(note);
+                start.data.notes().iter().for_each(note);
             }
             let summary = fit::fit(start, &stop)?;
             if group.is_root() {
@@ -85,20 +89,32 @@ impl Train {
     }
 
     /// Settings, data and directory, checked before any work; `None` if a run has done already what it was asked for.
-    fn start(&self, group: &Arc<ProcessGroup>) -> Result<Option<Start>> {
+    fn start(&self, group: &Arc<ProcessGroup>, stop: &Stop) -> Result<Option<Start>> {
         let mut progress = Progress::new().seen(group.is_root());
         let Some(target) = &self.resume else {
             let file = self.config.as_deref().context("expected --config FILE or --resume DIR")?;
             let (mut config, source) = Config::load(file, &self.set)?;
+            config.settle();
+            config.run.test_every_epochs = self.test_every.unwrap_or(config.run.test_every_epochs);
             let device = self.open_device(&mut config, &source, group)?;
             let stage = progress.stage("opening the data", Work::unknown());
-            let data = data::open_both(&config, &source)?;
+            let data = data::open_all(&config, &source)?;
             drop(stage);
-            config.validate_scales(data[0].shape(), &source)?;
+            config.validate_scales(data.train.shape(), &source)?;
             let memory = footprint::Run { config: &config, source: &source, data: &data, group }.check()?;
             let out = self.out.clone().unwrap_or_else(|| default_out(file));
             let dir = if group.is_root() { RunDir::create(&out, &config, self.force)? } else { RunDir::of_another(&out) };
-            return Ok(Some(Start { config, source, data, device, group: group.clone(), dir, state: None, memory }));
+            return Ok(Some(Start {
+                config,
+                source,
+                data,
+                device,
+                group: group.clone(),
+                dir,
+                state: None,
+                is_saved: false,
+                memory,
+            }));
         };
         let home = resume::home_of(target)?;
         let out = self.out.clone().or(home.clone()).or_else(|| self.config.as_deref().map(default_out));
@@ -109,12 +125,17 @@ impl Train {
         let stage = progress.stage("reading the checkpoint", Work::unknown());
         let mut resumption = Resumption::open(target, self.config.as_deref(), &self.set)?;
         drop(stage);
+        let run = &mut resumption.config.run;
+        run.test_every_epochs = self.test_every.unwrap_or(run.test_every_epochs);
+        if resumption.from.is_some() {
+            stop.answer_early_with("stopped before anything had changed: the run is as it was");
+        }
         let device = self.open_device(&mut resumption.config, &resumption.source, group)?;
         let stage = progress.stage("opening the data", Work::unknown());
-        let data = data::open_both_as(&resumption.config, &resumption.source, resumption.kind())?;
+        let data = data::open_all_as(&resumption.config, &resumption.source, resumption.kind())?;
         drop(stage);
         resumption.adapt(&data)?;
-        if is_in_place && resumption.is_done(&data[0]) {
+        if is_in_place && resumption.is_done(&data.train) {
             return self.tell_done(&resumption, &out, group).map(|()| None);
         }
         let memory = footprint::Run { config: &resumption.config, source: &resumption.source, data: &data, group }.check()?;
@@ -122,11 +143,12 @@ impl Train {
         let config = resumption.config.clone();
         // All have read what the first may now remove.
         group.barrier()?;
+        let is_saved = is_in_place && resumption.is_unchanged();
         let (dir, state, source) = match group.is_root() {
             true => resumption.prepare(&out, self.force, lock)?,
             false => resumption.prepared_by_another(&out),
         };
-        Ok(Some(Start { config, source, data, device, group: group.clone(), dir, state, memory }))
+        Ok(Some(Start { config, source, data, device, group: group.clone(), dir, state, is_saved, memory }))
     }
 
     /// That a run has made all steps that it was asked for.
@@ -135,7 +157,11 @@ impl Train {
         let steps = state.description.step;
         resumption.warnings().iter().for_each(note);
         note(format_args!("the run in {} has made {steps} steps, all that are asked for; nothing was changed", out.display()));
-        let summary = Summary::of_finished(state, path.clone());
+        let best = Some(out.join(BEST)).filter(|best| best.is_file());
+        let summary = Summary::of_finished(state, path.clone(), best);
+        if let Some(reason) = &summary.stopped_early {
+            note(format_args!("it ended early: {reason}; --set run.patience=0 goes on"));
+        }
         report(self.json, &summary, || lines(&summary, state.description.kind.unit(), out))
     }
 
@@ -159,6 +185,10 @@ fn lines(summary: &Summary, unit: &str, out: &Path) -> String {
         (Some(loss), Some(error)) => format!("test {unit} {loss:.4} ± {error:.4}"),
         _ => "not evaluated".into(),
     };
+    let of_best = match (&summary.validation_loss, summary.best_loss.value, summary.best_step) {
+        (Some(_), Some(loss), Some(step)) => format!(" with the weights after {step} steps, the best by validation ({loss:.4});"),
+        _ => String::new(),
+    };
     let (steps, epochs, time) = (summary.steps, summary.epochs, duration(summary.wall_seconds));
-    format!("{result} after {steps} steps ({epochs} epochs) in {time}; see {}", out.display())
+    format!("{result}{of_best} after {steps} steps ({epochs} epochs) in {time}; see {}", out.display())
 }

@@ -2,10 +2,15 @@
 
 use anyhow::{Result, bail};
 use datasets::points::{Decimal, Delimiter, Distribution, Missing, TableOptions};
-use datasets::{Dequantization, RandomCrop};
+use datasets::{Dequantization, HeldOut, RandomCrop, Split, format};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::path::{Path, PathBuf};
+
+/// The part of the training samples that new runs hold out, ...
+const VALIDATION_FRACTION: f64 = 0.1;
+/// ... and how many at the most.
+const VALIDATION_MOST: usize = 10_000;
 
 /// `[data]`: exactly one of `path`, `points` and `file`, and what belongs to it.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -20,9 +25,26 @@ pub struct DataConfig {
     /// Points in a `.csv`, `.parquet` or `.npy` file, standardised, split into training and test points.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub file: Option<PathBuf>,
-    /// `file`: the test points, in a file of their own with the same columns; those of `file` are then all for training.
+    /// `file`: the test points, in a file of their own with the same columns; those of `file` are then for training and validation.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub test_file: Option<PathBuf>,
+    /// `file`: the validation points, in a file of their own with the same columns.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub validation_file: Option<PathBuf>,
+    /// `path`, `file`: this part of the training samples is held out for validation; 0: none
+    /// [default: 0.1, unless there are validation samples of their own].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub validation_fraction: Option<f64>,
+    /// `path`, `file`: no more than so many samples are held out [default: 10000 where `validation_fraction` is left out, else any
+    /// number].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub validation_most: Option<usize>,
+    /// `path`: whether the validation images are the data set's split `validation` [default: if it has one].
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub validation_split: bool,
+    /// `points`: number of validation points, the same ones whatever the seed; 0: none [default: as many as test points].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub validation_points: Option<usize>,
     /// Shape of the samples, `[channels, height, width]`, or `[dimensions, 1, 1]` for points. Optional: if it is given,
     /// the data must have it.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -48,7 +70,7 @@ pub struct DataConfig {
     /// `file`: fraction of the points that are for testing [default: 0.1].
     #[serde(skip_serializing_if = "Option::is_none")]
     pub test_fraction: Option<f64>,
-    /// `file`: decides which points are for testing [default: 0].
+    /// `path`, `file`: decides which samples are held out for validation, and which points of a file for testing [default: 0].
     #[serde(skip_serializing_if = "Option::is_none")]
     pub split_seed: Option<u64>,
     /// `file`: names of the columns to take, in this order [default: all].
@@ -77,6 +99,21 @@ pub struct DataConfig {
     /// of the number's probability.
     #[serde(default, skip_serializing_if = "is_default")]
     pub dequantize: bool,
+}
+
+/// By which samples checkpoints are chosen, and a run is stopped early.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Validation<'a> {
+    /// By those for testing.
+    None,
+    /// Held out of those for training.
+    HeldOut(HeldOut),
+    /// The split of that name.
+    OwnSplit,
+    /// All points of a file.
+    File(&'a Path),
+    /// So many from the known distribution.
+    Drawn(usize),
 }
 
 /// Where the data come from.
@@ -109,6 +146,11 @@ impl DataConfig {
             ("dequantization", !is_default(&self.dequantization), matches!(source, DataSource::Images(_))),
             ("epoch_batches", self.epoch_batches.is_some(), matches!(source, DataSource::Distribution(_))),
             ("test_points", self.test_points.is_some(), matches!(source, DataSource::Distribution(_))),
+            ("validation_points", self.validation_points.is_some(), matches!(source, DataSource::Distribution(_))),
+            ("validation_split", self.validation_split, matches!(source, DataSource::Images(_))),
+            ("validation_fraction", self.validation_fraction.is_some(), !matches!(source, DataSource::Distribution(_))),
+            ("validation_most", self.validation_most.is_some(), !matches!(source, DataSource::Distribution(_))),
+            ("split_seed", self.split_seed.is_some(), !matches!(source, DataSource::Distribution(_))),
         ] {
             if is_set && !belongs {
                 bail!("`{key}` does not go with `{}`; remove one of them", source.key());
@@ -116,8 +158,8 @@ impl DataConfig {
         }
         for (key, is_set) in [
             ("test_fraction", self.test_fraction.is_some()),
-            ("split_seed", self.split_seed.is_some()),
             ("test_file", self.test_file.is_some()),
+            ("validation_file", self.validation_file.is_some()),
             ("columns", self.columns.is_some()),
             ("exclude", !self.exclude.is_empty()),
             ("missing", !is_default(&self.missing)),
@@ -130,11 +172,78 @@ impl DataConfig {
             if is_set && !matches!(source, DataSource::File(_)) {
                 bail!("`{key}` does not go with `{}`; remove one of them", source.key());
             }
-            if is_set && self.test_file.is_some() && ["test_fraction", "split_seed"].contains(&key) {
+            if is_set && self.test_file.is_some() && key == "test_fraction" {
                 bail!("`{key}` does not go with `test_file`, which says what the test points are; remove one of them");
             }
         }
+        let own = [("validation_file", self.validation_file.is_some()), ("validation_split", self.validation_split)];
+        if let Some((own, _)) = own.into_iter().find(|(_, is_set)| *is_set) {
+            let of_fraction = [
+                ("validation_fraction", self.validation_fraction.is_some()),
+                ("validation_most", self.validation_most.is_some()),
+            ];
+            if let Some((key, _)) = of_fraction.into_iter().find(|(_, is_set)| *is_set) {
+                bail!("`{key}` does not go with `{own}`, which says what the validation samples are; remove one of them");
+            }
+        }
+        let holds_nothing_out = self.validation_file.is_some() || self.validation_fraction == Some(0.0);
+        if self.split_seed.is_some() && self.test_file.is_some() && holds_nothing_out {
+            bail!(
+                "`split_seed` does not go with `test_file` where no validation points are held out: it decides nothing; remove it"
+            );
+        }
         Ok(source)
+    }
+
+    /// By which samples checkpoints are chosen. Where nothing is said, as in configurations of earlier versions, it is by those for
+    /// testing; [`settle`](Self::settle) says what new runs do.
+    pub fn validation(&self) -> Validation<'_> {
+        let fraction = self.validation_fraction.unwrap_or(0.0);
+        match (&self.validation_file, self.validation_points) {
+            (Some(file), _) => Validation::File(file),
+            (None, Some(n)) if n > 0 => Validation::Drawn(n),
+            _ if self.validation_split => Validation::OwnSplit,
+            _ if fraction > 0.0 => {
+                let most = self.validation_most.unwrap_or(usize::MAX);
+                Validation::HeldOut(HeldOut { fraction, most, seed: self.split_seed() })
+            }
+            _ => Validation::None,
+        }
+    }
+
+    /// Writes down what a new run does for validation where the settings do not say it.
+    pub fn settle(&mut self) {
+        if self.says_validation() {
+            return;
+        }
+        match self.source() {
+            Ok(DataSource::Distribution(_)) => self.validation_points = Some(self.test_points()),
+            Ok(DataSource::Images(path)) if format::manifest_path(path, Split::Validation).exists() => {
+                self.validation_split = true
+            }
+            Ok(DataSource::Images(_) | DataSource::File(_)) => {
+                self.validation_fraction = Some(VALIDATION_FRACTION);
+                self.validation_most = self.validation_most.or(Some(VALIDATION_MOST));
+            }
+            // Which is found out where the data are opened.
+            Err(_) => {}
+        }
+    }
+
+    /// Does for validation what a run did before, where these settings of it do not say anything else.
+    pub fn settle_like(&mut self, before: &Self) {
+        if !self.says_validation() {
+            self.validation_file.clone_from(&before.validation_file);
+            self.validation_fraction = before.validation_fraction;
+            self.validation_most = before.validation_most;
+            self.validation_split = before.validation_split;
+            self.validation_points = before.validation_points;
+        }
+    }
+
+    fn says_validation(&self) -> bool {
+        let Self { validation_file, validation_fraction, validation_points, .. } = self;
+        validation_file.is_some() || validation_fraction.is_some() || validation_points.is_some() || self.validation_split
     }
 
     /// Reads images or a file of points from elsewhere, if `path` is given.
@@ -174,7 +283,7 @@ impl DataConfig {
         self.test_fraction.unwrap_or(0.1)
     }
 
-    /// What decides which of a file's points are for testing.
+    /// What decides which samples are for validation and testing.
     pub fn split_seed(&self) -> u64 {
         self.split_seed.unwrap_or(0)
     }

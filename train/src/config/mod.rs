@@ -9,7 +9,7 @@ mod source;
 mod task;
 mod validate;
 
-pub use data::{DataConfig, DataSource};
+pub use data::{DataConfig, DataSource, Validation};
 pub use source::Source;
 pub use task::{TaskConfig, TaskKind};
 
@@ -112,6 +112,10 @@ pub struct OptimConfig {
     /// Decay of the exponential moving average of the weights, which evaluation and samples use. With 0 there is no
     /// average, and they use the weights of the last step.
     pub ema_decay: f64,
+    /// Whether the average's decay after `t` steps is no more than `(1 + t) / (10 + t)`, so that it follows the weights closely at
+    /// first [default: true].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ema_warmup: Option<bool>,
 }
 
 /// The learning rate's course.
@@ -154,6 +158,7 @@ impl Default for OptimConfig {
             momentum: 0.9,
             weight_decay: 0.0,
             ema_decay: 0.999,
+            ema_warmup: None,
         }
     }
 }
@@ -173,8 +178,13 @@ pub struct RunConfig {
     /// machine.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_seconds: Option<f64>,
-    /// Evaluates on the test images after every so many epochs; 0: only at the end.
+    /// Evaluates on the validation samples after every so many epochs; 0: only at the end. Without validation samples, on those
+    /// for testing.
     pub evaluate_every_epochs: u64,
+    /// Evaluates on the test samples too after every so many epochs; 0: only at the end, with the best weights.
+    pub test_every_epochs: u64,
+    /// Ends training after so many evaluations in a row that were no better than the best one; 0: never for this reason.
+    pub patience: u64,
     /// Images of an evaluation batch.
     pub eval_batch_size: usize,
     /// Writes metrics every so many steps.
@@ -183,7 +193,7 @@ pub struct RunConfig {
     pub sample_every_epochs: u64,
     /// Whether there is a picture of the untrained model as well, before the first step.
     pub sample_at_start: bool,
-    /// How many checkpoints with the lowest test bits per dimension are kept.
+    /// How many checkpoints with the lowest validation loss are kept, at least one.
     pub keep_best: usize,
     /// Images of each kind in a picture; of models that take minutes for it, as many as fit in a tenth of the time in training
     /// so far, or in two minutes.
@@ -203,6 +213,8 @@ impl Default for RunConfig {
             max_steps: None,
             max_seconds: None,
             evaluate_every_epochs: 1,
+            test_every_epochs: 0,
+            patience: 0,
             eval_batch_size: 200,
             log_every_steps: 20,
             sample_every_epochs: 1,
@@ -255,6 +267,19 @@ impl Config {
         let config = source.parse()?;
         config.validate(&source)?;
         Ok((config, source))
+    }
+
+    /// Writes down what new runs do where the settings leave it open and earlier versions did something else, so that checkpoints
+    /// tell one from the other.
+    pub fn settle(&mut self) {
+        self.data.settle();
+        self.optim.ema_warmup.get_or_insert(true);
+    }
+
+    /// Writes down what a run did before, where these settings of it leave it open.
+    pub fn settle_like(&mut self, before: &Self) {
+        self.data.settle_like(&before.data);
+        self.optim.ema_warmup = self.optim.ema_warmup.or(before.optim.ema_warmup);
     }
 
     /// The keys, `section.key`, whose values are others in other settings, but for the last digits of numbers.

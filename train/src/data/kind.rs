@@ -86,6 +86,14 @@ impl DataKind {
         }
     }
 
+    /// What a log-density of the model's inputs is larger by than one in the data's own units, nats: 0 of images.
+    pub fn log_scale(&self) -> f64 {
+        match self {
+            Self::Images { .. } => 0.0,
+            Self::Points(points) => points.standardization.log_scale(),
+        }
+    }
+
     /// The derivative of the loss by the log-density.
     pub fn loss_slope(&self, dimensions: usize) -> f64 {
         match self {

@@ -5,7 +5,7 @@ pub mod loss_unit;
 pub mod samples;
 pub mod table;
 
-use crate::config::{Config, DataConfig, DataSource, Source};
+use crate::config::{Config, DataConfig, DataSource, Source, Validation};
 use crate::data::kind::{DataKind, PointKind};
 use crate::data::samples::Samples;
 use crate::data::table::Tables;
@@ -13,15 +13,16 @@ use crate::run::footprint;
 use anyhow::{Context, Result, bail};
 use burn::tensor::{Device, Tensor, TensorData};
 use datasets::points::{Distribution, PointBatcher, Points, Standardization};
-use datasets::{Batch, BatchConfig, BatchSource, Batcher, DatasetError, ImageDataset, Split};
+use datasets::{Batch, BatchConfig, BatchSource, Batcher, DatasetError, HeldOut, ImageDataset, Split};
 use std::path::Path;
 use std::sync::Arc;
 
 /// Batches ahead of the model that a background thread prepares.
 pub const PREFETCH_DEPTH: usize = 4;
 
-/// Decides the test points of a distribution: the same ones whatever a run's seed is.
+/// Decide the points of a distribution for testing and validation: the same ones whatever a run's seed is.
 const TEST_POINTS_SEED: u64 = 0;
+const VALIDATION_POINTS_SEED: u64 = 1;
 
 /// One split of an experiment's data.
 #[derive(Clone)]
@@ -32,6 +33,8 @@ pub struct DataSet {
     pub kind: DataKind,
     /// What was read and what was made of it, a line each.
     pub notes: Vec<String>,
+    /// Of points in a file: where each is in it, counted from 0.
+    pub rows: Option<Arc<Vec<usize>>>,
 }
 
 impl DataSet {
@@ -41,31 +44,81 @@ impl DataSet {
     }
 }
 
-/// Both splits, training data first.
-///
-/// # Errors
-/// As [`open`], and if the two do not fit each other.
-pub fn open_both(config: &Config, source: &Source) -> Result<[DataSet; 2]> {
-    open_both_as(config, source, None)
+/// The data of a run.
+#[derive(Clone)]
+pub struct Splits {
+    /// To learn from.
+    pub train: DataSet,
+    /// To choose checkpoints by, and to stop early by.
+    pub validation: Option<DataSet>,
+    /// To report results on.
+    pub test: DataSet,
 }
 
-/// Both splits for a model that is known already, if there is one.
+impl Splits {
+    /// What checkpoints are chosen by: the validation data, or without any the test data.
+    pub fn selection(&self) -> &DataSet {
+        self.validation.as_ref().unwrap_or(&self.test)
+    }
+
+    /// What [`selection`](Self::selection) is.
+    pub fn selects_by(&self) -> Split {
+        if self.validation.is_some() { Split::Validation } else { Split::Test }
+    }
+
+    /// Those that there are.
+    pub fn all(&self) -> impl Iterator<Item = (Split, &DataSet)> {
+        let validation = self.validation.as_ref().map(|data| (Split::Validation, data));
+        [(Split::Train, &self.train), (Split::Test, &self.test)].into_iter().chain(validation)
+    }
+
+    /// What was read, and how it is used, a line each.
+    pub fn notes(&self) -> Vec<String> {
+        let [n, n_train] = [self.selection(), &self.train].map(|data| data.batches.len());
+        let noun = self.train.kind.noun();
+        let how = match &self.validation {
+            Some(_) => format!(
+                "{n} validation {noun} choose the best checkpoint; the test {noun} are looked at once, at the end, with the best weights"
+            ),
+            None => format!(
+                "no validation {noun}: the best checkpoint is chosen by the {n} test {noun}, whose loss is then a little too low; \
+                 data.validation_fraction = 0.1 holds some of the {n_train} training {noun} out"
+            ),
+        };
+        self.train.notes.iter().cloned().chain([how]).collect()
+    }
+}
+
+/// All splits that there are.
 ///
 /// # Errors
-/// As [`open_both`], and if a table is not the one that the model's standardisation comes from.
-pub fn open_both_as(config: &Config, source: &Source, known: Option<&DataKind>) -> Result<[DataSet; 2]> {
+/// As [`open`], and if they do not fit each other.
+pub fn open_all(config: &Config, source: &Source) -> Result<Splits> {
+    open_all_as(config, source, None)
+}
+
+/// All splits for a model that is known already, if there is one.
+///
+/// # Errors
+/// As [`open_all`], and if a table is not the one that the model's standardisation comes from.
+pub fn open_all_as(config: &Config, source: &Source, known: Option<&DataKind>) -> Result<Splits> {
     let openings = Opening::new(config, source, known)?;
-    let [train, test] = Split::ALL.map(|split| openings.open(split));
-    let (train, test) = (train?, test?);
+    let has_validation = config.data.validation() != Validation::None;
+    let splits = Splits {
+        train: openings.open(Split::Train)?,
+        validation: has_validation.then(|| openings.open(Split::Validation)).transpose()?,
+        test: openings.open(Split::Test)?,
+    };
     let facts = |data: &DataSet| (data.shape(), data.kind.clone());
-    anyhow::ensure!(
-        facts(&train) == facts(&test),
-        "{}: training data have shape and kind {:?}, test data {:?}; make the data set again",
-        source.place("data"),
-        facts(&train),
-        facts(&test)
-    );
-    Ok([train, test])
+    let expected = facts(&splits.train);
+    for (split, found) in splits.all().map(|(split, data)| (split, facts(data))) {
+        anyhow::ensure!(
+            found == expected,
+            "{}: training data have shape and kind {expected:?}, {split} data {found:?}; make the data set again",
+            source.place("data"),
+        );
+    }
+    Ok(splits)
 }
 
 /// One split.
@@ -92,7 +145,12 @@ pub fn of_points(points: &Points, kind: &PointKind, config: &Config, notes: Vec<
     let PointKind { standardization, noise, .. } = kind;
     let (batch_size, seed) = (config.run.eval_batch_size, config.run.seed);
     let batcher = PointBatcher::stored(points, standardization, batch_size, seed, false)?.with_noise(noise, standardization);
-    Ok(DataSet { batches: Arc::new(batcher), kind: DataKind::Points(kind.clone()), notes })
+    Ok(DataSet { batches: Arc::new(batcher), kind: DataKind::Points(kind.clone()), notes, rows: Some(rows_of(points)) })
+}
+
+/// Where points are in their file.
+fn rows_of(points: &Points) -> Arc<Vec<usize>> {
+    Arc::new((0..points.len()).map(|row| points.row_number(row)).collect())
 }
 
 /// What is being opened, and why.
@@ -143,7 +201,7 @@ impl Splitting<'_> {
     fn batch_size(&self) -> usize {
         match self.split {
             Split::Train => self.config.optim.batch_size,
-            Split::Test => self.config.run.eval_batch_size,
+            Split::Validation | Split::Test => self.config.run.eval_batch_size,
         }
     }
 
@@ -152,8 +210,10 @@ impl Splitting<'_> {
     }
 
     fn images(&self, path: &Path) -> Result<DataSet> {
-        let dataset = ImageDataset::open(path, self.split).with_context(|| self.source.place("data.path"))?;
         let data = self.data();
+        let held_out = if let Validation::HeldOut(held_out) = data.validation() { Some(held_out) } else { None };
+        let stored = if held_out.is_some() && self.split == Split::Validation { Split::Train } else { self.split };
+        let dataset = ImageDataset::open(path, stored).with_context(|| self.source.place("data.path"))?;
         if let Some(levels) = data.levels
             && levels > dataset.levels()
         {
@@ -170,6 +230,10 @@ impl Splitting<'_> {
             drop_last: self.config.optim.drop_last,
         };
         let batcher = Batcher::new(Arc::new(dataset), batches).with_context(|| self.source.place("data"))?;
+        let batcher = match held_out {
+            Some(held_out) if stored == Split::Train => self.part(batcher, held_out)?,
+            _ => batcher,
+        };
         let kind = DataKind::images(batcher.levels(), &self.config.task);
         if self.config.task.kind.has_classes() && batcher.dataset().label(0).is_none() {
             let (place, split, path) = (self.source.place("task.kind"), self.split, path.display());
@@ -177,17 +241,36 @@ impl Splitting<'_> {
                 "{place}: the task is to tell classes apart, but the {split} images in {path} have none; make the set with classes"
             );
         }
-        Ok(DataSet { batches: Arc::new(batcher), kind, notes: Vec::new() })
+        Ok(DataSet { batches: Arc::new(batcher), kind, notes: Vec::new(), rows: None })
+    }
+
+    /// The training images without those that are held out, or those.
+    fn part(&self, batcher: Batcher, held_out: HeldOut) -> Result<Batcher> {
+        let n = batcher.len();
+        let [train, validation] = held_out.divide(n);
+        if train.is_empty() {
+            let (place, n_validation) = (self.source.place("data.validation_fraction"), validation.len());
+            bail!(
+                "{place}: {n_validation} of {n} training images would be for validation, none for training; set \
+                 data.validation_fraction = 0"
+            );
+        }
+        Ok(batcher.only(if self.split == Split::Train { train } else { validation }))
     }
 
     fn distribution(&self, distribution: Distribution) -> Result<DataSet> {
         let kind = PointKind::unnamed(Standardization::identity(2));
         let batcher = match self.split {
             Split::Train => PointBatcher::fresh(distribution, self.data().epoch_batches(), self.batch_size(), self.seed()),
-            Split::Test => {
-                footprint::check_points(self.data().test_points(), self.source)?;
-                let points = Points::sample(distribution, self.data().test_points(), TEST_POINTS_SEED, 0);
-                self.stored(&points, &kind)
+            Split::Validation | Split::Test => {
+                let (key, n, seed) = match self.data().validation() {
+                    Validation::Drawn(n) if self.split == Split::Validation => {
+                        ("data.validation_points", n, VALIDATION_POINTS_SEED)
+                    }
+                    _ => ("data.test_points", self.data().test_points(), TEST_POINTS_SEED),
+                };
+                footprint::check_points(n, key, self.source)?;
+                self.stored(&Points::sample(distribution, n, seed, 0), &kind)
             }
         };
         self.points(batcher, &kind, Vec::new())
@@ -195,14 +278,18 @@ impl Splitting<'_> {
 
     fn tables(&self, tables: &Tables) -> Result<DataSet> {
         let Tables { kind, notes, .. } = tables;
-        let points = match self.split {
-            Split::Train => &tables.train,
-            Split::Test => &tables.test,
+        let (points, own_file) = match self.split {
+            Split::Train => (Some(&tables.train), None),
+            Split::Validation => {
+                (tables.validation.as_ref(), self.data().validation_file.as_ref().map(|_| "data.validation_file"))
+            }
+            Split::Test => (Some(&tables.test), self.data().test_file.as_ref().map(|_| "data.test_file")),
         };
-        let is_other = self.split == Split::Test && self.data().test_file.is_some();
-        let place = || self.source.place(if is_other { "data.test_file" } else { "data.file" });
+        let points = points.context("no points are for validation")?;
+        let place = || self.source.place(own_file.unwrap_or("data.file"));
         kind.ensure_reachable(points).with_context(place)?;
-        self.points(self.stored(points, kind), kind, notes.clone())
+        let data = self.points(self.stored(points, kind), kind, notes.clone())?;
+        Ok(DataSet { rows: Some(rows_of(points)), ..data })
     }
 
     fn stored(&self, points: &Points, kind: &PointKind) -> Result<PointBatcher, DatasetError> {
@@ -217,7 +304,7 @@ impl Splitting<'_> {
             bail!("{}: the task is to tell classes apart, but points have none", self.source.place("task.kind"));
         }
         let batches = Arc::new(batcher.with_context(|| self.source.place("data"))?);
-        Ok(DataSet { batches, kind: DataKind::Points(kind.clone()), notes })
+        Ok(DataSet { batches, kind: DataKind::Points(kind.clone()), notes, rows: None })
     }
 
     /// That the data fit the rest of the configuration.

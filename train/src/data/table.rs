@@ -1,11 +1,10 @@
 //! Tables of points as an experiment, or a model, takes them.
 
-use crate::config::{DataConfig, Source};
+use crate::config::{DataConfig, Source, Validation};
 use crate::data::kind::PointKind;
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use clap::Args;
-use datasets::Split;
-use datasets::points::{Decimal, Delimiter, Missing, Points, Standardization, TableOptions};
+use datasets::points::{Decimal, Delimiter, Division, Missing, Points, Standardization, TableOptions};
 use serde::de::value::{Error as ValueError, StrDeserializer};
 use serde::de::{DeserializeOwned, IntoDeserializer};
 use std::path::{Path, PathBuf};
@@ -17,6 +16,8 @@ const ULPS: f64 = 8.0;
 pub struct Tables {
     /// Points to train on.
     pub train: Points,
+    /// Points to choose checkpoints by.
+    pub validation: Option<Points>,
     /// Points to test on.
     pub test: Points,
     /// What a model of them knows.
@@ -26,7 +27,7 @@ pub struct Tables {
 }
 
 impl Tables {
-    /// Reads the file that the settings name, and splits it, unless they name one with the test points. A model that is known
+    /// Reads the file that the settings name, and those for validation and testing, or divides it. A model that is known
     /// keeps its standardisation; the table must be the one that it comes from.
     ///
     /// # Errors
@@ -40,20 +41,25 @@ impl Tables {
             None => table,
         };
         let columns = all.has_names().then(|| all.names().to_vec());
-        let (train, test) = match &data.test_file {
-            Some(file) => {
-                let place = || source.place("data.test_file");
-                let of_training =
-                    PointKind { columns: columns.clone(), ..PointKind::unnamed(Standardization::identity(all.dimensions())) };
-                let table = read_like(file, &data.dialect(), &of_training, data).with_context(place)?;
+        let of_training =
+            PointKind { columns: columns.clone(), ..PointKind::unnamed(Standardization::identity(all.dimensions())) };
+        let mut own_points = |key: &str, file: &Option<PathBuf>| -> Result<Option<Points>> {
+            let Some(file) = file else { return Ok(None) };
+            let mut read = || {
+                let table = read_like(file, &data.dialect(), &of_training, data)?;
                 notes.extend(read_lines(&table, None));
-                (all, fitting(table, &of_training, &mut notes).with_context(place)?)
-            }
-            None => {
-                let split = |split| all.split(split, data.test_fraction(), data.split_seed()).with_context(place);
-                (split(Split::Train)?, split(Split::Test)?)
-            }
+                fitting(table, &of_training, &mut notes)
+            };
+            read().with_context(|| source.place(key)).map(Some)
         };
+        let own_test = own_points("data.test_file", &data.test_file)?;
+        let own_validation = own_points("data.validation_file", &data.validation_file)?;
+        let test_fraction = own_test.is_none().then(|| data.test_fraction());
+        let held_out = if let Validation::HeldOut(held_out) = data.validation() { Some(held_out) } else { None };
+        let division = all.divide(test_fraction, held_out.as_ref(), data.split_seed()).with_context(place)?;
+        let Division { train, validation, test } = division;
+        let test = own_test.or(test).context("no points are for testing")?;
+        let validation = own_validation.or(validation);
         let own = Standardization::of(&train).with_context(place)?;
         let kind = match known {
             Some(known) => {
@@ -73,8 +79,9 @@ impl Tables {
             }
         };
         notes.extend(kind.noise_note(train.names()));
-        notes.push(format!("{} points for training, {} for testing", train.len(), test.len()));
-        Ok(Self { train, test, kind, notes })
+        let of_validation = validation.as_ref().map_or_else(String::new, |points| format!("{} for validation, ", points.len()));
+        notes.push(format!("{} points for training, {of_validation}{} for testing", train.len(), test.len()));
+        Ok(Self { train, validation, test, kind, notes })
     }
 }
 
@@ -155,6 +162,26 @@ pub struct TableChoice {
 }
 
 impl TableChoice {
+    /// Refuses options for tables where there is none; `instead` says what there is.
+    ///
+    /// # Errors
+    /// Names the first that was given.
+    pub fn ensure_unused(&self, instead: &str) -> Result<()> {
+        let Self { missing, delimiter, decimal, comment, header, exclude } = self;
+        let options = [
+            ("--missing", missing.is_some()),
+            ("--delimiter", delimiter.is_some()),
+            ("--decimal", decimal.is_some()),
+            ("--comment", comment.is_some()),
+            ("--header", header.is_some()),
+            ("--exclude", !exclude.is_empty()),
+        ];
+        match options.into_iter().find(|(_, is_given)| *is_given) {
+            Some((option, _)) => bail!("{option} says how a table is read, but {instead}; leave it out"),
+            None => Ok(()),
+        }
+    }
+
     /// The options for a table that training knows nothing of.
     pub fn of_any(&self) -> TableOptions {
         let &Self { missing, delimiter, decimal, comment, header, ref exclude } = self;
@@ -168,7 +195,11 @@ impl TableChoice {
             let full = |path: &Path| std::fs::canonicalize(path).ok();
             other.as_deref().and_then(full).is_some_and(|other| Some(other) == full(file))
         };
-        let base = if is_same(&data.file) || is_same(&data.test_file) { data.dialect() } else { TableOptions::default() };
+        let base = if [&data.file, &data.test_file, &data.validation_file].into_iter().any(is_same) {
+            data.dialect()
+        } else {
+            TableOptions::default()
+        };
         let own = self.of_any();
         TableOptions {
             delimiter: own.delimiter.or(base.delimiter),

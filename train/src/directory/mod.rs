@@ -5,7 +5,7 @@ mod lock;
 mod written;
 
 pub use lock::Lock;
-pub use written::Written;
+pub use written::{BEST, LAST, Written};
 
 use crate::config::Config;
 use anyhow::{Context, Result, bail, ensure};
@@ -13,7 +13,7 @@ use datasets::output::{self, Existing, UNFINISHED};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use written::{CHECKPOINTS, IMAGES, OF_TRAINING, names_of_run};
+use written::{CHECKPOINTS, IMAGES, OF_CHECKPOINTS, OF_TRAINING, names_of_run};
 
 /// Whether a directory is that of a run.
 pub fn is_run(dir: &Path) -> bool {
@@ -67,6 +67,7 @@ impl RunDir {
         written.begin()?;
         let dir = Self { root: root.into(), written: Arc::new(written), _lock: Some(lock) };
         dir.remove_unfinished()?;
+        dir.refuse_foreign_checkpoints()?;
         dir.fill(config)?;
         Ok(dir)
     }
@@ -87,6 +88,19 @@ impl RunDir {
         }
         self.written.add(OF_TRAINING.map(String::from))?;
         self.write("config.toml", &config.to_toml()?)
+    }
+
+    /// Refuses to go on where a file of somebody else has the name of a checkpoint: of a run of an earlier version, which gave none
+    /// there.
+    fn refuse_foreign_checkpoints(&self) -> Result<()> {
+        let is_foreign = |name: &&str| fs::symlink_metadata(self.file(name)).is_ok() && !self.written.has(name);
+        match OF_CHECKPOINTS.iter().find(|name| is_foreign(*name)) {
+            Some(name) => bail!(
+                "{} has the name of a checkpoint of the run, which has not written it; move it away",
+                self.file(name).display()
+            ),
+            None => Ok(()),
+        }
     }
 
     /// Removes what a killed process was about to write.
@@ -133,9 +147,13 @@ fn removable(root: &Path, force: bool) -> Result<Vec<PathBuf>> {
     let written = Written::of(root)?;
     let files = written.as_ref().map_or_else(Vec::new, |written| written.present());
     if !files.is_empty() && !force {
-        bail!("{} holds a run already; choose another directory with --out, or replace it with --force", root.display());
+        let root = root.display();
+        bail!(
+            "{root} holds a run already; go on with it with --resume {root}, replace it with --force, or choose another directory with \
+             --out"
+        );
     }
-    let mut there: Vec<String> = OF_TRAINING.iter().map(|name| name.to_string()).collect();
+    let mut there: Vec<String> = OF_TRAINING.iter().chain(&OF_CHECKPOINTS).map(|name| name.to_string()).collect();
     there.retain(|name| fs::symlink_metadata(root.join(name)).is_ok());
     for folder in [IMAGES, CHECKPOINTS] {
         there.extend(names_of_run(root, folder)?);

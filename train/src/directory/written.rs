@@ -16,6 +16,12 @@ pub const NAME: &str = "files.jsonl";
 /// What training writes into the directory itself; event files have names of their own.
 pub const OF_TRAINING: [&str; 6] =
     ["config.toml", "metrics.jsonl", "timings.jsonl", "sessions.jsonl", "curve.svg", "summary.json"];
+/// The name of the checkpoint with the lowest loss in evaluations.
+pub const BEST: &str = "best.safetensors";
+/// The name of the last one.
+pub const LAST: &str = "last.safetensors";
+/// Names of checkpoints there.
+pub const OF_CHECKPOINTS: [&str; 2] = [BEST, LAST];
 /// What other commands write there.
 const OF_OTHERS: [&str; 3] = ["report.html", "training.gif", "evaluation.json"];
 /// Where checkpoints are.
@@ -152,7 +158,9 @@ impl Known {
 
     fn guess(&mut self, root: &Path) -> Result<()> {
         for folder in ["", IMAGES, CHECKPOINTS] {
-            self.files.extend(names_of_run(root, folder)?);
+            // Earlier versions had no checkpoints in the directory itself.
+            let names = names_of_run(root, folder)?.into_iter();
+            self.files.extend(names.filter(|name| !OF_CHECKPOINTS.contains(&name.as_str())));
         }
         // Its first checkpoint was begun before its first step.
         self.has_saved = fs::metadata(root.join("metrics.jsonl")).is_ok_and(|metadata| metadata.len() > 0);
@@ -185,7 +193,9 @@ pub fn names_of_run(root: &Path, folder: &str) -> Result<Vec<String>> {
 /// Whether a run gives such names, by the path from its directory.
 fn is_name_of_run(name: &str) -> bool {
     match name.split_once('/') {
-        None => OF_TRAINING.contains(&name) || OF_OTHERS.contains(&name) || name.starts_with(PREFIX),
+        None => {
+            OF_TRAINING.contains(&name) || OF_CHECKPOINTS.contains(&name) || OF_OTHERS.contains(&name) || name.starts_with(PREFIX)
+        }
         Some((IMAGES, file)) => {
             let stem = file.strip_suffix(".png").unwrap_or_default();
             ["start", "end"].contains(&stem) || stem.strip_prefix("epoch").is_some_and(|epoch| is_number(epoch, 5))

@@ -2,4 +2,5 @@
 
 pub mod costs;
 pub mod layers;
+pub mod overfitting;
 pub mod watch;

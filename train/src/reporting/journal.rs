@@ -92,13 +92,12 @@ impl<'a> Journal<'a> {
         metrics.write(record)?;
         curve::write(self.dir, &self.kind)?;
         let Some(events) = events else { return Ok(()) };
-        let loss = record.test_loss.key().replacen("test_", "test/", 1);
-        let scalars = [(loss.as_str(), record.test_loss.value), ("test/standard_error", record.standard_error)];
-        let classes = record
-            .classes
-            .map(|classes| measured([("test/accuracy", Some(classes.accuracy)), ("test/cross_entropy", classes.cross_entropy)]));
-        let scalars: Vec<_> = scalars.into_iter().chain(classes.into_iter().flatten()).collect();
-        events.scalars(record.step, &scalars)
+        let EvaluationRecord { step, split, loss, standard_error, classes, .. } = record;
+        let scalars = [(loss.key(), Some(loss.value)), ("standard_error", Some(*standard_error))];
+        let classes = classes.map(|classes| [("accuracy", Some(classes.accuracy)), ("cross_entropy", classes.cross_entropy)]);
+        let scalars = measured(scalars).chain(classes.into_iter().flat_map(measured));
+        let scalars: Vec<(String, f64)> = scalars.map(|(name, value)| (format!("{split}/{name}"), value)).collect();
+        events.scalars(*step, &scalars.iter().map(|(name, value)| (name.as_str(), *value)).collect::<Vec<_>>())
     }
 
     /// What was measured of the layers.

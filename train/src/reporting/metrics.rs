@@ -2,10 +2,12 @@
 
 use crate::data::kind::Named;
 use crate::directory::RunDir;
-use crate::scoring::evaluate::TestClasses;
+use crate::scoring::evaluate::ClassMeans;
 use anyhow::{Context, Result};
+use datasets::Split;
 use datasets::console::note;
-use serde::Serialize;
+use serde::ser::SerializeMap;
+use serde::{Serialize, Serializer};
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::PathBuf;
@@ -39,20 +41,37 @@ pub struct TrainingRecord {
 }
 
 /// An evaluation, in `metrics.jsonl`.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug)]
 pub struct EvaluationRecord {
-    /// Steps made.
+    /// Steps made with the averaged weights that were evaluated.
     pub step: u64,
     /// Epochs completed.
     pub epoch: u64,
-    /// Of the averaged weights: `test_bits_per_dim` or `test_nll_nats`.
-    #[serde(flatten)]
-    pub test_loss: Named<f64>,
-    /// Of the mean over the test samples.
+    /// Of which samples.
+    pub split: Split,
+    /// The loss without a prefix: `bits_per_dim` or `nll_nats`.
+    pub loss: Named<f64>,
+    /// Of the mean over the samples.
     pub standard_error: f64,
     /// Where classes are learned.
-    #[serde(flatten)]
-    pub classes: Option<TestClasses>,
+    pub classes: Option<ClassMeans>,
+}
+
+/// As `validation_<loss>`, `validation_standard_error` and so on. Of test samples the error has no prefix, as in earlier versions.
+impl Serialize for EvaluationRecord {
+    fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+        let Self { step, epoch, split, loss, standard_error, classes } = self;
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("step", step)?;
+        map.serialize_entry("epoch", epoch)?;
+        map.serialize_entry(&format!("{split}_{}", loss.key()), &loss.value)?;
+        let of_error = if *split == Split::Test { "standard_error".to_string() } else { format!("{split}_standard_error") };
+        map.serialize_entry(&of_error, standard_error)?;
+        for (key, value) in classes.iter().flat_map(|classes| classes.named(&format!("{split}_"))) {
+            map.serialize_entry(&key, &value)?;
+        }
+        map.end()
+    }
 }
 
 /// What is measured of the layers after an evaluation, in `metrics.jsonl`.

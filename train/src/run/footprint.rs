@@ -5,12 +5,13 @@
 //! number, in which no size overflows.
 
 use crate::config::{Config, Source};
-use crate::data::DataSet;
+use crate::data::Splits;
 use crate::data::kind::DataKind;
 use crate::system;
 use crate::system::device::DeviceChoice;
 use crate::training::parallel::ProcessGroup;
 use anyhow::{Result, anyhow, ensure};
+use datasets::Split;
 use residual_flows::log_det::{GradientForm, Trace};
 use residual_flows::{Footprint, LogDetConfig, ResidualFlowConfig};
 
@@ -19,8 +20,8 @@ const NUMBER: f64 = 4.0;
 /// On the host: the program, its threads, and data that are read ahead.
 const PROGRAM: f64 = 60e6;
 /// Copies of all parameters at the end of a step: before and after it, their gradient, the optimiser's two moments, and the
-/// average before and after.
-const STATE_COPIES: f64 = 7.0;
+/// average before and after; and the best average so far.
+const STATE_COPIES: f64 = 8.0;
 /// On the host: those of a checkpoint that is being written.
 const CHECKPOINT_COPIES: f64 = 4.0;
 /// Of a model that is only used: both sets of weights, as they were read and as they are used.
@@ -114,8 +115,8 @@ pub struct Run<'a> {
     pub config: &'a Config,
     /// Where they come from.
     pub source: &'a Source,
-    /// For training and for testing.
-    pub data: &'a [DataSet; 2],
+    /// What there is of them.
+    pub data: &'a Splits,
     /// The processes that train together.
     pub group: &'a ProcessGroup,
 }
@@ -126,7 +127,7 @@ impl Run<'_> {
     /// # Errors
     /// If it does not fit: names the setting at fault, and of a batch the largest that does.
     pub fn check(&self) -> Result<String> {
-        let Self { config, group, data: [train, _], .. } = self;
+        let Self { config, group, data: Splits { train, .. }, .. } = self;
         let is_cpu = config.device.is_cpu(group);
         let (estimate, load) = (Estimate::new(config, train.shape(), is_cpu), self.load());
         let needed = estimate.bytes(&load);
@@ -139,11 +140,13 @@ impl Run<'_> {
     }
 
     fn load(&self) -> Load {
-        let Self { config, group, data: [train, test], .. } = self;
+        let Self { config, group, data, .. } = self;
+        let train = &data.train;
         let batch = config.optim.batch_size.min(train.batches.len()) as f64;
         let left = train.batches.batches_per_epoch() as f64 * config.run.epochs as f64;
         let part = |samples: f64| (samples / group.size() as f64).ceil();
-        let evaluated = config.run.eval_batch_size.min(test.batches.len());
+        let most = data.all().filter(|(split, _)| *split != Split::Train).map(|(_, data)| data.batches.len()).max();
+        let evaluated = config.run.eval_batch_size.min(most.unwrap_or(0));
         let drawn = match train.kind {
             DataKind::Images { .. } => config.run.n_samples.min(evaluated),
             DataKind::Points(_) => config.run.n_samples,
@@ -158,7 +161,7 @@ impl Run<'_> {
 
     /// The error of a run that takes more than there is.
     fn refusal(&self, estimate: &Estimate, load: &Load, memory: f64, is_cpu: bool) -> anyhow::Error {
-        let Self { config, source, data: [train, _], .. } = self;
+        let Self { config, source, data: Splits { train, .. }, .. } = self;
         let has = readable(memory);
         let one = Load { training: 1.0, step: 1.0, evaluated: 1.0, drawn: 1.0 };
         let least = estimate.bytes(&one);
@@ -258,18 +261,18 @@ pub fn check_use(
     Ok(())
 }
 
-/// Checks that this machine has the memory for so many points of a known distribution.
+/// Checks that this machine has the memory for so many points of a known distribution, a number that a setting names.
 ///
 /// # Errors
 /// If it has not.
-pub fn check_points(n: usize, source: &Source) -> Result<()> {
+pub fn check_points(n: usize, key: &str, source: &Source) -> Result<()> {
     // In double precision, standardised, and as one batch.
     const BYTES: f64 = 2.0 * (8.0 + 4.0 + 4.0);
     let (needed, memory) = (n as f64 * BYTES, system::memory_bytes().map_or(MOST_BYTES, |memory| memory as f64));
-    let place = source.place("data.test_points");
+    let place = source.place(key);
     ensure!(
         needed <= memory,
-        "{place}: `data.test_points` of {n} take about {}, this machine has {}: lower it",
+        "{place}: `{key}` of {n} take about {}, this machine has {}: lower it",
         readable(needed),
         readable(memory)
     );

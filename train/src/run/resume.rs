@@ -3,14 +3,15 @@
 use crate::checkpoint;
 use crate::checkpoint::retention::{last_of, newest_first, rewind, set_aside};
 use crate::checkpoint::state::{Description, RunLog, TrainingState};
-use crate::config::{Config, Source};
-use crate::data::DataSet;
+use crate::config::{Config, Source, Validation};
 use crate::data::kind::DataKind;
-use crate::directory::{Lock, RunDir, Written};
+use crate::data::{DataSet, Splits};
+use crate::directory::{BEST, LAST, Lock, RunDir, Written, is_run};
 use crate::pytorch::import;
 use crate::training::position::Position;
 use anyhow::{Context, Result, bail, ensure};
 use burn::tensor::Device;
+use datasets::Split;
 use datasets::console::note;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -29,6 +30,8 @@ pub struct Resumption {
     damaged: Vec<PathBuf>,
     /// Whether the settings describe the checkpoint's model; if not, whether they fit is found out when the model is built.
     is_same_model: bool,
+    /// Whether the state to go on from is as it was read.
+    is_unchanged: bool,
     /// Why the last checkpoint is not the one to go on from, and which settings are not those of the run's file.
     warnings: Vec<String>,
 }
@@ -50,7 +53,15 @@ impl Resumption {
             warnings.extend(edited(home, path, &state.description.config));
         }
         let (config, source) = match (config, &from, &home) {
-            (Some(file), _, _) => Config::load(file, settings)?,
+            (Some(file), from, _) => {
+                let (mut config, source) = Config::load(file, settings)?;
+                match from {
+                    // What earlier versions did is not what new runs do.
+                    Some((_, state)) => config.settle_like(&state.description.config),
+                    None => config.settle(),
+                }
+                (config, source)
+            }
             (None, Some((path, state)), _) => {
                 let name = format!("the settings in {}", path.display());
                 let source = Source::new(name, state.description.config.to_toml()?, settings.to_vec());
@@ -61,7 +72,23 @@ impl Resumption {
             (None, None, Some(home)) => Config::load(&home.join("config.toml"), settings)?,
             (None, None, None) => bail!("{} is no run", target.display()),
         };
-        Ok(Self { config, source, from, home, damaged, warnings, is_same_model: true })
+        let resumption = Self { config, source, from, home, damaged, warnings, is_same_model: true, is_unchanged: false };
+        resumption.ensure_same_validation().map(|()| resumption)
+    }
+
+    /// Refuses settings by which other samples would be for training than were.
+    fn ensure_same_validation(&self) -> Result<()> {
+        let Some((path, state)) = &self.from else { return Ok(()) };
+        let (before, now) = (state.description.config.data.validation(), self.config.data.validation());
+        let are_files = matches!((before, now), (Validation::File(_), Validation::File(_)));
+        ensure!(
+            self.config.data.points.is_some() || are_files || before == now,
+            "{}: {} was trained with other samples held out for validation; leave data.validation_fraction and the like as they \
+             were, or begin a new run with --config",
+            self.source.place("data"),
+            path.display()
+        );
+        Ok(())
     }
 
     /// What is not as the run left it, a text each.
@@ -87,13 +114,19 @@ impl Resumption {
         self.from.as_ref().map(|(_, state)| &state.description.kind)
     }
 
-    /// Makes the state to go on from fit the settings and the data, for training and for testing, that there are now.
+    /// Whether there is nothing about the state that its checkpoint does not say.
+    pub fn is_unchanged(&self) -> bool {
+        self.is_unchanged
+    }
+
+    /// Makes the state to go on from fit the settings and the data that there are now.
     ///
     /// # Errors
     /// If the data are not those of the checkpoint.
-    pub fn adapt(&mut self, data: &[DataSet; 2]) -> Result<()> {
+    pub fn adapt(&mut self, data: &Splits) -> Result<()> {
         let Some((path, state)) = &mut self.from else { return Ok(()) };
-        let train = &data[0];
+        let as_read = (state.description.clone(), state.log.clone());
+        let train = &data.train;
         let Description { shape, kind, data: fingerprints, .. } = &state.description;
         ensure!(
             train.shape() == *shape && train.kind.is_scored_as(kind),
@@ -102,10 +135,12 @@ impl Resumption {
             train.kind,
             train.shape()
         );
-        for ((before, now), split) in fingerprints.iter().flatten().zip(data).zip(["training", "test"]) {
-            // Of a distribution, the number of test points is a matter of taste.
-            let matters = split == "training" || self.config.data.points.is_none();
-            let now = now.batches.fingerprint();
+        // Of a distribution, the number of points that are not for training is a matter of taste.
+        let is_drawn = self.config.data.points.is_some();
+        for (split, now) in data.all() {
+            let Some(before) = fingerprints.as_ref().and_then(|fingerprints| fingerprints.get(split)) else { continue };
+            let (matters, now) = (split == Split::Train || !is_drawn, now.batches.fingerprint());
+            let split = if split == Split::Train { "training".to_string() } else { split.to_string() };
             ensure!(
                 !matters || *before == now,
                 "{} was trained with other {split} data than those in {}: their fingerprint is {before}, here it is {now}; use the \
@@ -113,6 +148,11 @@ impl Resumption {
                 path.display(),
                 self.config.data.source()?
             );
+        }
+        let selects_by_test = |config: &Config| config.data.validation() == Validation::None;
+        if selects_by_test(&state.description.config) != selects_by_test(&self.config) {
+            // Losses of other samples cannot be compared with those to come.
+            (state.log.best, state.log.selection, state.log.evaluated) = Default::default();
         }
         let Description { config: before, step, epoch, batch, .. } = &mut state.description;
         if import::is_likely(path) {
@@ -125,14 +165,13 @@ impl Resumption {
         }
         self.is_same_model = before.model == self.config.model;
         before.clone_from(&self.config);
-        if self.has_no_steps_left(train) == Some(false) {
-            return Ok(());
-        }
-        if let Some((_, state)) = &mut self.from
-            && state.log.evaluated.is_none()
-        {
-            // A run ends with an evaluation.
-            state.log.pending = true;
+        let is_at_end = self.has_no_steps_left(train) != Some(false);
+        if let Some((_, state)) = &mut self.from {
+            if is_at_end && state.log.evaluated.is_none() {
+                // A run ends with an evaluation.
+                state.log.pending = true;
+            }
+            self.is_unchanged = (&state.description, &state.log) == (&as_read.0, &as_read.1);
         }
         Ok(())
     }
@@ -152,7 +191,8 @@ impl Resumption {
         let (run, Description { step, epoch, batch, .. }) = (&self.config.run, &state.description);
         let in_time = run.max_seconds.is_none_or(|most| state.log.training_seconds < most);
         let left = Position::new(*epoch, *batch, train).batches_until(run.epochs);
-        Some(!in_time || left == 0 || run.max_steps.is_some_and(|most| *step >= most))
+        let is_out_of_patience = state.log.selection.is_out_of_patience(run.patience);
+        Some(!in_time || left == 0 || is_out_of_patience || run.max_steps.is_some_and(|most| *step >= most))
     }
 
     /// Whether the run goes on in its own directory.
@@ -180,7 +220,7 @@ impl Resumption {
         }
         let dir = RunDir::create(out, &config, force)?;
         let Some((_, mut state)) = from else { return Ok((dir, None, source)) };
-        state.log.best.clear();
+        (state.log.best, state.log.selection) = Default::default();
         let RunLog { metrics_bytes, timings_bytes, .. } = &mut state.log;
         for (name, bytes) in [("metrics.jsonl", metrics_bytes), ("timings.jsonl", timings_bytes)] {
             let of_home = home.as_ref().map(|home| home.join(name)).filter(|file| file.exists());
@@ -221,7 +261,9 @@ impl Found {
             }
             damaged.push(last);
         }
-        for path in newest_first(&dir)? {
+        // Their further names in the run's directory may be copies.
+        let of_root = |name: &str| Some(run.join(name)).filter(|path| fs::symlink_metadata(path).is_ok());
+        for path in of_root(LAST).into_iter().chain(newest_first(&dir)?).chain(of_root(BEST)) {
             let Ok(state) = checkpoint::read_alone(&path) else {
                 damaged.push(path);
                 continue;
@@ -262,6 +304,10 @@ fn edited(home: &Path, checkpoint: &Path, config: &Config) -> Option<String> {
 pub fn home_of(target: &Path) -> Result<Option<PathBuf>> {
     if target.is_file() {
         let dir = fs::canonicalize(target).ok().and_then(|path| Some(path.parent()?.to_path_buf()));
+        let is_of_root = target.file_name().is_some_and(|name| [BEST, LAST].iter().any(|own| name == *own));
+        if let Some(run) = dir.clone().filter(|dir| is_of_root && is_run(dir)) {
+            return Ok(Some(run));
+        }
         let dir = dir.filter(|dir| dir.ends_with("checkpoints") && !import::is_likely(target));
         let run = dir.and_then(|dir| Some(dir.parent()?.to_path_buf()));
         return Ok(run.filter(|run| run.join("config.toml").exists()));

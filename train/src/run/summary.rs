@@ -1,9 +1,10 @@
 //! What came out of a run.
 
-use crate::checkpoint::state::{Description, TrainingState};
-use crate::data::kind::Named;
+use crate::checkpoint::state::{Description, RunLog, TrainingState};
+use crate::data::kind::{DataKind, Named};
 use crate::reporting::path_text;
 use crate::system;
+use datasets::Split;
 use serde::Serialize;
 use std::path::PathBuf;
 
@@ -12,15 +13,27 @@ use std::path::PathBuf;
 pub struct Summary {
     /// Whether the run reached its end, with its last evaluation, rather than being interrupted.
     pub finished: bool,
-    /// Of the averaged weights in the last checkpoint, `test_bits_per_dim` or `test_nll_nats`; `null` if they were not
-    /// evaluated.
+    /// Why the run ended before its last step.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stopped_early: Option<String>,
+    /// `test_bits_per_dim` or `test_nll_nats`: of the best averaged weights if there are validation data, else of those in the last
+    /// checkpoint; `null` if they were not evaluated.
     #[serde(flatten)]
     pub test_loss: Named<Option<f64>>,
     /// Of the mean over the test samples.
     pub test_standard_error: Option<f64>,
-    /// The lowest of all evaluations.
+    /// Of the averaged weights in the last checkpoint on the validation data, if there are any, `validation_bits_per_dim` or
+    /// `validation_nll_nats`.
     #[serde(flatten)]
-    pub best_test_loss: Named<Option<f64>>,
+    pub validation_loss: Option<Named<Option<f64>>>,
+    /// Of the mean over the validation samples.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub validation_standard_error: Option<f64>,
+    /// The lowest of all evaluations, `best_validation_bits_per_dim` and so on; `best_test_...` without validation data.
+    #[serde(flatten)]
+    pub best_loss: Named<Option<f64>>,
+    /// Optimiser steps after which it was measured.
+    pub best_step: Option<u64>,
     /// Optimiser steps.
     pub steps: u64,
     /// Epochs completed.
@@ -46,17 +59,56 @@ pub struct Summary {
     /// The last checkpoint.
     #[serde(serialize_with = "path_text::serialize")]
     pub checkpoint: PathBuf,
+    /// That with the lowest loss.
+    #[serde(serialize_with = "path_text::serialize_option", skip_serializing_if = "Option::is_none")]
+    pub best_checkpoint: Option<PathBuf>,
+}
+
+/// The parts of a summary that say how good a model is.
+pub struct Results {
+    pub(crate) test_loss: Named<Option<f64>>,
+    pub(crate) test_standard_error: Option<f64>,
+    pub(crate) validation_loss: Option<Named<Option<f64>>>,
+    pub(crate) validation_standard_error: Option<f64>,
+    pub(crate) best_loss: Named<Option<f64>>,
+    pub(crate) best_step: Option<u64>,
+}
+
+impl Results {
+    /// Of a run that chooses its checkpoints by a split, as its log says.
+    pub fn of(log: &RunLog, kind: &DataKind, selects_by: Split) -> Self {
+        let has_validation = selects_by == Split::Validation;
+        let tested = if has_validation { log.tested.map(|tested| tested.loss) } else { log.evaluated };
+        let evaluated = log.evaluated.filter(|_| has_validation);
+        let best = log.best.first();
+        Self {
+            test_loss: kind.named("test_", tested.map(|loss| loss.mean)),
+            test_standard_error: tested.map(|loss| loss.standard_error),
+            validation_loss: has_validation.then(|| kind.named("validation_", evaluated.map(|loss| loss.mean))),
+            validation_standard_error: evaluated.map(|loss| loss.standard_error),
+            best_loss: kind.named(&format!("best_{selects_by}_"), best.map(|best| best.loss)),
+            best_step: best.map(|best| best.step),
+        }
+    }
 }
 
 impl Summary {
-    /// Of a run that has made its steps before, with the checkpoint that it is in.
-    pub fn of_finished(state: &TrainingState, checkpoint: PathBuf) -> Self {
-        let TrainingState { description: Description { config, kind, step, epoch, .. }, log, .. } = state;
+    /// Of a run that has made its steps before, with the checkpoints that it is in.
+    pub fn of_finished(state: &TrainingState, checkpoint: PathBuf, best_checkpoint: Option<PathBuf>) -> Self {
+        let TrainingState { description: Description { config, kind, step, epoch, data, .. }, log, .. } = state;
+        let has_validation = data.as_ref().is_some_and(|data| data.validation.is_some());
+        let results = Results::of(log, kind, if has_validation { Split::Validation } else { Split::Test });
+        let Results { test_loss, test_standard_error, validation_loss, validation_standard_error, best_loss, best_step } =
+            results;
         Self {
             finished: true,
-            test_loss: kind.named("test_", log.evaluated.map(|loss| loss.mean)),
-            test_standard_error: log.evaluated.map(|loss| loss.standard_error),
-            best_test_loss: kind.named("best_test_", log.best.first().map(|best| best.test_loss)),
+            stopped_early: log.selection.stop_reason(config.run.patience),
+            test_loss,
+            test_standard_error,
+            validation_loss,
+            validation_standard_error,
+            best_loss,
+            best_step,
             steps: *step,
             epochs: *epoch,
             parameters: log.parameters,
@@ -69,6 +121,7 @@ impl Summary {
             wall_seconds: 0.0,
             peak_memory_bytes: system::peak_memory_bytes(),
             checkpoint,
+            best_checkpoint,
         }
     }
 }

@@ -1,31 +1,17 @@
 //! A checkpoint's model for arrays: inputs checked, latents, reconstructions and log-densities batch by batch.
 
-use crate::checkpoint::{self, Checkpoint};
 use crate::config::DataConfig;
 use crate::data::kind::{DataKind, Named, PointKind};
 use crate::data::table::{self, TableChoice};
 use crate::scoring::arrays::{self, Array};
 use crate::scoring::score::{self, Scorer, Scores};
+use crate::scoring::weights::Ready;
 use crate::training::noise;
-use crate::training::step;
 use anyhow::{Context, Result, bail, ensure};
 use burn::tensor::{Device, Tensor, TensorData};
-use clap::ValueEnum;
 use datasets::points::Points;
 use residual_flows::{LogDetConfig, ResidualFlow, bits_per_dim};
-use serde::Serialize;
 use std::path::Path;
-
-/// Which of a checkpoint's two sets of weights.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Weights {
-    /// The averaged weights, with power iterations until their Lipschitz constraint has converged
-    #[default]
-    Ema,
-    /// The weights of the last step, with the vectors of power iteration as they were stored
-    Raw,
-}
 
 /// A model, and how it is used.
 pub struct ArrayModel {
@@ -92,25 +78,12 @@ impl Inputs {
 }
 
 impl ArrayModel {
-    /// Of a checkpoint, ours or the research code's.
-    ///
-    /// # Errors
-    /// As [`checkpoint::load`], and if the Lipschitz constraint of the averaged weights does not converge.
-    pub fn load(path: &Path, weights: Weights, device: Device) -> Result<Self> {
-        let Checkpoint { description, model, mut average, .. } = checkpoint::load(path, &device)?;
+    /// Of a checkpoint that was read.
+    pub fn new(ready: Ready, device: Device) -> Self {
+        let Ready { model, description } = ready;
         let (kind, config) = (description.kind, description.config);
-        let model = match (weights, &kind) {
-            (Weights::Raw, _) => model,
-            // As the run evaluates.
-            (Weights::Ema, DataKind::Points(_)) => step::ready(average),
-            // To single precision: for comparisons with another program.
-            (Weights::Ema, DataKind::Images { .. }) => {
-                average.converge_lipschitz().context("the averaged weights; `--weights raw` takes those of the last step")?;
-                average
-            }
-        };
         let (batch, log_det, seed) = (config.run.eval_batch_size, config.log_det.eval, config.run.seed);
-        Ok(Self { model, device, kind, data: config.data, batch, log_det, seed })
+        Self { model, device, kind, data: config.data, batch, log_det, seed }
     }
 
     /// The model itself.
@@ -148,6 +121,11 @@ impl ArrayModel {
     /// If the file cannot be read, or does not fit the model.
     pub fn read(&self, path: &Path, choice: &TableChoice) -> Result<(Inputs, Vec<String>)> {
         let is_array = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("npy"));
+        match &self.kind {
+            DataKind::Images { .. } => choice.ensure_unused("this is a model of images")?,
+            DataKind::Points(_) if is_array => choice.ensure_unused("the input is an array")?,
+            DataKind::Points(_) => {}
+        }
         Ok(match &self.kind {
             DataKind::Points(kind) if !is_array => {
                 let (points, mut notes) = table::read_for(kind, &self.data, path, &choice.options(&self.data, path))?;

@@ -1,4 +1,4 @@
-//! The loss on the test data: bits per dimension of images, nats of points.
+//! The loss on validation or test data: bits per dimension of images, nats of points.
 
 use crate::config::TaskKind;
 use crate::data::samples::Samples;
@@ -14,10 +14,11 @@ use burn::tensor::{Device, Tensor};
 use datasets::{BatchSource, Prefetch};
 use residual_flows::{LogDetConfig, LogDetContext, ModelError, ResidualFlow};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// What is evaluated, and how.
 pub struct Evaluation<'a> {
-    /// The test data; dequantisation noise is the same every time.
+    /// The validation or test data; dequantisation noise is the same every time.
     pub data: &'a DataSet,
     /// What the model has learned.
     pub task: TaskKind,
@@ -31,10 +32,10 @@ pub struct Evaluation<'a> {
     pub group: &'a ProcessGroup,
 }
 
-/// The result.
+/// The mean over samples.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct TestLoss {
-    /// Mean over the samples; see [`DataKind::loss`](crate::data::kind::DataKind::loss).
+pub struct MeanLoss {
+    /// See [`DataKind::loss`](crate::data::kind::DataKind::loss).
     pub mean: f64,
     /// Standard deviation over the samples, divided by the square root of their number.
     pub standard_error: f64,
@@ -42,36 +43,82 @@ pub struct TestLoss {
     pub n_samples: usize,
     /// How well classes are recognised, where they are learned.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub classes: Option<TestClasses>,
+    pub classes: Option<ClassMeans>,
 }
 
-/// How well the classes of test images are recognised; standard errors as those of the loss.
+/// How well the classes of images are recognised; standard errors as those of the loss.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct TestClasses {
+pub struct ClassMeans {
     /// `-ln p(class)`, nats, the mean over the images; `None` if that is the loss.
-    #[serde(rename = "test_cross_entropy", default, skip_serializing_if = "Option::is_none")]
+    #[serde(alias = "test_cross_entropy", default, skip_serializing_if = "Option::is_none")]
     pub cross_entropy: Option<f64>,
     /// Of it.
-    #[serde(rename = "test_cross_entropy_standard_error", default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        rename = "cross_entropy_standard_error",
+        alias = "test_cross_entropy_standard_error",
+        default,
+        skip_serializing_if = "Option::is_none"
+    )]
     pub cross_entropy_error: Option<f64>,
     /// Fraction of images whose class is recognised.
-    #[serde(rename = "test_accuracy")]
+    #[serde(alias = "test_accuracy")]
     pub accuracy: f64,
     /// Of it.
-    #[serde(rename = "test_accuracy_standard_error")]
+    #[serde(rename = "accuracy_standard_error", alias = "test_accuracy_standard_error")]
     pub accuracy_error: f64,
 }
 
-impl TestClasses {
+impl ClassMeans {
     /// The accuracy, to be read behind the loss.
     pub fn described(&self) -> String {
         format!(", accuracy {:.2} ± {:.2} %", 100.0 * self.accuracy, 100.0 * self.accuracy_error)
     }
+
+    /// By their keys in a file, behind a prefix such as `test_`.
+    pub fn named(&self, prefix: &str) -> BTreeMap<String, f64> {
+        let values = [
+            ("cross_entropy", self.cross_entropy),
+            ("cross_entropy_standard_error", self.cross_entropy_error),
+            ("accuracy", Some(self.accuracy)),
+            ("accuracy_standard_error", Some(self.accuracy_error)),
+        ];
+        values.into_iter().filter_map(|(key, value)| Some((format!("{prefix}{key}"), value?))).collect()
+    }
 }
 
-/// Of a sample: its loss, the cross entropy of its class, and 1 if that is recognised. All are 0 for samples of other
-/// processes, until they are summed.
-type Row = [f64; 3];
+/// What is said of every sample.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct SampleScores {
+    /// Its place in its split, images as they are stored.
+    pub index: Vec<usize>,
+    /// `ln p(x)`, nats: of an image in `[0, 1]`, of a point in the data's own units; `ln p(class)` if only classes are learned.
+    pub log_density: Vec<f64>,
+    /// See [`DataKind::loss`](crate::data::kind::DataKind::loss).
+    pub loss: Vec<f64>,
+    /// Of its class, where classes are learned beside the density.
+    pub cross_entropy: Option<Vec<f64>>,
+    /// Whether its class is recognised, where classes are learned.
+    pub correct: Option<Vec<bool>>,
+}
+
+impl SampleScores {
+    /// Their means.
+    pub fn mean(&self) -> MeanLoss {
+        let [mean, standard_error] = mean_and_error(&self.loss);
+        let classes = self.correct.as_ref().map(|correct| {
+            let of_cross_entropy = self.cross_entropy.as_deref().map(mean_and_error);
+            let correct: Vec<f64> = correct.iter().map(|&correct| f64::from(u8::from(correct))).collect();
+            let [accuracy, accuracy_error] = mean_and_error(&correct);
+            let [cross_entropy, cross_entropy_error] = [0, 1].map(|which| of_cross_entropy.map(|of| of[which]));
+            ClassMeans { cross_entropy, cross_entropy_error, accuracy, accuracy_error }
+        });
+        MeanLoss { mean, standard_error, n_samples: self.loss.len(), classes }
+    }
+}
+
+/// Of a sample: its log-density in the model's coordinates, the cross entropy of its class, 1 if that is recognised, and its index.
+/// All are 0 for samples of other processes, until they are summed.
+type Row = [f64; 4];
 
 /// What a batch's samples say.
 struct Judged {
@@ -104,14 +151,31 @@ impl Evaluation<'_> {
     /// # Errors
     /// If a batch cannot be read, a log-determinant cannot be computed, a density is not finite, or a process is lost; and
     /// [`ModelError::Interrupted`] if the model's monitor stops it or `go_on` says no, in any process.
-    pub fn run(&self, model: &ResidualFlow, device: &Device, mut go_on: impl FnMut(usize, f64) -> bool) -> Result<TestLoss> {
+    pub fn run(&self, model: &ResidualFlow, device: &Device, go_on: impl FnMut(usize, f64) -> bool) -> Result<MeanLoss> {
+        let scores = self.scores(model, device, go_on)?;
+        self.ensure_finite(&scores.loss)?;
+        Ok(scores.mean())
+    }
+
+    /// [`run`](Self::run), sample by sample; samples beyond what single precision reaches have a density of 0.
+    ///
+    /// # Errors
+    /// The same but for those.
+    pub fn scores(
+        &self,
+        model: &ResidualFlow,
+        device: &Device,
+        mut go_on: impl FnMut(usize, f64) -> bool,
+    ) -> Result<SampleScores> {
         let (n_samples, batch_size) = (self.n_samples(), self.data.batches.batch_size());
         let mut rows = vec![Row::default(); n_samples];
         let (mut done, mut total, mut goes_on) = (0, 0.0, true);
         let batches = Prefetch::eval_of(self.data.batches.clone(), self.mine(), PREFETCH_DEPTH);
         for (index, batch) in self.mine().zip(batches) {
             let begin = index * batch_size;
-            let samples = first(data::samples(batch?, device), n_samples - begin);
+            let batch = batch?;
+            let indices = batch.indices.clone();
+            let samples = first(data::samples(batch, device), n_samples - begin);
             let context = LogDetContext { config: self.log_det, noise: noise::evaluation(self.seed, index) };
             let x = samples.x.clone();
             let judged = during(Phase::Evaluating, || self.judge(model, samples, &context, begin));
@@ -128,13 +192,13 @@ impl Evaluation<'_> {
             {
                 let (sample, value) = (begin + position, log_prob[position]);
                 let fault = model.first_not_finite(x, &context)?.map_or(String::new(), |fault| format!(" ({fault})"));
-                bail!("test sample {sample}: its log-density is {value}{fault}; the model is numerically broken");
+                bail!("sample {sample}: its log-density is {value}{fault}; the model is numerically broken");
             }
             for (place, (row, &log_prob)) in rows[begin..].iter_mut().zip(&log_prob).enumerate() {
                 let of_class = |classes: &Classified| [classes.cross_entropy[place], f64::from(u8::from(classes.correct[place]))];
                 let [cross_entropy, correct] = classes.as_ref().map_or([0.0; 2], of_class);
-                *row = [self.data.kind.loss(log_prob, model.dimensions()), cross_entropy, correct];
-                total += row[0];
+                *row = [log_prob, cross_entropy, correct, indices[place] as f64];
+                total += self.data.kind.loss(log_prob, model.dimensions());
             }
             done += log_prob.len();
             goes_on = go_on((done * self.group.size()).min(n_samples), total / done as f64);
@@ -146,24 +210,25 @@ impl Evaluation<'_> {
             return Err(ModelError::Interrupted.into());
         }
         let table = self.group.all_reduce(rows.concat())?;
-        self.ensure_finite(&table)?;
-        let [[mean, standard_error], of_cross_entropy, of_accuracy] = [0, 1, 2].map(|column| {
-            let values: Vec<f64> = table.chunks_exact(3).map(|row| row[column]).collect();
-            mean_and_error(&values)
-        });
-        let classes = self.task.has_classes().then(|| {
-            let beside_the_loss = self.task != TaskKind::Classification;
-            let [cross_entropy, cross_entropy_error] = of_cross_entropy.map(|x| beside_the_loss.then_some(x));
-            let [accuracy, accuracy_error] = of_accuracy;
-            TestClasses { cross_entropy, cross_entropy_error, accuracy, accuracy_error }
-        });
-        Ok(TestLoss { mean, standard_error, n_samples, classes })
+        let column = |column: usize| table.chunks_exact(4).map(move |row| row[column]);
+        let loss: Vec<f64> = column(0).map(|log_prob| self.data.kind.loss(log_prob, model.dimensions())).collect();
+        let unit = self.data.kind.log_scale();
+        let has_classes = self.task.has_classes();
+        Ok(SampleScores {
+            index: column(3).map(|index| index as usize).collect(),
+            log_density: column(0).map(|log_prob| log_prob - unit).collect(),
+            loss,
+            cross_entropy: (has_classes && self.task != TaskKind::Classification).then(|| column(1).collect()),
+            correct: has_classes.then(|| column(2).map(|correct| correct > 0.5).collect()),
+        })
     }
 
     /// Refuses losses of which there is no mean.
-    fn ensure_finite(&self, table: &[f64]) -> Result<()> {
-        let losses = table.chunks_exact(3).map(|row| row[0]).enumerate();
-        let broken: Vec<(usize, f64)> = losses.filter(|(_, loss)| !loss.is_finite()).collect();
+    ///
+    /// # Errors
+    /// Names samples whose loss is not finite.
+    pub fn ensure_finite(&self, losses: &[f64]) -> Result<()> {
+        let broken: Vec<(usize, f64)> = losses.iter().copied().enumerate().filter(|(_, loss)| !loss.is_finite()).collect();
         let Some((_, loss)) = broken.first() else { return Ok(()) };
         let shown: Vec<String> = broken.iter().take(5).map(|(row, _)| row.to_string()).collect();
         let (more, noun) = (if broken.len() > shown.len() { ", …" } else { "" }, self.data.kind.noun());

@@ -5,4 +5,7 @@ pub mod arrays;
 pub mod density;
 pub mod estimators;
 pub mod evaluate;
+pub mod model_data;
 pub mod score;
+pub mod scores_file;
+pub mod weights;

@@ -15,6 +15,8 @@ pub struct Stop {
     flag: Arc<AtomicBool>,
     /// What the first signal makes it say; before there is something to save, the program just ends.
     answer: Arc<Mutex<Option<String>>>,
+    /// What it says before.
+    early: Arc<Mutex<Option<String>>>,
 }
 
 impl Stop {
@@ -35,6 +37,11 @@ impl Stop {
         Ok(stop)
     }
 
+    /// From now on a signal that ends the program at once makes it say this.
+    pub fn answer_early_with(&self, line: impl Into<String>) {
+        *self.early.lock().unwrap_or_else(PoisonError::into_inner) = Some(line.into());
+    }
+
     /// From now on a signal is answered with this line and an orderly end.
     pub fn answer_with(&self, line: impl Into<String>) {
         *self.answer.lock().unwrap_or_else(PoisonError::into_inner) = Some(line.into());
@@ -53,7 +60,8 @@ impl Stop {
     fn take(&self, signal: i32) {
         let answer = self.answer.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let Some(answer) = answer else {
-            note("stopped before there was anything to save");
+            let early = self.early.lock().unwrap_or_else(PoisonError::into_inner).clone();
+            note(early.as_deref().unwrap_or("stopped before there was anything to save"));
             // What a program without handlers does.
             let _ = low_level::emulate_default_handler(signal);
             low_level::exit(128 + signal);

@@ -5,7 +5,7 @@ use crate::config::Config;
 use crate::data::kind::DataKind;
 use crate::data::samples::Samples;
 use crate::system::memory::{Phase, during};
-use crate::training::average::WeightAverage;
+use crate::training::average::{Decay, WeightAverage};
 use crate::training::fault::{BrokenStep, Fault, layer_norms, overflow};
 use crate::training::noise;
 use crate::training::objective::{ClassStats, Loss, Measured, Share};
@@ -15,7 +15,7 @@ use crate::training::schedule::{Schedule, Timeline};
 use anyhow::Result;
 use burn::module::{Module, ModuleVisitor, Param, ParamId};
 use burn::tensor::Tensor;
-use residual_flows::{FlowLayer, Gradients, LogDetConfig, LogDetContext, Monitor, PowerIteration, ResidualFlow};
+use residual_flows::{FlowLayer, Gradients, LogDetConfig, LogDetContext, ResidualFlow};
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -105,7 +105,7 @@ impl Stepper {
         Self {
             optimizer: Optimizer::new(optim),
             schedule: Schedule::new(optim, timeline),
-            average: WeightAverage::new(optim.ema_decay),
+            average: WeightAverage::new(Decay { rate: optim.ema_decay, warms_up: optim.ema_warmup.unwrap_or(false) }),
             log_det: config.log_det.train.clone(),
             clip_norm: optim.clip_norm,
             seed: config.run.seed,
@@ -201,7 +201,7 @@ impl Stepper {
             self.step += 1;
             return Ok((before, StepOutcome::Skipped(fault)));
         }
-        self.average.update(&model, &self.trained);
+        self.average.update(&model, &self.trained, self.step);
         self.times = StepTimes {
             gradients: gradient_time,
             optimizer: optimizer_time,
@@ -282,22 +282,6 @@ impl ModuleVisitor for Count<'_> {
             self.n += param.shape().num_elements();
         }
     }
-}
-
-/// A model ready for evaluation and sampling: its Lipschitz constraint converged.
-pub fn ready(mut model: ResidualFlow) -> ResidualFlow {
-    model.update_lipschitz(&PowerIteration::CONVERGED);
-    model
-}
-
-/// [`ready`], followed by a monitor, as all that the model computes afterwards.
-///
-/// # Errors
-/// If it was stopped.
-pub fn ready_monitored(mut model: ResidualFlow, monitor: &Monitor) -> residual_flows::Result<ResidualFlow> {
-    model.set_monitor(monitor);
-    model.update_lipschitz_monitored(&PowerIteration::CONVERGED)?;
-    Ok(model)
 }
 
 /// What gradients of this norm are multiplied by: `min(1, clip / (norm + 1e-6))`.

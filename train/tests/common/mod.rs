@@ -24,6 +24,7 @@ pub fn tiny_config() -> String {
         r#"[data]
 path = {digits:?}
 shape = [1, 8, 8]
+validation_fraction = 0
 
 [model]
 blocks = [1, 1]
@@ -56,6 +57,7 @@ pub const POINTS: &str = r#"[data]
 points = "moons"
 epoch_batches = 4
 test_points = 50
+validation_points = 0
 
 [model]
 blocks = [1]

@@ -55,7 +55,7 @@ pub fn html(runs: &[Run]) -> Result<String> {
 /// One row a run: where it is, and how good.
 fn results(page: &mut String, runs: &[Run]) -> Result<()> {
     page.push_str("<h2>Results</h2>\n<table>\n<tr><th>run</th><th>state</th><th>steps</th><th>training loss</th>");
-    page.push_str("<th>test loss</th><th>best</th><th>training time</th><th>warnings</th></tr>\n");
+    page.push_str("<th>test loss</th><th>best evaluation</th><th>training time</th><th>warnings</th></tr>\n");
     for run in runs {
         let finished = run.summary.as_ref().and_then(|summary| summary["finished"].as_bool());
         let state = match finished {
@@ -65,8 +65,10 @@ fn results(page: &mut String, runs: &[Run]) -> Result<()> {
         };
         let loss = run.loss();
         let training = smoothed(run.metrics.get(loss.key()), SMOOTHING);
-        let test = run.metrics.get(&test_key(loss.key()));
-        let best = test.iter().map(|point| point.1).reduce(f64::min);
+        let [test, validation] = ["test", "validation"].map(|split| run.metrics.get(&format!("{split}_{}", loss.key())));
+        // Checkpoints are chosen by validation, where there is any.
+        let selection = if validation.is_empty() { test } else { validation };
+        let best = selection.iter().map(|point| point.1).reduce(f64::min);
         let number = |value: Option<f64>| value.map_or_else(|| "–".into(), |value| format!("{value:.4} {}", loss.words()));
         let seconds = run.timings.get("elapsed_seconds").last().map_or(0.0, |point| point.1);
         writeln!(
@@ -103,8 +105,10 @@ fn curves(page: &mut String, runs: &[Run]) -> Result<()> {
             };
             let points = if key == "learning_rate" { points.to_vec() } else { smoothed(points, SMOOTHING) };
             series.push(Series::line(&run.name, colour, thinned(points)));
-            let points = run.metrics.get(&test_key(key)).to_vec();
-            series.push(Series::dots(format!("{}, test", run.name), colour, points));
+            for split in ["validation", "test"] {
+                let points = run.metrics.get(&format!("{split}_{key}")).to_vec();
+                series.push(Series::dots(format!("{}, {split}", run.name), colour, points));
+            }
         }
         series.retain(|series| !series.points.is_empty());
         let svg = Plot { x_label: "optimiser steps", y_label: label.into(), series }.svg((640, 400))?;
@@ -120,16 +124,12 @@ fn curves(page: &mut String, runs: &[Run]) -> Result<()> {
 /// same chart.
 fn charts(runs: &[Run]) -> Vec<(&str, &str)> {
     let mut charts: Vec<(&str, &str)> = LossUnit::ALL.iter().map(|loss| (loss.key(), loss.axis())).chain(CURVES).collect();
-    let hidden = |key: &str| key == "epoch" || key.starts_with("test_") || key.ends_with("standard_error");
+    let is_evaluated = |key: &str| ["test_", "validation_"].iter().any(|split| key.starts_with(split));
+    let hidden = |key: &str| key == "epoch" || is_evaluated(key) || key.ends_with("standard_error");
     let keys: BTreeSet<&str> = runs.iter().flat_map(|run| run.metrics.series.keys()).map(String::as_str).collect();
     let others = keys.into_iter().filter(|key| !hidden(key) && charts.iter().all(|(known, _)| known != key));
     charts.extend(others.map(|key| (key, key)).collect::<Vec<_>>());
     charts
-}
-
-/// What is measured of test data under this key's name.
-fn test_key(key: &str) -> String {
-    format!("test_{key}")
 }
 
 /// No more points than can be seen.

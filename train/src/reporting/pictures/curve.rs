@@ -20,12 +20,14 @@ pub fn write(dir: &RunDir, kind: &DataKind) -> Result<()> {
 
 fn curve(history: &History, kind: &DataKind) -> Plot {
     let training = smoothed(history.get(&kind.key("")), SMOOTHING);
-    let test = history.get(&kind.key("test_")).to_vec();
-    Plot {
-        x_label: "optimiser steps",
-        y_label: kind.loss_unit().axis().into(),
-        series: vec![Series::line("training (running mean)", 0, training), Series::dots("test (averaged weights)", 1, test)],
-    }
+    let evaluated = |split: &str| history.get(&kind.key(&format!("{split}_"))).to_vec();
+    let mut series = vec![
+        Series::line("training (running mean)", 0, training),
+        Series::dots("validation (averaged weights)", 2, evaluated("validation")),
+        Series::dots("test (averaged weights)", 1, evaluated("test")),
+    ];
+    series.retain(|series| !series.points.is_empty());
+    Plot { x_label: "optimiser steps", y_label: kind.loss_unit().axis().into(), series }
 }
 
 #[cfg(test)]
@@ -43,6 +45,10 @@ mod tests {
         let svg = curve(&history, &IMAGES).svg((800, 500))?;
         assert!(svg.contains("bits per dimension") && svg.contains("optimiser steps"));
         assert_eq!(svg.matches("<circle").count(), 2, "two evaluations");
+        assert!(!svg.contains("validation"), "none was made");
+        history.series.insert("validation_bits_per_dim".into(), vec![(10.0, 3.3)]);
+        let svg = curve(&history, &IMAGES).svg((800, 500))?;
+        assert!(svg.matches("<circle").count() == 3 && svg.contains("validation"));
         Ok(())
     }
 

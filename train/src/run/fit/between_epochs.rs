@@ -1,16 +1,17 @@
 //! What is done where an epoch or the run ends.
 
 use super::{Fit, due};
-use crate::checkpoint::state::{Evaluated, Reached};
+use crate::checkpoint::state::{Evaluated, Reached, Tested};
 use crate::monitoring::costs::Costs;
-use crate::monitoring::layers;
 use crate::monitoring::watch::Warning;
+use crate::monitoring::{layers, overfitting};
 use crate::reporting::metrics::EvaluationRecord;
 use crate::reporting::pictures::showcase::{Budget, Lacks};
 use crate::reporting::progress::{Progress, Work};
-use crate::scoring::evaluate::{Evaluation, TestLoss};
-use crate::training::step;
+use crate::scoring::evaluate::{Evaluation, MeanLoss};
+use crate::scoring::weights;
 use anyhow::{Result, ensure};
+use datasets::Split;
 use residual_flows::ResidualFlow;
 
 /// A picture may take this part of the time in training so far, ...
@@ -25,19 +26,39 @@ impl Fit<'_> {
     /// If something cannot be computed or written, the test loss is not finite, or the work was stopped: what was not finished
     /// remains due then.
     pub fn work_between_epochs(&mut self, model: &ResidualFlow, progress: &mut Progress) -> Result<()> {
-        let (run, epoch, at_end) = (&self.config.run, self.position.epoch, !self.goes_on());
-        let evaluates = (at_end || due(epoch, run.evaluate_every_epochs)) && self.log.reached < Reached::Layers;
+        let (run, epoch) = (&self.config.run, self.position.epoch);
+        let evaluates = !self.goes_on() || due(epoch, run.evaluate_every_epochs);
+        let mut averaged = None;
+        if evaluates && self.log.reached < Reached::Evaluation {
+            let averaged = averaged.insert(self.averaged(model, progress)?);
+            self.evaluate(model, averaged, progress)?;
+        }
+        // The run may have lost its patience just now.
+        let at_end = !self.goes_on();
+        let tests = self.has_validation() && (at_end || due(epoch, run.test_every_epochs));
+        let measures = evaluates && self.log.reached < Reached::Layers;
         let picture = match at_end {
             true => Some("end".to_string()),
             false => due(epoch, run.sample_every_epochs).then(|| format!("epoch{epoch:05}")),
         };
-        if evaluates || picture.is_some() {
-            let averaged = self.averaged(model, progress)?;
-            if evaluates {
-                self.evaluate(&averaged, progress)?;
+        if averaged.is_none() && (tests || measures || picture.is_some()) {
+            averaged = Some(self.averaged(model, progress)?);
+        }
+        if let Some(averaged) = &averaged {
+            if tests && self.log.reached < Reached::Test {
+                if at_end {
+                    self.test_best(averaged, progress)?
+                } else {
+                    self.test(averaged, self.stepper.steps(), progress)?
+                }
+                self.log.reached = Reached::Test;
+            }
+            if measures {
+                self.measure_layers(averaged, progress)?;
+                self.log.reached = Reached::Layers;
             }
             if let Some(name) = picture {
-                self.draw(&averaged, &name, progress)?;
+                self.draw(averaged, &name, progress)?;
             }
         }
         (self.log.pending, self.log.reached, self.unsaved) = (false, Reached::Nothing, true);
@@ -56,51 +77,91 @@ impl Fit<'_> {
 
     /// The averaged weights ready for use.
     fn averaged(&self, model: &ResidualFlow, progress: &mut Progress) -> Result<ResidualFlow> {
-        let (average, monitor) = (self.stepper.average(model).clone(), &self.monitors.others);
+        self.ready(self.stepper.average(model).clone(), progress)
+    }
+
+    fn ready(&self, average: ResidualFlow, progress: &mut Progress) -> Result<ResidualFlow> {
+        let monitor = &self.monitors.others;
         let work = Work::layers(monitor, &Costs::equal(average.layer_ids().len()), 1);
         let stage = progress.stage("converging the constraint of the averaged weights", work);
-        let ready = step::ready_monitored(average, monitor)?;
+        let ready = weights::converged(average, monitor)?;
         drop(stage);
         Ok(ready)
     }
 
-    /// Evaluates the averaged weights and measures their layers, as far as that was not done before.
-    fn evaluate(&mut self, averaged: &ResidualFlow, progress: &mut Progress) -> Result<()> {
-        if self.log.reached < Reached::Evaluation {
-            let loss = self.test_loss(averaged, progress)?;
-            (self.log.evaluated, self.log.reached, self.unsaved) = (Some(loss), Reached::Evaluation, true);
-            self.checkpoints.rank(Evaluated { step: self.stepper.steps(), test_loss: loss.mean });
+    /// Evaluates the averaged weights on what checkpoints are chosen by.
+    fn evaluate(&mut self, model: &ResidualFlow, averaged: &ResidualFlow, progress: &mut Progress) -> Result<()> {
+        let (step, split) = (self.stepper.steps(), self.selects_by);
+        let loss = self.mean_loss(split, averaged, step, progress)?;
+        self.checkpoints.rank(Evaluated { step, loss: loss.mean });
+        let MeanLoss { mean, standard_error, .. } = loss;
+        let now = overfitting::Evaluation { step, loss: mean, standard_error, training_loss: self.log.running_loss };
+        let (on, unit) = (split.to_string(), self.selection.kind.unit());
+        let mut warnings: Vec<Warning> = self.log.selection.add(now, &on, unit).into_iter().collect();
+        if self.log.selection.best.is_some_and(|best| best.step == step) && self.has_validation() {
+            self.best = Some((step, self.stepper.average(model).clone()));
         }
-        self.measure_layers(averaged, progress)?;
-        self.log.reached = Reached::Layers;
+        if !self.goes_on() {
+            warnings.extend(self.log.selection.at_end(mean, step, &on, unit));
+        }
+        (self.log.evaluated, self.log.reached, self.unsaved) = (Some(loss), Reached::Evaluation, true);
+        if let Some(reason) = self.log.selection.stop_reason(self.config.run.patience) {
+            progress.line(&format!("training ends early: {reason}"));
+        }
+        warnings.iter().try_for_each(|warning| self.warn(warning, progress))
+    }
+
+    /// Evaluates the best weights of the run on the test samples.
+    fn test_best(&mut self, averaged: &ResidualFlow, progress: &mut Progress) -> Result<()> {
+        let step = self.checkpoints.best().first().map_or(self.stepper.steps(), |best| best.step);
+        if step == self.stepper.steps() {
+            return self.test(averaged, step, progress);
+        }
+        let best = match &self.best {
+            Some((of, best)) if *of == step => best.clone(),
+            _ => self.checkpoints.best_average(&self.device)?,
+        };
+        let best = self.ready(best, progress)?;
+        self.test(&best, step, progress)
+    }
+
+    /// Evaluates averaged weights, with which so many steps were made, on the test samples.
+    fn test(&mut self, averaged: &ResidualFlow, step: u64, progress: &mut Progress) -> Result<()> {
+        let loss = self.mean_loss(Split::Test, averaged, step, progress)?;
+        (self.log.tested, self.unsaved) = (Some(Tested { step, loss }), true);
         Ok(())
     }
 
-    fn test_loss(&mut self, averaged: &ResidualFlow, progress: &mut Progress) -> Result<TestLoss> {
+    /// The loss of averaged weights on a split, which is told and recorded.
+    fn mean_loss(&mut self, split: Split, averaged: &ResidualFlow, step: u64, progress: &mut Progress) -> Result<MeanLoss> {
         let (run, stop) = (&self.config.run, self.monitors.stop.clone());
+        let data = if split == self.selects_by { &self.selection } else { &self.test };
         let (task, log_det) = (self.config.task.kind, &self.config.log_det.eval);
-        let evaluation = Evaluation { data: &self.test, task, log_det, seed: run.seed, limit: None, group: &self.group };
-        let (noun, unit) = (self.test.kind.noun(), self.test.kind.unit());
+        let evaluation = Evaluation { data, task, log_det, seed: run.seed, limit: None, group: &self.group };
+        let (noun, unit) = (data.kind.noun(), data.kind.unit());
         let rounds = evaluation.n_batches();
         let work = Work::layers(&self.monitors.others, &Costs::forward(averaged), rounds);
-        let stage = progress.stage(format!("evaluating {} {noun}", evaluation.n_samples()), work);
+        let what = if self.has_validation() { format!("{split} {noun}") } else { noun.to_string() };
+        let stage = progress.stage(format!("evaluating {} {what}", evaluation.n_samples()), work);
         let go_on = |_, mean| {
             stage.note(format!("{mean:.4} {unit}"));
             !stop.is_requested()
         };
         let loss = self.clock.evaluation.time(|| evaluation.run(averaged, &self.device, go_on))?;
         drop(stage);
-        let TestLoss { mean, standard_error, classes, .. } = loss;
-        let (step, epoch) = (self.stepper.steps(), self.position.epoch);
+        let MeanLoss { mean, standard_error, classes, .. } = loss;
+        let epoch = self.position.epoch;
         ensure!(
             mean.is_finite(),
-            "the test loss after {step} steps is {mean} {unit}: the model is numerically broken, or a test sample is beyond what it \
-             can represent; `train evaluate` of an earlier checkpoint says since when"
+            "the {split} loss after {step} steps is {mean} {unit}: the model is numerically broken, or a {split} sample is beyond what \
+             it can represent; `train evaluate` of an earlier checkpoint says since when"
         );
         let accuracy = classes.map_or_else(String::new, |classes| classes.described());
-        progress.line(&format!("epoch {epoch}, step {step}: test {mean:.4} ± {standard_error:.4} {unit}{accuracy}"));
-        let test_loss = self.test.kind.named("test_", mean);
-        let record = EvaluationRecord { step, epoch, test_loss, standard_error, classes };
+        let is_current = step == self.stepper.steps();
+        let place = if is_current { format!("epoch {epoch}, step {step}") } else { format!("the best weights, of step {step}") };
+        progress.line(&format!("{place}: {split} {mean:.4} ± {standard_error:.4} {unit}{accuracy}"));
+        let loss_of = data.kind.named("", mean);
+        let record = EvaluationRecord { step, epoch, split, loss: loss_of, standard_error, classes };
         self.clock.logging.time(|| self.journal.evaluation(&record))?;
         Ok(loss)
     }

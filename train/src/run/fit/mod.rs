@@ -7,11 +7,11 @@ mod start;
 pub use start::initial_model;
 
 use crate::checkpoint::retention::Checkpoints;
-use crate::checkpoint::state::{Reached, RunLog, TrainingState};
+use crate::checkpoint::state::{Fingerprints, Reached, RunLog, TrainingState};
 use crate::config::{Config, Source};
 use crate::data::loss_unit::LossUnit;
 use crate::data::samples::Samples;
-use crate::data::{self, DataSet, PREFETCH_DEPTH};
+use crate::data::{self, DataSet, PREFETCH_DEPTH, Splits};
 use crate::directory::RunDir;
 use crate::monitoring::costs::Costs;
 use crate::monitoring::watch::Warning;
@@ -28,8 +28,8 @@ use crate::training::position::Position;
 use crate::training::step::{StepOutcome, StepStats, Stepper};
 use anyhow::{Result, bail};
 use burn::tensor::{Device, Tensor};
-use datasets::Prefetch;
 use datasets::console::note;
+use datasets::{Prefetch, Split};
 use residual_flows::{Monitor, ResidualFlow};
 use std::sync::Arc;
 use std::time::Instant;
@@ -40,7 +40,13 @@ struct Fit<'a> {
     dir: &'a RunDir,
     device: Device,
     group: Arc<ProcessGroup>,
+    /// Checkpoints are chosen by it.
+    selection: DataSet,
+    /// What that is.
+    selects_by: Split,
     test: DataSet,
+    /// The averaged weights that were the best so far, and the steps made with them; `None` if they are only in a file.
+    best: Option<(u64, ResidualFlow)>,
     /// On which the layers are measured.
     probes: Tensor<4>,
     total_steps: u64,
@@ -58,8 +64,7 @@ struct Fit<'a> {
     step_costs: Costs,
     /// Whether there is more to save than was saved last.
     unsaved: bool,
-    /// Of training and test data.
-    fingerprints: [String; 2],
+    fingerprints: Fingerprints,
 }
 
 /// What follows computations and stops them.
@@ -122,8 +127,8 @@ pub struct Start {
     pub config: Config,
     /// See [`Config::load`].
     pub source: Source,
-    /// For training and for testing.
-    pub data: [DataSet; 2],
+    /// All that there are.
+    pub data: Splits,
     /// Where to compute.
     pub device: Device,
     /// The processes that train together.
@@ -132,6 +137,8 @@ pub struct Start {
     pub dir: RunDir,
     /// Where a run goes on, if it has begun before.
     pub state: Option<TrainingState>,
+    /// Whether its last checkpoint is as the state is.
+    pub is_saved: bool,
     /// What it takes, to be read ([`footprint::Run::check`](crate::run::footprint::Run::check)).
     pub memory: String,
 }
@@ -155,7 +162,7 @@ pub fn fit(mut start: Start, stop: &Stop) -> Result<Summary> {
     if start.group.is_root() {
         note(&start.memory);
     }
-    let (group, train) = (&start.group, start.data[0].batches.clone());
+    let (group, train) = (&start.group, start.data.train.batches.clone());
     let position = fit.position;
     let mut batches = Prefetch::train_parts(train, group.part(), position.epoch, position.batch as usize, PREFETCH_DEPTH);
     fit.answer_signals(None);
@@ -213,7 +220,12 @@ fn due(epoch: u64, every: u64) -> bool {
 impl Fit<'_> {
     fn goes_on(&self) -> bool {
         let in_time = self.config.run.max_seconds.is_none_or(|most| self.log.training_seconds < most);
-        in_time && self.stepper.steps() < self.total_steps
+        in_time && self.stepper.steps() < self.total_steps && !self.log.selection.is_out_of_patience(self.config.run.patience)
+    }
+
+    /// Whether checkpoints are chosen by other samples than those for testing.
+    fn has_validation(&self) -> bool {
+        self.selects_by == Split::Validation
     }
 
     /// What a signal is answered with from now on; of several processes' steps, how long the last one took.
@@ -261,7 +273,7 @@ impl Fit<'_> {
         }
         match outcome {
             StepOutcome::Made(stats) => {
-                self.log.evaluated = None;
+                (self.log.evaluated, self.log.tested) = (None, None);
                 self.log.skipped_in_a_row = 0;
                 if self.log.parameters == 0 {
                     self.log.parameters = self.stepper.n_parameters(&model);
@@ -323,7 +335,7 @@ impl Fit<'_> {
         let step = self.stepper.steps();
         let running = self.log.running_loss.map_or(loss, |mean| 0.97 * mean + 0.03 * loss);
         self.log.running_loss = Some(running);
-        let (kind, clock, seconds) = (&self.test.kind, &mut self.clock, self.log.training_seconds);
+        let (kind, clock, seconds) = (&self.selection.kind, &mut self.clock, self.log.training_seconds);
         let per_second = clock.samples as f64 / (seconds - clock.logged_seconds);
         steps.set(step, format!("epoch {epoch}, {} {}/s, {running:.4} {}", rate(per_second), kind.noun(), kind.unit()));
         if step.is_multiple_of(self.config.run.log_every_steps) || step == 1 || step == self.total_steps {

@@ -1,9 +1,10 @@
 //! How a run is saved, and what is said of it in the end.
 
 use super::{Fit, due};
-use crate::checkpoint::state::{Description, TrainingState};
+use crate::checkpoint::state::{Description, RunLog, TrainingState};
 use crate::config::CheckpointConfig;
-use crate::run::summary::Summary;
+use crate::directory::BEST;
+use crate::run::summary::{Results, Summary};
 use crate::system;
 use anyhow::{Result, anyhow};
 use residual_flows::ResidualFlow;
@@ -37,7 +38,7 @@ impl Fit<'_> {
             description: Description {
                 config: self.config.clone(),
                 shape: model.image_shape(),
-                kind: self.test.kind.clone(),
+                kind: self.selection.kind.clone(),
                 step: self.stepper.steps(),
                 epoch: self.position.epoch,
                 batch: self.position.batch,
@@ -54,12 +55,20 @@ impl Fit<'_> {
 
     /// Also written to `summary.json`.
     pub fn summary(&self) -> Result<Summary> {
-        let (evaluated, kind) = (self.log.evaluated, &self.test.kind);
+        let evaluated = self.log.evaluated;
+        let log = RunLog { best: self.checkpoints.best().to_vec(), ..self.log.clone() };
+        let results = Results::of(&log, &self.selection.kind, self.selects_by);
+        let Results { test_loss, test_standard_error, validation_loss, validation_standard_error, best_loss, best_step } =
+            results;
         let summary = Summary {
             finished: !self.goes_on() && evaluated.is_some() && !self.log.pending,
-            test_loss: kind.named("test_", evaluated.map(|loss| loss.mean)),
-            test_standard_error: evaluated.map(|loss| loss.standard_error),
-            best_test_loss: kind.named("best_test_", self.checkpoints.best().first().map(|best| best.test_loss)),
+            stopped_early: self.log.selection.stop_reason(self.config.run.patience),
+            test_loss,
+            test_standard_error,
+            validation_loss,
+            validation_standard_error,
+            best_loss,
+            best_step,
             steps: self.stepper.steps(),
             epochs: self.position.epoch,
             parameters: self.log.parameters,
@@ -72,6 +81,7 @@ impl Fit<'_> {
             wall_seconds: self.clock.start.elapsed().as_secs_f64(),
             peak_memory_bytes: system::peak_memory_bytes(),
             checkpoint: self.checkpoints.last(),
+            best_checkpoint: best_step.map(|_| self.dir.file(BEST)),
         };
         if self.group.is_root() {
             self.dir.write("summary.json", &format!("{}\n", serde_json::to_string_pretty(&summary)?))?;

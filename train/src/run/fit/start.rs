@@ -2,9 +2,9 @@
 
 use super::{Clock, Fit, Monitors, Start};
 use crate::checkpoint::retention::Checkpoints;
-use crate::checkpoint::state::{Description, RunLog, TrainingState};
+use crate::checkpoint::state::{Description, Fingerprints, RunLog, TrainingState};
 use crate::config::{Config, Source};
-use crate::data::{DataSet, tensor};
+use crate::data::{DataSet, Splits, tensor};
 use crate::monitoring::costs::Costs;
 use crate::reporting::journal::Journal;
 use crate::reporting::pictures::showcase::Showcase;
@@ -23,7 +23,7 @@ use residual_flows::{Monitor, ResidualFlow};
 impl<'a> Fit<'a> {
     /// At the beginning, with a new model.
     pub fn begin(start: &'a Start, stop: &Stop, progress: &mut Progress) -> Result<(ResidualFlow, Self)> {
-        let Start { config, source, data: [train, _], group, .. } = start;
+        let Start { config, source, data: Splits { train, .. }, group, .. } = start;
         let monitors = Monitors::new(stop, group);
         let initial = Initial { config, source, train, device: &start.device, monitor: &monitors.steps };
         let model = initial.random(progress)?;
@@ -40,7 +40,7 @@ impl<'a> Fit<'a> {
         drop(stage);
         model.set_monitor(&monitors.steps);
         let TrainingState { description: Description { step, epoch, batch, .. }, optimizer, log, .. } = state;
-        let mut fit = Self::new(start, Position::new(epoch, batch, &start.data[0]), step, log, &model, monitors)?;
+        let mut fit = Self::new(start, Position::new(epoch, batch, &start.data.train), step, log, &model, monitors)?;
         fit.stepper.restore(step, &optimizer, &model, average)?;
         Ok((model, fit))
     }
@@ -53,24 +53,25 @@ impl<'a> Fit<'a> {
         model: &ResidualFlow,
         monitors: Monitors,
     ) -> Result<Self> {
-        let Start { config, dir, device, group, data: [train, test], source, .. } = start;
+        let Start { config, dir, device, group, data, source, .. } = start;
+        let (train, selection) = (&data.train, data.selection());
         every_process_has_samples(source, config, train, group)?;
         let left = position.batches_until(config.run.epochs).div_ceil(config.optim.accumulate as u64);
         let total_steps = config.run.max_steps.unwrap_or(u64::MAX).min(step.saturating_add(left));
         let steps_per_epoch = position.batches_per_epoch as f64 / config.optim.accumulate as f64;
         let timeline = Timeline { total_steps, steps_per_epoch };
-        let probes = tensor(test.batches.eval_batch(0)?, device);
+        let probes = tensor(selection.batches.eval_batch(0)?, device);
         let journal = if group.is_root() {
             Session::begin(step, group.size()).record(dir)?;
-            Journal::open(config, test.kind.clone(), dir, step, &log)?
+            Journal::open(config, selection.kind.clone(), dir, step, &log)?
         } else {
-            Journal::of_another(test.kind.clone(), dir)
+            Journal::of_another(selection.kind.clone(), dir)
         };
         Ok(Self {
-            stepper: Stepper::new(config, test.kind.clone(), timeline).with_group(group.clone()),
-            showcase: Showcase::new(config, test, device)?,
+            stepper: Stepper::new(config, selection.kind.clone(), timeline).with_group(group.clone()),
+            showcase: Showcase::new(config, selection, device)?,
             checkpoints: Checkpoints::new(
-                dir.file("checkpoints"),
+                dir.root(),
                 config.checkpoint.keep,
                 config.run.keep_best,
                 log.best.clone(),
@@ -83,15 +84,18 @@ impl<'a> Fit<'a> {
             dir,
             device: device.clone(),
             group: group.clone(),
-            test: test.clone(),
+            selection: selection.clone(),
+            selects_by: data.selects_by(),
+            test: data.test.clone(),
+            best: None,
             total_steps,
             position,
             log,
             last_fault: None,
             monitors,
             step_costs: Costs::gradient(model, products(config, model)),
-            unsaved: true,
-            fingerprints: [train, test].map(|data| data.batches.fingerprint()),
+            unsaved: !start.is_saved,
+            fingerprints: Fingerprints::of(data),
         })
     }
 }

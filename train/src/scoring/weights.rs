@@ -1,0 +1,63 @@
+//! From the weights in a checkpoint to a model ready for use: one way for all that evaluates, scores and samples.
+
+use crate::checkpoint::{Checkpoint, Description};
+use anyhow::{Context, Result};
+use clap::ValueEnum;
+use residual_flows::{Monitor, PowerIteration, ResidualFlow};
+use serde::Serialize;
+
+/// Which of a checkpoint's two sets of weights.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Weights {
+    /// The averaged weights, with power iterations until their Lipschitz constraint has converged
+    #[default]
+    #[value(alias = "ema")]
+    Average,
+    /// The weights of the last step, with the vectors of power iteration as they were stored
+    Raw,
+}
+
+/// A model of a checkpoint, ready for evaluation and sampling, with what it says about itself.
+pub struct Ready {
+    /// The model.
+    pub model: ResidualFlow,
+    /// What the checkpoint says about it.
+    pub description: Description,
+}
+
+/// Makes one of the sets of weights of a checkpoint ready.
+///
+/// In a run's own checkpoints the constraint converges as it does where the run evaluates, so that numbers are the same. In one
+/// without fingerprints of its data, which is the reference implementation's, it converges to single precision, by iterations in
+/// double precision, for comparisons with that program.
+///
+/// # Errors
+/// If the constraint does not converge, or the monitor stops it.
+pub fn ready(checkpoint: Checkpoint, weights: Weights, monitor: &Monitor) -> Result<Ready> {
+    let Checkpoint { description, mut model, mut average, .. } = checkpoint;
+    let model = match weights {
+        Weights::Raw => {
+            model.set_monitor(monitor);
+            model
+        }
+        Weights::Average if description.data.is_none() => {
+            average.set_monitor(monitor);
+            average.converge_lipschitz().context("the averaged weights; `--weights raw` takes those of the last step")?;
+            average
+        }
+        Weights::Average => converged(average, monitor)?,
+    };
+    Ok(Ready { model, description })
+}
+
+/// Averaged weights, as they were stored, with a constraint that has converged; all that the model computes afterwards is followed
+/// by the monitor.
+///
+/// # Errors
+/// If the monitor stops it.
+pub fn converged(mut average: ResidualFlow, monitor: &Monitor) -> residual_flows::Result<ResidualFlow> {
+    average.set_monitor(monitor);
+    average.update_lipschitz_monitored(&PowerIteration::CONVERGED)?;
+    Ok(average)
+}
