@@ -81,3 +81,24 @@ fn identifiers_of_the_glossary_are_in_the_sources() {
     }
     assert!(checked > 40, "{checked}");
 }
+
+/// With `autotests = false`, a file that no test binary includes is not even compiled.
+#[test]
+fn every_file_of_tests_belongs_to_a_binary() {
+    for folder in ["datasets", "datasets/process-group", "preprocess", "train", "model", "model/kernels"] {
+        let manifest = document(&format!("{folder}/Cargo.toml"));
+        let Ok(tests) = fs::read_dir(root().join(folder).join("tests")) else { continue };
+        if !manifest.contains("autotests = false") {
+            continue;
+        }
+        let files: Vec<_> = tests.map(|entry| entry.expect("an entry").path()).collect();
+        let is_source = |path: &&PathBuf| path.extension().is_some_and(|extension| extension == "rs");
+        let roots: String = files.iter().filter(is_source).map(|path| fs::read_to_string(path).expect("a test")).collect();
+        for path in files.iter().filter(is_source) {
+            let name = path.file_stem().and_then(|name| name.to_str()).expect("a name");
+            let is_binary =
+                manifest.contains(&format!("name = \"{name}\"")) || manifest.contains(&format!("path = \"tests/{name}.rs\""));
+            assert!(is_binary || roots.contains(&format!("mod {name};")), "{folder}/tests/{name}.rs is in no test binary");
+        }
+    }
+}

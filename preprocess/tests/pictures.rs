@@ -6,8 +6,9 @@ use image::{DynamicImage, ImageFormat, RgbImage};
 use preprocess::formats::picture::{Size, Upright};
 use std::fs;
 use std::io::{Cursor, Write};
+use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::{Command, ExitStatus, Output, Stdio};
 use std::time::{Duration, Instant};
 
 const SIZE: Size = Size { width: 16, height: 16 };
@@ -719,15 +720,22 @@ fn packed_zeros(len: usize) -> Vec<u8> {
     encoder.finish().unwrap()
 }
 
-/// The most memory, in megabytes, that any process started by these tests has had.
-fn peak() -> i64 {
-    // SAFETY: the structure consists of numbers, of which zeros are some, and the call fills it.
+/// Runs the program; its output, and the most memory, in megabytes, that it has had. Other tests start processes meanwhile.
+#[expect(clippy::zombie_processes, reason = "`wait4` waits for it")]
+fn measured(dir: &Path, args: &[&str]) -> (Output, i64) {
+    let [out, err] = ["stdout", "stderr"].map(|name| dir.join(name));
+    let [to_out, to_err] = [&out, &err].map(|path| fs::File::create(path).unwrap());
+    let child = command(dir, args).stdout(to_out).stderr(to_err).spawn().unwrap();
+    let id = libc::pid_t::try_from(child.id()).unwrap();
+    let mut status = 0;
+    // SAFETY: the structure consists of numbers, of which zeros are some, and the call fills it and the status.
     let usage = unsafe {
         let mut usage: libc::rusage = std::mem::zeroed();
-        assert_eq!(libc::getrusage(libc::RUSAGE_CHILDREN, &mut usage), 0);
+        assert_eq!(libc::wait4(id, &mut status, 0, &mut usage), id);
         usage
     };
-    usage.ru_maxrss / 1024
+    let [stdout, stderr] = [out, err].map(|path| fs::read(path).unwrap());
+    (Output { status: ExitStatus::from_raw(status), stdout, stderr }, usage.ru_maxrss / 1024)
 }
 
 #[test]
@@ -743,7 +751,9 @@ fn bombs_do_not_fill_the_memory() {
     put(dir.join("text.png"), with(chunk(b"zTXt", &[b"t\0\0", zeros.as_slice()].concat())));
     put(dir.join("more.png"), with(chunk(b"iTXt", &[b"t\0\x01\0\0\0", zeros.as_slice()].concat())));
     put(dir.join("fine.png"), encoded(picture(1, 16, 16), ImageFormat::Png));
-    contains(&said(&convert(temp.path(), &[])), &["taken: 4 pictures"]);
+    let (output, peak) = measured(temp.path(), &ARGS);
+    contains(&said(&output), &["taken: 4 pictures"]);
+    assert!(peak < 600, "{peak} MB");
     // These are not.
     let header = |side: u32| chunk(b"IHDR", &[&side.to_be_bytes()[..], &side.to_be_bytes(), &[8, 2, 0, 0, 0]].concat());
     let signature = b"\x89PNG\r\n\x1a\n".as_slice();
@@ -776,11 +786,11 @@ fn bombs_do_not_fill_the_memory() {
             put(dir.join(format!("{what}{entry}.tif")), absurd);
         }
     }
-    let output = convert(temp.path(), &["--skip-damaged", "--force"]);
+    let (output, peak) = measured(temp.path(), &[&ARGS[..], &["--skip-damaged", "--force"]].concat());
     let text = said(&output);
     contains(&text, &["large.png: 30000x30000 pixels are too many", "huge.jpg", "huge.gif", "huge.webp"]);
     // One job has at most 256 MB, and one picture alone at most 2 GB.
-    assert!(peak() < 600, "{} MB", peak());
+    assert!(peak < 600, "{peak} MB");
     let zeros = vec![0; 100 << 20];
     fs::write(
         temp.path().join("bomb.zip"),
@@ -789,7 +799,8 @@ fn bombs_do_not_fill_the_memory() {
     .unwrap();
     let args = ["images", "bomb.zip", "--size=16", "--test-every=2", "--out=none"];
     refuse(temp.path(), &args, "none", &["2 of 4 pictures cannot be used", "a.png: it begins with zeros only"]);
-    assert!(peak() < 600, "{} MB", peak());
+    let (_, peak) = measured(temp.path(), &args);
+    assert!(peak < 600, "{peak} MB");
 }
 
 #[test]
