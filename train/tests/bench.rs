@@ -1,8 +1,6 @@
 //! The `bench` program.
 
-mod common;
-
-use common::{Workshop, number};
+use crate::common::{Workshop, number};
 use std::process::Command;
 
 #[test]

@@ -1,21 +1,20 @@
 //! Every shipped configuration can be used, and the paper's have the paper's settings.
 
-mod common;
-
+use crate::common::repository;
 use residual_flows::log_det::TermDistribution;
 use residual_flows::{LogDetConfig, PowerIteration, ResidualFlowConfig};
 use std::path::PathBuf;
 use train::config::{Config, OptimConfig};
 
 fn shipped() -> Vec<PathBuf> {
-    let folders = ["configs", "configs/toy"].map(|folder| common::repository().join(folder));
+    let folders = ["configs", "configs/toy"].map(|folder| repository().join(folder));
     let entries = folders.into_iter().flat_map(|folder| std::fs::read_dir(folder).expect("a folder of configurations"));
     let paths = entries.map(|entry| entry.expect("an entry").path());
     paths.filter(|path| path.extension().is_some_and(|extension| extension == "toml")).collect()
 }
 
 fn load(name: &str) -> Config {
-    Config::load(&common::repository().join("configs").join(name), &[]).expect(name).0
+    Config::load(&repository().join("configs").join(name), &[]).expect(name).0
 }
 
 #[test]
@@ -23,7 +22,7 @@ fn all_are_valid_and_say_what_they_are() {
     let paths = shipped();
     assert!(paths.len() >= 25);
     for path in paths {
-        let folder = common::repository().join("configs");
+        let folder = repository().join("configs");
         let name = path.strip_prefix(folder).expect("a shipped file").display();
         let (config, source) = Config::load(&path, &[]).unwrap_or_else(|error| panic!("{error:#}"));
         // A table may have any number of columns.

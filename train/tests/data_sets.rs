@@ -1,9 +1,7 @@
 //! What `preprocess` makes of every published layout can be trained on, and damage to it is named.
 
-mod common;
-
+use crate::common::{Workshop, number};
 use clap::Parser;
-use common::{Workshop, number};
 use std::fs;
 
 /// Runs the program `preprocess`.

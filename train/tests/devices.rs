@@ -1,6 +1,8 @@
 //! The choice of a device, as a user makes it.
 
 mod common;
+#[cfg(feature = "wgpu")]
+mod wgpu;
 
 use common::{Workshop, tiny_config};
 use serde_json::Value;

@@ -1,9 +1,7 @@
 //! What users do wrong is said clearly: what, where, expected, got.
 
-mod common;
-
+use crate::common::{Workshop, repository, tiny_config};
 use burn::tensor::{Device, Tensor};
-use common::{Workshop, tiny_config};
 use datasets::message::readable;
 use residual_flows::NoiseKey;
 use std::process::Command;
@@ -108,7 +106,7 @@ fn damaged_and_foreign_checkpoints_are_refused() {
         assert_names(&with(&whole[..length]), &["cut short"]);
     }
     assert_names(&with(b"this is not a checkpoint at all"), &["not a checkpoint"]);
-    let shard = common::repository().join("data/digits/test-00000-of-00001.safetensors");
+    let shard = repository().join("data/digits/test-00000-of-00001.safetensors");
     assert_names(&with(&std::fs::read(shard).expect("the digits")), &["another safetensors file"]);
 
     // The header is text, so replacements of equal length keep the file whole; the checksum is made right again.

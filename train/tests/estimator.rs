@@ -1,8 +1,6 @@
 //! The estimator study as a user runs it: what it finds out, and what it leaves behind.
 
-mod common;
-
-use common::{Workshop, number};
+use crate::common::{Workshop, number};
 use serde_json::Value;
 
 /// Few hidden channels and large weights in each block's last layer: Jacobians close to their bound.

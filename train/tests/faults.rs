@@ -1,9 +1,7 @@
 //! What goes wrong around a run ends it with a clear error and leaves the last checkpoint whole.
 
-mod common;
-
+use crate::common::{Workshop, number};
 use burn::tensor::{Device, Tensor};
-use common::{Workshop, number};
 use datasets::{CodecKind, ImageShape, Split, synthetic};
 use residual_flows::ResidualFlow;
 use residual_flows::state::named_tensors;

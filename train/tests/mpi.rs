@@ -1,5 +1,4 @@
 //! The program under `mpirun`, as a user runs it.
-#![cfg(feature = "mpi")]
 
 mod common;
 

@@ -1,8 +1,6 @@
 //! What commands write for people: whole or not at all, and never over what somebody may still want.
 
-mod common;
-
-use common::{POINTS, Workshop};
+use crate::common::{POINTS, Workshop};
 use std::path::Path;
 use std::process::{Command, Stdio};
 

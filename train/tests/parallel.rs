@@ -1,9 +1,7 @@
 //! Processes that train together make the step that one would make with all their samples.
 
-mod common;
-
+use crate::common::tiny_config;
 use burn::tensor::Device;
-use common::tiny_config;
 use residual_flows::ResidualFlow;
 use residual_flows::state::named_tensors;
 use std::sync::Arc;

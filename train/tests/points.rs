@@ -1,8 +1,6 @@
 //! Densities of points from end to end: distributions on the plane, and tables of numbers.
 
-mod common;
-
-use common::{Workshop, number};
+use crate::common::{Workshop, number};
 
 /// A small model of a distribution: seconds of training.
 fn config(data: &str) -> String {

@@ -1,8 +1,6 @@
 //! What can be seen of a run: TensorBoard's files, the report, the certificate.
 
-mod common;
-
-use common::{POINTS, Workshop, number};
+use crate::common::{POINTS, Workshop, number};
 
 #[test]
 fn a_report_shows_runs_and_where_they_differ() {

@@ -1,9 +1,7 @@
 //! Training goes on from the research code's checkpoints as it would there.
 
-mod common;
-
+use crate::common::{Workshop, number};
 use burn::tensor::{Device, Tensor, TensorData};
-use common::{Workshop, number};
 use datasets::{CodecKind, ImageShape, Split, synthetic};
 use residual_flows::log_det::{GradientForm, SeriesPrecision};
 use residual_flows::state::{NamedTensor, named_tensors};

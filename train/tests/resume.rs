@@ -1,8 +1,6 @@
 //! Runs that are stopped, killed or damaged go on with the same numbers.
 
-mod common;
-
-use common::{Workshop, number};
+use crate::common::{Workshop, number};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};

@@ -1,8 +1,6 @@
 //! All ways of scoring samples agree, whatever the model; and scores of single samples say which ones they are of.
 
-mod common;
-
-use common::{Workshop, number};
+use crate::common::{Workshop, number};
 use datasets::output::Existing;
 use datasets::{BatchConfig, BatchSource, Batcher, ImageDataset, Split};
 use std::path::{Path, PathBuf};
@@ -81,7 +79,7 @@ fn commands_agree(workshop: &Workshop, run: &str, input: &str, dimensions: usize
 }
 
 fn digits() -> PathBuf {
-    common::repository().join("data/digits")
+    crate::common::repository().join("data/digits")
 }
 
 #[test]

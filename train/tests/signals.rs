@@ -1,9 +1,6 @@
 //! A signal is answered within seconds, in every phase of training and by every command, and harms no file.
-#![cfg(unix)]
 
-mod common;
-
-use common::{Workshop, number};
+use crate::common::{Workshop, number};
 use datasets::{CodecKind, ImageShape, Split, synthetic};
 use std::io::{BufRead, BufReader};
 use std::os::unix::process::ExitStatusExt;

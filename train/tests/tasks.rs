@@ -1,8 +1,6 @@
 //! Classification and hybrid models from end to end.
 
-mod common;
-
-use common::{Workshop, number, repository};
+use crate::common::{Workshop, number, repository};
 use datasets::output::Existing;
 use datasets::{ImageDataset, Split};
 use train::scoring::arrays::{self, Array};

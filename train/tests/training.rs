@@ -1,8 +1,6 @@
 //! Training, evaluation and sampling from end to end.
 
-mod common;
-
-use common::{Workshop, number};
+use crate::common::{Workshop, number};
 use train::reporting::pictures::grid::grid_size;
 
 #[test]

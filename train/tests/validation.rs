@@ -1,8 +1,6 @@
 //! Which samples choose the best weights, and what is kept of them: from end to end.
 
-mod common;
-
-use common::{Workshop, number};
+use crate::common::{Workshop, number};
 use datasets::output::Existing;
 use serde_json::Value;
 use std::path::Path;

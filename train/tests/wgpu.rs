@@ -1,13 +1,10 @@
-//! The general path on a graphics card, or on Vulkan's driver in software.
-#![cfg(feature = "wgpu")]
+//! The general path on a GPU, or on Vulkan's driver in software.
 
-mod common;
-
-use common::{Workshop, number};
+use crate::common::{Workshop, number};
 use std::process::Command;
 
 #[test]
-fn a_run_on_a_card_is_the_run_on_the_cpu() {
+fn a_run_on_a_gpu_is_the_run_on_the_cpu() {
     let workshop = Workshop::new();
     let settings = ["run.max_steps=12", "run.evaluate_every_epochs=0", "run.eval_batch_size=450", "run.n_samples=2"];
     let train = |device: &str| {
@@ -15,9 +12,9 @@ fn a_run_on_a_card_is_the_run_on_the_cpu() {
         arguments.extend(settings.iter().flat_map(|setting| ["--set", setting]));
         workshop.json(&arguments)
     };
-    let [cpu, card] = ["cpu", "wgpu"].map(train);
+    let [cpu, gpu] = ["cpu", "wgpu"].map(train);
     // The same images and noise, the same steps but for rounding.
-    let [a, b] = [&cpu, &card].map(|summary| number(summary, "test_bits_per_dim"));
+    let [a, b] = [&cpu, &gpu].map(|summary| number(summary, "test_bits_per_dim"));
     let standard_error = number(&cpu, "test_standard_error");
     assert!((a - b).abs() < 3.0 * standard_error, "{a} {b} ± {standard_error}");
     let norm = |run: &str| number(&workshop.lines(&format!("{run}/metrics.jsonl"))[0], "gradient_norm");

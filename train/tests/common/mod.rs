@@ -1,6 +1,6 @@
 //! Drives the real `train` program in a temporary directory.
 
-#![allow(dead_code)]
+#![allow(dead_code, reason = "not every test binary uses all of it")]
 
 use serde_json::Value;
 use std::path::{Path, PathBuf};

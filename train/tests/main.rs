@@ -1,0 +1,24 @@
+//! All integration tests of the crate but those of MPI and of devices, in one binary, which is linked once.
+
+mod bench;
+mod common;
+mod configs;
+mod data_sets;
+mod errors;
+mod estimator;
+mod faults;
+mod outputs;
+mod parallel;
+mod points;
+mod probabilities;
+mod report;
+mod research;
+mod research_training;
+mod resume;
+mod scoring;
+#[cfg(unix)]
+mod signals;
+mod tables;
+mod tasks;
+mod training;
+mod validation;
