@@ -11,7 +11,7 @@ pub enum DatasetError {
     /// The operating system refused to open, map, write or rename a file.
     #[error("cannot {action} {path}", path = path.display())]
     Io {
-        /// What was being done, as a verb: "open", "write", ….
+        /// The action that failed, as a verb: "open", "write", ….
         action: &'static str,
         /// The file or directory.
         path: PathBuf,
@@ -24,12 +24,12 @@ pub enum DatasetError {
         /// The file.
         path: PathBuf,
     },
-    /// What has a name cannot be written, or must not be.
+    /// The output cannot be written under this name, or must not be.
     #[error("cannot write {path}: {reason}", path = path.display())]
     Output {
         /// The name.
         path: PathBuf,
-        /// What stands against it, and what to do.
+        /// The reason, with advice.
         reason: String,
     },
     /// A result was not delivered.
@@ -52,7 +52,7 @@ pub enum DatasetError {
     Manifest {
         /// The manifest.
         path: PathBuf,
-        /// What is wrong, with line and column where known.
+        /// The fault, with line and column where known.
         reason: String,
     },
     /// A file was written by a version of the format that this program does not know.
@@ -112,9 +112,9 @@ pub enum DatasetError {
         path: PathBuf,
         /// Metadata key, tensor name or manifest field.
         key: String,
-        /// What the rest of the data set calls for.
+        /// The value that the rest of the data set requires.
         expected: String,
-        /// What the file holds.
+        /// The value in the file.
         got: String,
     },
     /// The stored bytes of one image cannot be decoded.
@@ -128,7 +128,7 @@ pub enum DatasetError {
         path: PathBuf,
         /// Position of the image within the shard.
         index: usize,
-        /// Where the image's bytes begin in the file.
+        /// The position of the image's first byte in the file.
         offset: u64,
         /// The decoder's reason.
         reason: String,
@@ -144,7 +144,7 @@ pub enum DatasetError {
         path: PathBuf,
         /// Position of the image within the shard.
         index: usize,
-        /// Where the image's bytes begin in the file.
+        /// The position of the image's first byte in the file.
         offset: u64,
         /// The stored checksum.
         expected: u32,
@@ -217,7 +217,7 @@ pub enum DatasetError {
         path: PathBuf,
         /// Line and column, as far as known.
         place: String,
-        /// What is wrong, and what to do.
+        /// The fault, with advice.
         reason: String,
     },
     /// A setting outside its range.
@@ -225,9 +225,9 @@ pub enum DatasetError {
     Setting {
         /// The setting.
         key: &'static str,
-        /// What is allowed.
+        /// The allowed values.
         expected: String,
-        /// What was given.
+        /// The given value.
         got: String,
     },
     /// There is a complete data set where one is to be written.
@@ -265,7 +265,7 @@ pub enum DatasetError {
     /// Another of the processes that make a data set together did not finish its shards.
     #[error("{dir} does not list shard {file}, which another process made; let all processes write to the same directory", dir = dir.display())]
     Unlisted {
-        /// Where the shards gather.
+        /// The directory in which the shards gather.
         dir: PathBuf,
         /// The missing shard.
         file: String,

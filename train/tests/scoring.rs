@@ -89,7 +89,7 @@ fn all_commands_give_the_same_densities() {
     // Points of a table, with a logarithm of the determinant that is estimated.
     let row = |i: usize| format!("{},{}\n", (i as f64 * 0.7).cos(), 1e3 * (i as f64 * 0.3).sin());
     workshop.write("own.csv", &("a,b\n".to_string() + &(0..120).map(row).collect::<String>()));
-    let points = common::POINTS
+    let points = crate::common::POINTS
         .replace("points = \"moons\"\nepoch_batches = 4\ntest_points = 50\nvalidation_points = 0\n", "file = \"own.csv\"\n");
     workshop.write("points.toml", &points);
     workshop.json(&["--config", "points.toml", "--json", "--out", "points", "--set", "run.epochs=3"]);
@@ -151,7 +151,7 @@ fn scores_name_their_rows_and_mark_anomalies() {
         _ => format!("{},{}\n", (i as f64 * 0.7).cos(), (i as f64 * 0.3).sin()),
     };
     workshop.write("own.csv", &("a,b\n".to_string() + &(0..100).map(row).collect::<String>()));
-    let config = common::POINTS.replace(
+    let config = crate::common::POINTS.replace(
         "points = \"moons\"\nepoch_batches = 4\ntest_points = 50\nvalidation_points = 0\n",
         "file = \"own.csv\"\nmissing = \"drop\"\nvalidation_fraction = 0.3\n",
     );
@@ -203,7 +203,7 @@ fn other_commands_take_the_same_data() {
     let row = |i: usize| format!("{},{}\n", (i as f64 * 0.7).cos(), 1e3 * (i as f64 * 0.3).sin());
     let text = "a,b\n".to_string() + &(0..100).map(row).collect::<String>();
     workshop.write("own.csv", &text);
-    let config = common::POINTS
+    let config = crate::common::POINTS
         .replace("points = \"moons\"\nepoch_batches = 4\ntest_points = 50\nvalidation_points = 0\n", "file = \"own.csv\"\n");
     workshop.write("points.toml", &config);
     workshop.json(&["--config", "points.toml", "--json", "--out", "run"]);

@@ -349,7 +349,7 @@ fn images_are_held_out_by_fraction_or_have_a_split_of_their_own() {
 #[test]
 fn a_distribution_has_validation_points_of_its_own() {
     let workshop = Workshop::new();
-    workshop.write("points.toml", &common::POINTS.replace("validation_points = 0\n", ""));
+    workshop.write("points.toml", &crate::common::POINTS.replace("validation_points = 0\n", ""));
     let (summary, said) = run(&workshop, &["--config", "points.toml", "--json", "--out", "run"], &[]);
     assert!(said.contains("50 validation points choose the best checkpoint"), "{said}");
     assert_ne!(summary["validation_nll_nats"], summary["test_nll_nats"], "other points");

@@ -1,9 +1,9 @@
-//! Random crops: an image shifted by a few pixels, what comes in from outside made up.
+//! Random crops: an image shifted by a few pixels, with padding at the edges.
 
 use crate::shards::shape::ImageShape;
 use serde::{Deserialize, Serialize};
 
-/// What lies outside of an image.
+/// The values outside of an image.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Outside {
@@ -20,7 +20,7 @@ pub enum Outside {
 pub struct RandomCrop {
     /// Pixels of padding on each side.
     pub padding: usize,
-    /// What is padded with.
+    /// The values of the padding.
     pub outside: Outside,
 }
 
@@ -61,7 +61,7 @@ impl RandomCrop {
         }
     }
 
-    /// Where element `index` of a padded side comes from.
+    /// The source of element `index` of a padded side.
     fn source(self, index: usize, length: usize) -> Option<usize> {
         let inside = index.checked_sub(self.padding).filter(|&i| i < length);
         match (self.outside, inside) {

@@ -45,7 +45,7 @@ pub fn permutation(len: usize, seed: u64, epoch: u64) -> Vec<usize> {
     permutation_of(Purpose::Order, len, seed, epoch)
 }
 
-/// The same for another purpose.
+/// A permutation for another purpose.
 pub(crate) fn permutation_of(purpose: Purpose, len: usize, seed: u64, epoch: u64) -> Vec<usize> {
     let mut rng = stream(purpose, seed, epoch, 0);
     let mut order: Vec<usize> = (0..len).collect();

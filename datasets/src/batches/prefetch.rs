@@ -39,7 +39,7 @@ pub struct Prefetch {
     /// `None` only while being dropped.
     batches: Option<Receiver<Item>>,
     thread: Option<JoinHandle<()>>,
-    /// What makes them where no thread can be started.
+    /// The source, for systems on which no thread can be started.
     here: Option<Box<dyn FnMut() -> Option<Item> + Send>>,
 }
 
@@ -51,7 +51,7 @@ impl Prefetch {
         Self::train_parts(batcher, Part::WHOLE, start_epoch, start_batch, depth)
     }
 
-    /// The same part of each of them.
+    /// Prefetches the same part of each batch.
     pub fn train_parts(batcher: impl BatchSource, part: Part, start_epoch: u64, start_batch: usize, depth: usize) -> Self {
         let per_epoch = batcher.batches_per_epoch();
         let (mut epoch, mut index) = (start_epoch, start_batch);

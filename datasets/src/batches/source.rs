@@ -1,4 +1,4 @@
-//! What training and evaluation need to know of data, whatever it is.
+//! The interface of data for training and evaluation.
 
 use crate::batches::batch::Batch;
 use crate::error::DatasetError;
@@ -10,7 +10,7 @@ pub trait BatchSource: Send + Sync + 'static {
     /// Shape of every sample, `[channels, height, width]`.
     fn sample_shape(&self) -> [usize; 3];
 
-    /// What tells these samples from others: the same for the same samples in the same order, whatever files they are in.
+    /// An identifier of these samples: the same for the same samples in the same order, whatever files they are in.
     fn fingerprint(&self) -> String;
 
     /// Number of samples in an epoch, without leaving any out.
@@ -41,7 +41,7 @@ pub trait BatchSource: Send + Sync + 'static {
     /// A part of [`train_batch`](Self::train_batch): the same samples as in the whole batch, with the same noise.
     ///
     /// # Errors
-    /// As [`train_batch`](Self::train_batch).
+    /// Those of [`train_batch`](Self::train_batch).
     fn train_part(&self, epoch: u64, index: usize, part: Part) -> Result<Batch, DatasetError>;
 
     /// Evaluation batch `index`: the same every time.

@@ -25,7 +25,7 @@ pub fn open(path: &Path) -> io::Result<File> {
 /// Reads a regular file of at limit `limit` bytes.
 ///
 /// # Errors
-/// As [`open`], and if the file is larger or cannot be read.
+/// Those of [`open`], and if the file is larger or cannot be read.
 pub fn read(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
     let file = open(path)?;
     let len = file.metadata()?.len();

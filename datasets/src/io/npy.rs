@@ -24,7 +24,7 @@ pub enum NpyHeaderError {
         /// Bytes of the file.
         len: usize,
     },
-    /// As long as no program writes them: the reader would copy it.
+    /// The header is longer than any program writes, and the reader would copy it.
     #[error("a header of {announced} bytes is announced, expected at most {MAX_HEADER}: the file is damaged")]
     TooLong {
         /// Bytes of the header, by its own word.

@@ -21,7 +21,7 @@ pub const UNFINISHED: &str = atomic::PREFIX;
 /// Links from name to name that are followed, as many as Linux follows.
 const MAX_LINKS: usize = 40;
 
-/// What happens to a file that has the name already.
+/// The treatment of a file that has the name already.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Existing {
     /// It stays: writing another in its place is an error.
@@ -104,7 +104,7 @@ pub fn is_stream(path: &Path) -> bool {
     fs::metadata(path).is_ok_and(|metadata| !metadata.is_file() && !metadata.is_dir())
 }
 
-/// Where bytes go.
+/// The destination of the bytes.
 enum Target {
     /// A regular file, or none yet; not a link.
     File(PathBuf),
@@ -243,7 +243,7 @@ fn open_stream(path: &Path) -> io::Result<File> {
     {
         use std::os::fd::{AsFd, OwnedFd};
         use std::os::unix::fs::FileTypeExt;
-        // With the position of those who write there too.
+        // It shares the position with other writers of the same file.
         match path.file_name().and_then(|name| name.to_str()).filter(|_| is_descriptor(path)) {
             Some("1") => return Ok(io::stdout().as_fd().try_clone_to_owned()?.into()),
             Some("2") => return Ok(io::stderr().as_fd().try_clone_to_owned()?.into()),

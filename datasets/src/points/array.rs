@@ -81,7 +81,7 @@ fn size(dtype: &str) -> Result<usize, String> {
     }
 }
 
-/// That the array is a table, and no larger than the file.
+/// Checks that the array is a table and no larger than the file.
 fn check_shape(shape: &[usize], size: usize, n_bytes: usize) -> Result<(), String> {
     let expected = shape.iter().try_fold(size, |size, &length| size.checked_mul(length));
     match shape {

@@ -5,7 +5,7 @@ use super::{Points, TableOptions, error};
 use crate::error::DatasetError;
 use std::path::Path;
 
-/// What pandas calls the index that it wrote, when it reads it.
+/// The name that pandas gives, in reading, to an index that it wrote.
 const INDEX_NAMES: [&str; 3] = ["", "Unnamed: 0", "__index_level_0__"];
 
 /// Columns that are read, in the order in which they are used.
@@ -13,7 +13,7 @@ const INDEX_NAMES: [&str; 3] = ["", "Unnamed: 0", "__index_level_0__"];
 pub(super) struct Chosen {
     /// Their names.
     pub(super) names: Vec<String>,
-    /// Where they are in the file, counted from 0.
+    /// Their positions in the file, counted from 0.
     pub(super) positions: Vec<usize>,
     /// Names of the others.
     pub(super) ignored: Vec<String>,

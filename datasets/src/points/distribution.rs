@@ -49,7 +49,7 @@ pub enum Distribution {
 }
 
 impl Distribution {
-    /// All of them.
+    /// All distributions.
     pub const ALL: [Self; 8] = [
         Self::Swissroll,
         Self::EightGaussians,
@@ -61,7 +61,7 @@ impl Distribution {
         Self::Rings,
     ];
 
-    /// As written in configurations.
+    /// The name in configurations.
     pub fn name(self) -> &'static str {
         match self {
             Self::Swissroll => "swissroll",
@@ -132,7 +132,7 @@ fn on_circle(radius: f64, angle: f64) -> [f64; 2] {
     [radius * angle.cos(), radius * angle.sin()]
 }
 
-/// With independent normal noise of this standard deviation.
+/// Adds independent normal noise of this standard deviation.
 fn blurred(point: [f64; 2], deviation: f64, rng: &mut ChaCha8Rng) -> [f64; 2] {
     point.map(|x| {
         let noise: f64 = StandardNormal.sample(rng);

@@ -18,7 +18,7 @@ pub(super) fn plain(text: &str) -> String {
     shortened(text, MOST_CHARACTERS)
 }
 
-/// The same of bytes that need not be UTF-8.
+/// An excerpt of bytes that need not be UTF-8.
 pub(super) fn excerpt_bytes(bytes: &[u8]) -> String {
     excerpt(&String::from_utf8_lossy(bytes))
 }

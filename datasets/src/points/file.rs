@@ -28,10 +28,10 @@ pub enum FileKind {
 }
 
 impl FileKind {
-    /// By the file's extension.
+    /// The kind that the file's extension says.
     ///
     /// # Errors
-    /// For any other extension.
+    /// If the extension is another one.
     pub fn of(path: &Path) -> Result<Self, DatasetError> {
         let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or_default().to_ascii_lowercase();
         let advice = match &extension[..] {
@@ -52,7 +52,7 @@ impl FileKind {
     /// Of a file to be written: text for devices and FIFOs, whatever their names.
     ///
     /// # Errors
-    /// As [`FileKind::of`].
+    /// Those of [`FileKind::of`].
     pub fn of_output(path: &Path) -> Result<Self, DatasetError> {
         if output::is_stream(path) { Ok(Self::Csv) } else { Self::of(path) }
     }
@@ -75,7 +75,7 @@ impl Points {
     /// Reads a file, all of which has to be found in it: see [`read_with`](Self::read_with).
     ///
     /// # Errors
-    /// As `read_with`.
+    /// Those of `read_with`.
     pub fn read(path: &Path) -> Result<Self, DatasetError> {
         Self::read_with(path, &TableOptions::default())
     }

@@ -34,9 +34,9 @@ use summary::Reading;
 /// A table of points, one a row.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Points {
-    /// Where they come from, for messages.
+    /// The source, for messages.
     path: PathBuf,
-    /// Of the columns.
+    /// The names of the columns.
     names: Vec<String>,
     /// Whether the names are more than numbers.
     named: bool,
@@ -47,7 +47,7 @@ pub struct Points {
 }
 
 impl Points {
-    /// From values row by row.
+    /// Points from values in row-major order.
     ///
     /// # Panics
     /// If there are no dimensions, or the values do not make whole rows.

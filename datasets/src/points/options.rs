@@ -41,7 +41,7 @@ pub struct TableOptions {
     pub exclude: Vec<String>,
 }
 
-/// What separates the fields of a line.
+/// The separator between the fields of a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Delimiter {
     /// `,`
@@ -81,7 +81,7 @@ impl fmt::Display for Delimiter {
     }
 }
 
-/// What separates a number's whole part from its decimals.
+/// The separator between a number's whole part and its decimals.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Decimal {
     /// `.`
@@ -92,7 +92,7 @@ pub enum Decimal {
     Comma,
 }
 
-/// What becomes of a row in which a value is missing or infinite.
+/// The treatment of a row in which a value is missing or infinite.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Missing {

@@ -79,7 +79,7 @@ fn explain(e: &ParquetError) -> String {
     format!("it is no Parquet file, or damaged: {}", plain(&text))
 }
 
-/// What a column holds, if not numbers.
+/// A description of a column that does not hold numbers.
 fn other_type(column: &ColumnDescriptor) -> Option<&'static str> {
     if column.max_rep_level() > 0 || column.max_def_level() > 1 {
         return Some("nested values");

@@ -4,7 +4,7 @@ use super::error;
 use crate::error::DatasetError;
 use std::path::Path;
 
-/// What files begin with that are no text, and what to do with them.
+/// The first bytes of files that are no text, with advice.
 const SIGNATURES: [(&[u8], &str, &str); 21] = [
     (b"\xff\xfe", "text in UTF-16", "save it as UTF-8"),
     (b"\xfe\xff", "text in UTF-16", "save it as UTF-8"),

@@ -11,9 +11,9 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Standardization {
-    /// Of each column.
+    /// The mean of each column.
     pub mean: Vec<f64>,
-    /// Of each column, positive.
+    /// The standard deviation of each column, positive.
     pub std: Vec<f64>,
 }
 
@@ -23,7 +23,7 @@ impl Standardization {
         Self { mean: vec![0.0; dimensions], std: vec![1.0; dimensions] }
     }
 
-    /// From the mean and the standard deviation of these points.
+    /// The standardisation by the mean and the standard deviation of these points.
     ///
     /// Both are computed in double precision, the deviations from the mean that is subtracted.
     ///

@@ -44,14 +44,14 @@ pub struct LeftOut {
     pub rows: u64,
     /// The column.
     pub column: String,
-    /// What is wrong with it there.
+    /// The reason, with the first value.
     pub reason: Reason,
 }
 
 /// What the reader of a file did; nothing of points that were not read.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Reading {
-    /// Of a text.
+    /// The dialect of a text file.
     pub(super) dialect: Option<Dialect>,
     pub(super) left_out: Vec<LeftOut>,
     /// Lines with nothing in them, between others.
@@ -82,7 +82,7 @@ pub struct Summary {
     pub blank_lines: u64,
     /// Columns that were left out, as the options say.
     pub ignored: Vec<String>,
-    /// What is unusual about the columns, a sentence each.
+    /// Unusual properties of the columns, a sentence each.
     pub warnings: Vec<String>,
 }
 

@@ -51,17 +51,17 @@ impl Cell<'_> {
 
 /// How rows are found again for a message.
 pub(super) trait Places {
-    /// For instance "line 3", of a row that was said to be at `at`.
+    /// The place of the row at `at`, such as "line 3".
     ///
     /// # Errors
     /// If the file cannot be read again.
     fn row(&self, at: u64) -> Result<String, DatasetError>;
 
-    /// What is wrong with text that is no number, and what to do.
+    /// The fault of a text that is no number, with advice.
     fn explain(&self, text: &str) -> &'static str;
 }
 
-/// What is left of a table when it was read.
+/// A table that has been read.
 pub(super) struct Finished {
     /// Row by row.
     pub(super) values: Vec<f64>,
@@ -89,7 +89,7 @@ pub(super) struct Table<'a> {
     dropped: Vec<u64>,
 }
 
-/// What was found in a column.
+/// The findings in a column.
 #[derive(Clone, Default)]
 struct Column {
     missing: Tally,
@@ -106,7 +106,7 @@ struct Column {
 #[derive(Clone, Default)]
 struct Tally {
     n: u64,
-    /// Where the first of them are.
+    /// The places of the first of them.
     places: Vec<u64>,
     /// The first of them.
     example: String,

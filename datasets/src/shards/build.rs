@@ -16,7 +16,7 @@ use std::path::Path;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-/// What all splits of a data set have in common, and how to make it.
+/// The properties that all splits of a data set share, and how to make it.
 #[derive(Clone, Debug)]
 pub struct BuildConfig {
     /// The data set's name, such as `cifar10`.
@@ -27,7 +27,7 @@ pub struct BuildConfig {
     pub levels: u32,
     /// How images are stored.
     pub codec: CodecKind,
-    /// Where the images come from.
+    /// The origin of the images.
     pub provenance: Provenance,
     /// Images in a shard; `None`: as many as make 64 MB of pixels, at most 10,000.
     pub images_per_shard: Option<usize>,
@@ -81,7 +81,7 @@ impl Sink<'_> {
     }
 }
 
-/// What an observer of [`build`] is told.
+/// An event that the observer of [`build`] receives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Progress {
     /// One more image was encoded.
@@ -293,7 +293,7 @@ struct Workers<'a, E> {
     staging: &'a Staging,
     specs: &'a [ShardSpec],
     sources: &'a [&'a dyn ImageSource<E>],
-    /// Of all processes.
+    /// The shards of all processes.
     tasks: &'a [Task],
     group: &'a ProcessGroup,
     observer: &'a (dyn Fn(Progress) + Sync),
@@ -319,7 +319,7 @@ impl<E: From<DatasetError> + Send> Workers<'_, E> {
         match (first, fault) {
             (None, _) => Ok(()),
             (Some(rank), Some((_, error))) if rank == self.group.rank() => Err(error),
-            // For the other one to end all.
+            // This process waits until the one with the fault ends all.
             _ => Err(DatasetError::from(self.group.barrier().err().unwrap_or(ProcessGroupError::Closed)).into()),
         }
     }

@@ -40,7 +40,7 @@ impl CodecKind {
         }
     }
 
-    /// What users read about it in lists of options.
+    /// The description in lists of options.
     pub fn description(self) -> &'static str {
         match self {
             CodecKind::MedZstd1 => "Predicted and compressed",
@@ -132,7 +132,7 @@ impl Codec {
         }
     }
 
-    /// What this codec was made for.
+    /// The kind and the shape that this codec was made for.
     pub fn parameters(&self) -> (CodecKind, ImageShape) {
         (self.kind, self.shape)
     }

@@ -4,7 +4,7 @@ use crate::error::DatasetError;
 use crate::split::Split;
 use std::path::{Path, PathBuf};
 
-/// What the `format` key of manifests and shards says.
+/// The value of the key `format` in manifests and shards.
 pub const FORMAT: &str = "image-shards";
 /// The version that is written. All versions from 1 on are read.
 pub const VERSION: u32 = 3;

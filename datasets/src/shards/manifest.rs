@@ -9,7 +9,7 @@ use crate::split::Split;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 
-/// Where the images of a data set come from and who made the files.
+/// The origin of the images of a data set, and the program that made the files.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Provenance {
@@ -70,7 +70,7 @@ pub struct Manifest {
     pub attributes: usize,
     /// How images are stored.
     pub codec: CodecKind,
-    /// Where the images come from.
+    /// The origin of the images.
     pub provenance: Provenance,
     /// The shards in order; image indices run through them.
     pub shards: Vec<ShardEntry>,

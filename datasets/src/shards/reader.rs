@@ -22,13 +22,13 @@ const PIECE: usize = 1 << 20;
 /// Bytes before the header, its length.
 const LENGTH: usize = 8;
 
-/// Where the bytes of a shard are.
+/// The storage of a shard's bytes.
 pub(crate) enum Source {
-    /// In an open file.
+    /// An open file.
     Open(File),
     /// In a file that is opened for every image, of which there are too many to keep them open.
     Closed(PathBuf),
-    /// In memory.
+    /// Memory.
     Memory(Vec<u8>),
 }
 
@@ -218,7 +218,7 @@ impl Shard {
         }
     }
 
-    /// Where image `index` is in the file.
+    /// The range of image `index` in the file.
     fn image_range(&self, index: usize, image_len: usize) -> Range<usize> {
         let (start, end) = match self.offsets.is_empty() {
             true => (index * image_len, (index + 1) * image_len),
@@ -324,7 +324,7 @@ fn read_index(path: &Path, source: &Source, entry: &ShardEntry) -> Result<Vec<u8
 struct Tensors<'a> {
     path: &'a Path,
     header: &'a Metadata,
-    /// Where the tensors begin.
+    /// The position of the first tensor.
     start: usize,
     /// Bytes that are in memory, where all but pixels must be.
     index_len: usize,
@@ -339,7 +339,7 @@ impl Tensors<'_> {
         }
     }
 
-    /// Where a tensor of known shape lies in the file.
+    /// The range of a tensor of known shape in the file.
     fn range(&self, name: &str, dtype: Dtype, shape: &[usize]) -> Result<Range<usize>, DatasetError> {
         let info = self.info(name, dtype)?;
         if info.shape != shape {
@@ -363,7 +363,7 @@ impl Tensors<'_> {
         Ok(range)
     }
 
-    /// Where a tensor of one dimension lies in the file.
+    /// The range of a tensor of one dimension in the file.
     fn vector(&self, name: &str, dtype: Dtype) -> Result<Range<usize>, DatasetError> {
         let len = self.info(name, dtype)?.shape.iter().product();
         self.range(name, dtype, &[len])

@@ -15,7 +15,7 @@ use std::path::Path;
 use tempfile::NamedTempFile;
 use twox_hash::xxhash3_128::Hasher as Xxh3;
 
-/// What all shards of a split have in common.
+/// The properties that all shards of a split share.
 #[derive(Clone, Debug)]
 pub(crate) struct ShardSpec {
     pub(crate) name: String,

@@ -21,7 +21,7 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use twox_hash::xxhash3_128::Hasher as Xxh3;
 
-/// In front of the number of a shard that cannot be made.
+/// The prefix, before the number of a shard that cannot be made.
 const FAULT: &str = "fault-";
 
 /// Removes an unfinished data set. A complete one in the same place is not touched.
@@ -42,7 +42,7 @@ pub(crate) struct Staging {
     unfinished: PathBuf,
     job: String,
     journal: Journal,
-    /// Of an earlier run.
+    /// The shards of an earlier run.
     whole: Shards,
 }
 
@@ -136,7 +136,7 @@ impl Staging {
         strangers.try_for_each(|name| atomic::remove_if_there(&self.unfinished.join(name)))
     }
 
-    /// Where new shards go.
+    /// The directory for new shards.
     pub(crate) fn path(&self) -> &Path {
         &self.unfinished
     }

@@ -11,7 +11,7 @@ use crate::split::Split;
 use std::path::{Path, PathBuf};
 use tempfile::NamedTempFile;
 
-/// What a [`ShardWriter`] has to know about the split it writes.
+/// The properties of the split that a [`ShardWriter`] writes.
 #[derive(Clone, Debug)]
 pub struct ShardWriterConfig {
     /// The data set's name, such as `cifar10`.
@@ -24,7 +24,7 @@ pub struct ShardWriterConfig {
     pub levels: u32,
     /// How images are stored.
     pub codec: CodecKind,
-    /// Where the images come from.
+    /// The origin of the images.
     pub provenance: Provenance,
     /// Images in a shard; `None`: as many as make 64 MB of pixels, at most 10,000.
     pub images_per_shard: Option<usize>,

@@ -1,4 +1,4 @@
-//! `preprocess inspect`: what a directory of shards holds, by its manifests.
+//! `preprocess inspect`: the contents of a directory of shards, by its manifests.
 
 use crate::commands::sheet::contact_sheet;
 use crate::conversion::files::save_png;

@@ -9,7 +9,7 @@ use std::str::FromStr;
 pub struct Counts(pub [usize; 2]);
 
 impl Counts {
-    /// What the manifests say of numbers that were given by hand.
+    /// The note in the manifests for numbers that were given by hand.
     pub fn note(self) -> String {
         let [train, test] = self.0.map(thousands);
         format!("Numbers of images given by hand: {train} and {test}.")

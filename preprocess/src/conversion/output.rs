@@ -1,4 +1,4 @@
-//! What all converters share: their options, how results are written, and the closing line.
+//! The output of all converters: options, writing, and the closing line.
 
 use crate::conversion::files::check_dir;
 use crate::messages::fault;
@@ -18,7 +18,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// As many bytes of a manifest as say that it is one.
+/// The number of bytes by which a manifest is recognised.
 const MANIFEST_START: u64 = 1 << 12;
 /// Threads at most: more of them only wait for each other.
 const MAX_JOBS: u64 = 1024;
@@ -183,7 +183,7 @@ impl Output {
         }
     }
 
-    /// Of this process's part of the images, seen by the first.
+    /// The progress of rank 0, which has about as many images as the others.
     fn bar(&self, group: &ProcessGroup, sources: &[&dyn ImageSource<anyhow::Error>]) -> ProgressBar {
         if !group.is_root() {
             return ProgressBar::hidden();

@@ -198,7 +198,7 @@ fn image_len(size: usize) -> usize {
     3 * size * size
 }
 
-/// What a thread keeps from one piece of the archive to the next.
+/// The state of a thread between two pieces of the archive.
 struct Memory {
     piece: BytesMut,
     image: Vec<u8>,

@@ -13,17 +13,17 @@ use datasets::{ImageShape, Provenance, Split};
 use process_group::ProcessGroup;
 use std::path::{Path, PathBuf};
 
-/// What is known of a data set.
+/// The description of a data set.
 pub struct IdxSet {
     /// Its name, which is that of the directory written to.
     pub name: String,
-    /// What messages call it.
+    /// The name in messages.
     pub title: &'static str,
     /// Publication, archive, address.
     pub source: &'static str,
     /// Licence and attribution.
     pub licence: &'static str,
-    /// What the names of the files for training and testing begin with.
+    /// The prefixes of the files for training and testing.
     pub prefixes: [String; 2],
     /// Numbers of images, as published.
     pub counts: [usize; 2],
@@ -31,7 +31,7 @@ pub struct IdxSet {
     pub classes: std::ops::RangeInclusive<u8>,
     /// Whether the images in the files have their rows and columns exchanged.
     pub transposed: bool,
-    /// What else is to be said in the manifests.
+    /// Notes in the manifests.
     pub notes: String,
     /// Directories that programs unpack it to, and archives, in which it is looked for.
     pub places: &'static [&'static str],
@@ -97,7 +97,7 @@ pub fn is_there(set: &IdxSet, input: &InputArgs) -> bool {
     Place::find(set, input).is_ok_and(|place| place.has_images(set))
 }
 
-/// Where the files are.
+/// The places of the files.
 struct Place {
     dir: PathBuf,
     /// The members of an archive, if they are in one.

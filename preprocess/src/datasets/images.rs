@@ -40,7 +40,7 @@ pub struct ImagesArgs {
     /// What tells the pictures for training from those for testing, instead of --test-every.
     #[arg(long, value_enum, conflicts_with = "test_every")]
     splits: Option<SplitsArg>,
-    /// What tells the classes of the pictures, which become their labels.
+    /// The source of the pictures' classes, which become their labels.
     #[arg(long, value_enum)]
     classes: Option<ClassesArg>,
     /// Make grey images of one channel.

@@ -5,7 +5,7 @@ use datasets::io::npy::{MAX_HEADER, NpyHeaderError, check_header, extent, withou
 use ndarray_npy::npy::header::{Header, Layout};
 use std::io::Read;
 
-/// What a `.npy` file says of its array.
+/// The header of a `.npy` file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ArrayHeader {
     /// numpy's name of the type, such as `|u1`; of an array of records a list of them.
@@ -72,7 +72,7 @@ impl ArrayHeader {
     }
 }
 
-/// What is in a `.npy` file of images of `len` bytes in all: its dimensions, and where its pixels begin.
+/// The dimensions of a `.npy` file of images with `len` bytes, and the position of its first pixel.
 ///
 /// # Errors
 /// If it holds anything but unsigned bytes of rank 4 in C order, exactly as many as the header says.

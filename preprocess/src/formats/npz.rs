@@ -16,7 +16,7 @@ pub struct Npz {
 
 /// An array whose values have not been read.
 pub struct Array {
-    /// What it is.
+    /// Its header.
     pub header: ArrayHeader,
     /// The `.npy` file.
     pub bytes: Packed,

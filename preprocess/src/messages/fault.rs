@@ -1,4 +1,4 @@
-//! Whose fault an error is, as an exit code.
+//! The exit code of an error: a fault of the input, or of the machine.
 
 use anyhow::Error;
 use datasets::DatasetError::{self, Busy, Io, ProcessGroup, StandardOutput, Unlisted};

@@ -1,4 +1,4 @@
-//! What was found beside the pictures, and why it is not among them.
+//! Files found beside the pictures, and why they are not among them.
 
 use crate::formats::picture::kind::ending;
 use crate::messages::text::{shown, thousands};
@@ -67,7 +67,7 @@ struct Group {
     endings: BTreeMap<String, usize>,
 }
 
-/// What was left out, by reason.
+/// The files that were left out, by reason.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct LeftOut(BTreeMap<Reason, Group>);
 

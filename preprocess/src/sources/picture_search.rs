@@ -17,7 +17,7 @@ const MAX_DEPTH: usize = 64;
 /// As many bytes as tell the formats apart.
 pub const START: usize = 32;
 
-/// What a file or folder of this name is left out for, wherever it is.
+/// The reason to leave out a file or folder of this name, if there is one.
 pub fn left_out_by_name(name: &str) -> Option<Reason> {
     const HIDDEN: [&str; 10] = [
         "__macosx",

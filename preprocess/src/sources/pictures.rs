@@ -169,7 +169,7 @@ impl Pictures {
         Ok(())
     }
 
-    /// What was found beside them.
+    /// The files found beside them.
     pub fn left_out(&self) -> &LeftOut {
         &self.left_out
     }

@@ -11,7 +11,7 @@ pub struct Item<'p, 'a> {
     value: Value<'a>,
 }
 
-/// What a call in the pickle would have made; see [`Pickle::objects`] and [`Item::object`].
+/// The object that a call in the pickle would have made; see [`Pickle::objects`] and [`Item::object`].
 #[derive(Clone, Copy)]
 pub struct Object<'p, 'a> {
     pickle: &'p Pickle<'a>,
@@ -77,12 +77,12 @@ impl<'p, 'a> Item<'p, 'a> {
         if let Some(&Node::Global { module, name }) = self.node() { Some((module, name)) } else { None }
     }
 
-    /// What the pickle calls something that is outside of it.
+    /// The identifier of something outside of the pickle.
     pub fn persistent_id(self) -> Option<Item<'p, 'a>> {
         if let Some(&Node::Persistent(id)) = self.node() { Some(Item::new(self.pickle, id)) } else { None }
     }
 
-    /// What a call would have made.
+    /// The object that a call would have made.
     pub fn object(self) -> Option<Object<'p, 'a>> {
         if let Some(Node::Object(instance)) = self.node() { Some(Object::new(self.pickle, instance)) } else { None }
     }
@@ -120,7 +120,7 @@ impl<'p, 'a> Item<'p, 'a> {
         if let Some(Node::Dict(_)) = self.node() { self.get(key) } else { None }
     }
 
-    /// What kind of value it is, for messages.
+    /// The kind of the value, for messages.
     pub fn kind(self) -> String {
         match (self.value, self.node()) {
             (Value::None, _) => "None".into(),
@@ -169,12 +169,12 @@ impl<'p, 'a> Object<'p, 'a> {
         self.class().global().map(|(module, name)| format!("{module}.{name}"))
     }
 
-    /// What it is called with, in files that make sense a tuple.
+    /// The arguments of the call, a tuple in sound files.
     pub fn arguments(self) -> Item<'p, 'a> {
         Item::new(self.pickle, self.instance.arguments)
     }
 
-    /// What it is filled with; of most classes the dictionary of its attributes.
+    /// The state that it is filled with; for most classes, the dictionary of attributes.
     pub fn state(self) -> Item<'p, 'a> {
         Item::new(self.pickle, self.instance.state)
     }

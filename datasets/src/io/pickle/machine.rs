@@ -9,7 +9,7 @@ const MAX_NAME: usize = 256;
 pub(super) struct Machine<'a> {
     bytes: &'a [u8],
     position: usize,
-    /// Where the current instruction begins.
+    /// The position of the current instruction.
     start: usize,
     stack: Vec<Value<'a>>,
     /// Heights of the stack at the marks.
@@ -90,7 +90,7 @@ impl<'a> Machine<'a> {
             b'c' => self.global(),
             0x93 => self.stack_global(),
             b'R' | 0x81 => self.object(),
-            // With keyword arguments, which nothing that is read here has.
+            // A call with keyword arguments, which no file that is read here has; they are ignored.
             0x92 => self.pop().and_then(|_| self.object()),
             b'b' => self.build(),
             b'Q' => {

@@ -36,13 +36,13 @@ pub const MAX_VALUES: usize = 2_000_000;
 /// Containers within containers at most; a pickled network has some 40.
 pub const MAX_DEPTH: usize = 100;
 
-/// What is wrong with a pickle, and where.
+/// The fault of a pickle, with its position.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error("byte {offset} of the pickle: {reason}")]
 pub struct PickleError {
     /// Position of the instruction at fault.
     pub offset: usize,
-    /// What is wrong with it.
+    /// The fault.
     pub reason: String,
 }
 
@@ -79,7 +79,7 @@ enum Node<'a> {
     Object(Box<Instance<'a>>),
 }
 
-/// What calling a class or function would have made.
+/// A call of a class or function, which was not made.
 #[derive(Debug)]
 struct Instance<'a> {
     offset: usize,
@@ -108,7 +108,7 @@ impl<'a> Pickle<'a> {
     /// Reads the pickle at the beginning of the input, which may go on after [`Self::len`] bytes.
     ///
     /// # Errors
-    /// As [`Self::parse`], except for what comes after the end.
+    /// Those of [`Self::parse`], except for bytes after the end.
     pub fn parse_first(bytes: &'a [u8]) -> Result<Self, PickleError> {
         let pickle = machine::Machine::new(bytes).run()?;
         pickle.check_depth()?;

@@ -6,7 +6,7 @@ use crate::points::excerpt::excerpt_bytes;
 use crate::points::options::{Decimal, Delimiter, TableOptions};
 use crate::points::table::Cell;
 
-/// In the order of preference, the least preferred first.
+/// The candidates, from the least to the most preferred.
 const DELIMITERS: [Delimiter; 4] = [Delimiter::Blanks, Delimiter::Comma, Delimiter::Tab, Delimiter::Semicolon];
 
 /// A pair, with the lines split by it.
@@ -79,7 +79,7 @@ fn best(by_delimiter: &[(Delimiter, Vec<Row>)], options: &TableOptions) -> (Deli
                 continue;
             }
             let (width, share) = modal_width(body(rows));
-            // Of a single column, no line should be splittable.
+            // No line of a single column should be splittable.
             let preference =
                 if width == 1 && decimal == Decimal::Point && *delimiter == Delimiter::Comma { 4 } else { preference };
             let score = (readable(body(rows), decimal) * share, width > 1, preference);
@@ -123,7 +123,7 @@ fn is_grouped(field: &[u8]) -> bool {
         && groups.all(|group| group.len() == 3 && is_integer(group))
 }
 
-/// What may stand behind a decimal comma.
+/// The characters that may follow a decimal comma.
 fn is_decimals(field: &[u8]) -> bool {
     let (digits, exponent) = match field.iter().position(|byte| byte.eq_ignore_ascii_case(&b'e')) {
         Some(at) => (&field[..at], Some(&field[at + 1..])),

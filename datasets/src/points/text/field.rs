@@ -24,7 +24,7 @@ pub(super) fn trim(field: &[u8]) -> &[u8] {
     }
 }
 
-/// What a trimmed field holds.
+/// The contents of a trimmed field.
 pub(super) fn parse(field: &[u8], decimal: Decimal) -> Cell<'_> {
     let unsigned = field.strip_prefix(b"-").or(field.strip_prefix(b"+")).unwrap_or(field);
     let separator = if decimal == Decimal::Comma { b',' } else { b'.' };
@@ -141,7 +141,7 @@ pub(super) fn is_grouped_number(field: &[u8]) -> bool {
         && n_groups > 0
 }
 
-/// What text that is no number looks like, and what to do about it.
+/// A guess at what a text that is no number was meant to be, with advice.
 pub(super) fn explain(text: &str, decimal: Decimal) -> &'static str {
     let unsigned = text.trim_start_matches(['+', '-']);
     let has = |characters: &[char]| unsigned.contains(characters);

@@ -11,19 +11,19 @@ pub(super) const MAX_RECORD: u64 = 1 << 24;
 pub(super) struct Guard<'a, R> {
     inner: R,
     progress: &'a Progress,
-    /// What the byte before was.
+    /// The kind of the previous byte.
     before: u8,
     line_is_empty: bool,
     /// Blank lines after which nothing has come yet.
     pending: u64,
 }
 
-/// What a [`Guard`] and the user of the records tell each other.
+/// The state that a [`Guard`] shares with the user of the records.
 #[derive(Default)]
 pub(super) struct Progress {
     /// Bytes that were passed on.
     passed: Cell<u64>,
-    /// As many had been passed when the last record came out.
+    /// The number of bytes passed when the last record came out.
     at_record: Cell<u64>,
     /// Lines without a byte, those at the end apart.
     blank_lines: Cell<u64>,

@@ -83,15 +83,15 @@ pub(super) fn without_mark(found: &mut Found) {
     }
 }
 
-/// What a line begins with that may be a comment.
+/// The characters with which a comment may begin.
 pub(super) fn mark(line: &[u8]) -> Option<char> {
     line.first().filter(|mark| b"#%/;!".contains(mark)).map(|mark| char::from(*mark))
 }
 
-/// That there are as many names as most lines have fields.
+/// Checks that there are as many names as most lines have fields.
 ///
 /// # Errors
-/// With its known cause, if there is one.
+/// The error, with its known cause if there is one.
 pub(super) fn check_width(found: &Found) -> Result<(), String> {
     let Some((first, rest)) = found.rows.split_first() else { return Ok(()) };
     let (got, expected) = (first.len(), modal_width(rest).0);

@@ -25,7 +25,7 @@ pub struct Batches {
     pub place: PathBuf,
     /// The archive, or the files that were found.
     pub paths: Vec<PathBuf>,
-    /// Which form they have.
+    /// Their form.
     pub version: Version,
     /// Their contents; `None` for a missing file.
     pub files: Vec<Option<Packed>>,

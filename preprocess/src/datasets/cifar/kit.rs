@@ -1,17 +1,17 @@
-//! What is known of CIFAR-10 or CIFAR-100.
+//! The description of CIFAR-10 or CIFAR-100.
 
 use datasets::ImageShape;
 
 /// Shape of the images.
 pub const SHAPE: ImageShape = ImageShape { channels: 3, height: 32, width: 32 };
 
-/// What is known of a data set.
+/// The description of a data set.
 pub struct Kit {
     /// Its name, which is that of the directory written to.
     pub name: &'static str,
-    /// What messages call it.
+    /// The name in messages.
     pub title: &'static str,
-    /// What the names of its archives and directories begin with.
+    /// The prefix of its archives and directories.
     pub prefix: &'static str,
     /// The published archives and the directories unpacked from them: binary, then Python.
     pub names: [&'static str; 4],
@@ -21,13 +21,13 @@ pub struct Kit {
     pub counts: &'static [usize],
     /// Bytes before the pixels of an image in the binary version.
     pub label_bytes: usize,
-    /// Which of these is the class.
+    /// The index of the class among these.
     pub label_byte: usize,
     /// The entry with the classes in the Python version.
     pub label_key: &'static str,
     /// Number of classes.
     pub classes: u8,
-    /// What is to be said of the classes in the manifests.
+    /// The note on the classes in the manifests.
     pub notes: &'static str,
 }
 

@@ -1,4 +1,4 @@
-//! What CIFAR-10 and CIFAR-100 have in common: batch files of images of 32x32 pixels, in a binary and in a Python version.
+//! The common part of CIFAR-10 and CIFAR-100: batch files of images of 32x32 pixels, in a binary and in a Python version.
 
 mod files;
 mod kit;

@@ -17,10 +17,10 @@ pub const TOLD: usize = 20;
 /// Characters of the reason that is told of each.
 const REASON: usize = 300;
 
-/// What is known of a picture that can be used.
+/// The properties of a picture that can be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Checked {
-    /// The same for pictures with the same pixels.
+    /// A hash of the pixels.
     pub fingerprint: u128,
     kind: Kind,
     traits: Traits,

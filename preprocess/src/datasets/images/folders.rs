@@ -7,7 +7,7 @@ use anyhow::{Context, Result, ensure};
 use std::collections::BTreeSet;
 use std::path::Component;
 
-/// What a folder at the top is for.
+/// The purpose of a folder at the top.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Named {
     Train,
@@ -71,7 +71,7 @@ pub fn leave_out(pictures: &mut Pictures, splits: bool, classes: bool) -> Result
     Ok(false)
 }
 
-/// What the folders say of each picture.
+/// The split and class of each picture, by its folders.
 pub struct Folders {
     /// Whether it is for testing, if folders tell the splits.
     pub is_test: Vec<bool>,
