@@ -5,6 +5,7 @@ use thiserror::Error;
 
 /// Errors of this crate. Shapes and settings are checked before work starts; numbers are checked after it.
 #[derive(Debug, Error)]
+#[non_exhaustive]
 pub enum ModelError {
     /// A setting of the architecture or of an estimator that makes no sense.
     #[error("model setting `{key}` is {got}: expected {expected}")]
@@ -68,6 +69,18 @@ pub enum ModelError {
         layer: String,
         /// Why.
         reason: String,
+    },
+    /// A layer that estimates its log-determinant was to be differentiated without a draw of the estimator's randomness.
+    #[error("the gradient of a residual layer's log-determinant needs a draw of its estimator, and there is none")]
+    NoDraw,
+    /// A model whose weights have changed since its Lipschitz constraint was updated.
+    #[error(
+        "the weights of layer `{layer}` have changed since its Lipschitz constraint was updated: call `update_lipschitz` after \
+         every change of weights, or `with_converged_constraint` before a model is evaluated"
+    )]
+    StaleConstraint {
+        /// The first such layer's path in the model.
+        layer: String,
     },
     /// A computation that was stopped: see [`Monitor`](crate::Monitor).
     #[error("the computation was interrupted")]

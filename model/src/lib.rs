@@ -12,28 +12,33 @@
 //!
 //! | start here | for |
 //! | --- | --- |
-//! | [`ResidualFlowConfig`], [`ResidualFlow`] | the multi-scale model of images: `log_prob`, `sample`, `encode`, `decode` |
-//! | [`Objective`] | what is trained for, density or classes or both, and its gradients |
-//! | [`flows`] | the layers: residual and coupling blocks and what stands between them |
-//! | [`log_det`] | the estimators |
+//! | [`ResidualFlowConfig`], [`ResidualFlow`] | the multi-scale model: `log_prob`, `sample`, `encode`, `decode` |
+//! | [`Sequential`], [`flows`] | models of your own from the layers here: residual and coupling blocks and what stands between them |
+//! | [`Flow`], [`testing`] | layers of your own, among ours; whether they keep the contract |
+//! | [`Objective`], [`ResidualFlow::gradients`] | what is trained for, density or classes or both, and its gradients |
+//! | [`LogDetConfig`], [`log_det`] | the estimators |
 //! | [`lipschitz`] | the constraint that keeps layers invertible |
+//! | [`state`] | reading and replacing tensors by name |
+//!
+//! Conventions: forward is data to latent. Log-determinants are `ln|det ∂z/∂x|`, `[batch]`, and are added. Densities are in
+//! nats; [`bits_per_dim`] converts. Randomness is an argument. Images are `[batch, channels, height, width]`, points
+//! `[batch, dimensions]`.
 //!
 //! Chen, Behrmann, Duvenaud, Jacobsen (2019), Residual Flows for Invertible Generative Modeling.
 //! <https://arxiv.org/abs/1906.02735>
 //!
 //! ```
-//! use burn::tensor::{Device, Tensor};
-//! use residual_flows::{LogDetConfig, LogDetContext, NoiseKey, ResidualFlowConfig};
+//! use residual_flows::burn::tensor::{Device, Tensor};
+//! use residual_flows::{NoiseKey, ResidualFlowConfig};
 //!
 //! let device = Device::flex();
-//! let config = ResidualFlowConfig { blocks: vec![1, 1], hidden_channels: 16.into(), dense_blocks: 0, ..Default::default() };
-//! let noise = NoiseKey::new(7, [0, 0]);
-//! let model = config.init([1, 8, 8], &mut noise.stream(0), &device)?;
+//! let config = ResidualFlowConfig { blocks: vec![1, 1], hidden_channels: 16.into(), dense_blocks: 0, ..ResidualFlowConfig::cifar10() };
+//! let mut rng = NoiseKey::new(7, [0, 0]).stream(0);
+//! let model = config.init([1, 8, 8], &mut rng, &device)?;
 //!
 //! let images = Tensor::<4>::full([2, 1, 8, 8], 0.3, &device);
-//! let log_det = LogDetConfig::evaluation();
-//! let log_prob = model.log_prob(images, &LogDetContext { config: &log_det, noise })?.total();
-//! let samples = model.sample(3, 1.0, &mut noise.stream(1), &device)?;
+//! let log_prob = model.log_prob(images)?;
+//! let samples = model.sample(3, 1.0, &mut rng, &device)?;
 //! assert_eq!((log_prob.dims(), samples.dims()), ([2], [3, 1, 8, 8]));
 //! # Ok::<(), residual_flows::ModelError>(())
 //! ```
@@ -51,18 +56,19 @@ mod monitor;
 mod multiscale;
 mod nn;
 mod numerics;
+pub mod testing;
 
 pub use error::{ModelError, NotFinite, Result};
-pub use flow::{LayerId, LogDetContext};
-pub use flows::FlowLayer;
+pub use flow::{Flow, LayerId, LogDetContext};
+pub use flows::{CustomLayer, FlowLayer, Sequential};
 pub use gradients::Gradients;
 pub use io::{named, state};
 pub use lipschitz::{ConvolutionWeight, LayerCertificate, NormLearning, NormOrder, NormPair, PowerIteration};
 pub use log_det::{LogDetConfig, LogDetDraw};
 pub use monitor::Monitor;
 pub use multiscale::{
-    BlockCertificate, BlockKind, Classifier, DensityWeights, Effort, Footprint, Head, LayerDone, LayerOutput, LogProb, Objective,
-    Outputs, Padded, PaddingNoise, ResidualFlow, ResidualFlowConfig, Scale,
+    BlockCertificate, BlockKind, Classifier, Convergence, DensityWeights, Effort, Footprint, Head, LayerDone, LayerOutput,
+    LogProb, Objective, Outputs, Padded, PaddingNoise, ResidualFlow, ResidualFlowConfig,
 };
 pub use nn::{Activation, ActivationKind, ContractiveNet, ContractiveNetConfig, MovingBatchNorm, PlainConvolution, Widths};
 pub use numerics::{FixedPoint, InversionReport, NoiseKey, bits_per_dim, gaussian, parallel, standard_normal_log_prob};

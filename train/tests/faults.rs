@@ -51,7 +51,7 @@ fn the_layer_that_broke_is_named() {
     let bias = tensors.iter_mut().find(|tensor| tensor.name.contains("scales.1.layers.0") && tensor.name.ends_with("bias"));
     let bias = bias.expect("a bias on the second scale");
     bias.values[0] = f32::INFINITY;
-    let model = residual_flows::state::with_tensors(model, tensors).expect("its own tensors");
+    let model = model.with_state(tensors).expect("its own tensors");
     let images = Tensor::<4>::full([4, 1, 8, 8], 0.4, &Device::flex());
     let (_, outcome) = stepper.step(model, vec![samples(images)]).expect("a step that is skipped");
     let StepOutcome::Skipped(fault) = outcome else { panic!("the step was made") };

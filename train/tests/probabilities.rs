@@ -48,7 +48,7 @@ fn images(batcher: &Batcher) -> Tensor<4> {
 fn sum_of_probabilities(model: &ResidualFlow, images: Tensor<4>) -> [f64; 2] {
     let exact = LogDetConfig::exact();
     let context = LogDetContext { config: &exact, noise: NoiseKey::new(0, [0, 0]) };
-    let log_prob: Vec<f32> = model.log_prob(images, &context).expect("a density").total().try_into_vec_as().expect("floats");
+    let log_prob: Vec<f32> = model.log_prob_with(images, &context).expect("a density").total().try_into_vec_as().expect("floats");
     let probability = |&log_prob: &f32| 2f64.powf(-bits_per_dim(log_prob.into(), DIMENSIONS, LEVELS) * DIMENSIONS as f64);
     let sums: Vec<f64> = log_prob.chunks(IMAGES).map(|epoch| epoch.iter().map(probability).sum()).collect();
     let n = sums.len() as f64;

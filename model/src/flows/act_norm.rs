@@ -1,11 +1,15 @@
 //! Activation normalisation.
 
 use super::scope::Scope;
+use crate::error::Result;
+use crate::flow::{Flow, LayerId, LogDetContext};
 use crate::gradients::Gradients;
+use crate::log_det::LogDetDraw;
+use crate::numerics::{FixedPoint, InversionReport};
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Tensor};
 
-/// Variances below this count as this in the data-dependent initialisation.
+/// Variance floor at the data-dependent initialisation.
 const MIN_VARIANCE: f64 = 0.2;
 
 /// `z = (x + bias) · exp(log_scale)`, with a bias and a scale for each channel, or for each element.
@@ -17,6 +21,19 @@ const MIN_VARIANCE: f64 = 0.2;
 ///
 /// # References
 /// Kingma and Dhariwal (2018), Glow, section 3.1. <https://arxiv.org/abs/1807.03039>
+///
+/// # Examples
+/// ```
+/// use residual_flows::burn::tensor::{Device, Tensor};
+/// use residual_flows::flows::ActNorm;
+///
+/// let device = Device::flex();
+/// let x = Tensor::<2>::from_floats([[1.0], [3.0], [5.0]], &device).reshape([3, 1, 1, 1]);
+/// let mut layer = ActNorm::per_channel(1, &device);
+/// layer.initialize(x.clone());
+/// let z = layer.forward(x).try_into_vec_as::<f32>().unwrap();
+/// assert!((z[0] + 1.0).abs() < 1e-6 && (z[2] - 1.0).abs() < 1e-6);
+/// ```
 #[derive(Module, Debug)]
 pub struct ActNorm {
     /// `[channels]` or `[channels · height · width]`
@@ -43,7 +60,7 @@ impl ActNorm {
         Self { bias: zeros(), log_scale: zeros(), scope }
     }
 
-    /// Sets bias and scale so that this batch is mapped to mean 0 and variance 1 (variances below 0.2 count as 0.2).
+    /// Sets bias and scale so that this batch is mapped to mean 0 and variance 1 (variances are at least 0.2).
     ///
     /// A batch of a single value per channel has variance 0.
     pub fn initialize(&mut self, x: Tensor<4>) {
@@ -95,5 +112,36 @@ impl ActNorm {
         let by_scale = self.scope.sums((x + self.scope.broadcast(self.bias.val(), dims)) * x_bar.clone());
         gradients.add(&self.log_scale, by_scale + log_det_bar.sum() * self.scope.repeats(dims));
         x_bar
+    }
+}
+
+impl Flow for ActNorm {
+    fn forward(&self, x: Tensor<4>) -> Tensor<4> {
+        ActNorm::forward(self, x)
+    }
+
+    fn forward_log_det(&self, x: Tensor<4>, _: &LogDetContext, _: &LayerId) -> Result<(Tensor<4>, Tensor<1>)> {
+        let log_det = self.log_det(x.dims());
+        Ok((self.forward(x), log_det))
+    }
+
+    fn inverse(&self, z: Tensor<4>, _: &FixedPoint, _: &LayerId, _: &mut InversionReport) -> Result<Tensor<4>> {
+        Ok(ActNorm::inverse(self, z))
+    }
+
+    fn backward(
+        &self,
+        x: Tensor<4>,
+        z_bar: Tensor<4>,
+        log_det_bar: Tensor<1>,
+        _: Option<LogDetDraw>,
+        gradients: &mut Gradients,
+    ) -> Result<(Tensor<4>, Tensor<1>)> {
+        let log_det = self.log_det(x.dims());
+        Ok((ActNorm::backward(self, x, z_bar, log_det_bar, gradients), log_det))
+    }
+
+    fn initialize(&mut self, x: Tensor<4>) {
+        ActNorm::initialize(self, x);
     }
 }

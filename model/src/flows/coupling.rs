@@ -1,10 +1,15 @@
 //! Affine coupling.
 
+use crate::error::Result;
+use crate::flow::{Flow, LayerId, LogDetContext};
 use crate::gradients::Gradients;
+use crate::log_det::LogDetDraw;
 use crate::nn::CouplingNet;
+use crate::numerics::{FixedPoint, InversionReport};
 use burn::module::Module;
 use burn::tensor::activation::sigmoid;
 use burn::tensor::{Tensor, TensorData};
+use rand::RngCore;
 
 /// One part `a` of the input stays and decides how the other part `b` is scaled and shifted: with `(r, t) = net(a)`,
 ///
@@ -168,5 +173,38 @@ impl Coupling {
             Split::Channels => bar,
             Split::Checkerboard => bar.clone() * self.mask(&bar, self.swapped),
         }
+    }
+}
+
+impl Flow for Coupling {
+    fn forward(&self, x: Tensor<4>) -> Tensor<4> {
+        Coupling::forward(self, x)
+    }
+
+    fn forward_log_det(&self, x: Tensor<4>, _: &LogDetContext, _: &LayerId) -> Result<(Tensor<4>, Tensor<1>)> {
+        Ok(Coupling::forward_log_det(self, x))
+    }
+
+    fn inverse(&self, z: Tensor<4>, _: &FixedPoint, _: &LayerId, _: &mut InversionReport) -> Result<Tensor<4>> {
+        Ok(Coupling::inverse(self, z))
+    }
+
+    fn backward(
+        &self,
+        x: Tensor<4>,
+        z_bar: Tensor<4>,
+        log_det_bar: Tensor<1>,
+        _: Option<LogDetDraw>,
+        gradients: &mut Gradients,
+    ) -> Result<(Tensor<4>, Tensor<1>)> {
+        Ok(Coupling::backward(self, x, z_bar, log_det_bar, gradients))
+    }
+
+    fn draw_dropout(&mut self, batch: usize, mut rng: &mut dyn RngCore) {
+        self.net.draw_dropout(batch, &mut rng);
+    }
+
+    fn clear_dropout(&mut self) {
+        self.net.clear_dropout();
     }
 }

@@ -2,10 +2,12 @@
 
 use super::scope::Scope;
 use crate::error::{ModelError, NotFinite, Result};
-use crate::flow::LayerId;
+use crate::flow::{Flow, LayerId, LogDetContext};
 use crate::gradients::Gradients;
+use crate::log_det::LogDetDraw;
 use crate::numerics::linear_algebra::Lu;
 use crate::numerics::tensor::{from_vec, to_vec};
+use crate::numerics::{FixedPoint, InversionReport};
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Tensor};
 use rand::Rng;
@@ -117,5 +119,31 @@ impl InvertibleLinear {
         let through_log_det = inverse.transpose() * (log_det_bar.sum() * self.scope.repeats(dims)).reshape([1, 1]);
         gradients.add(&self.weight, z_bar.clone().transpose().matmul(self.scope.rows(x)) + through_log_det);
         (self.scope.images(z_bar.matmul(weight), dims), self.constant(lu.log_abs_det(), dims))
+    }
+}
+
+impl Flow for InvertibleLinear {
+    fn forward(&self, x: Tensor<4>) -> Tensor<4> {
+        InvertibleLinear::forward(self, x)
+    }
+
+    fn forward_log_det(&self, x: Tensor<4>, _: &LogDetContext, id: &LayerId) -> Result<(Tensor<4>, Tensor<1>)> {
+        let log_det = self.log_det(x.dims(), id)?;
+        Ok((self.forward(x), log_det))
+    }
+
+    fn inverse(&self, z: Tensor<4>, _: &FixedPoint, id: &LayerId, _: &mut InversionReport) -> Result<Tensor<4>> {
+        InvertibleLinear::inverse(self, z, id)
+    }
+
+    fn backward(
+        &self,
+        x: Tensor<4>,
+        z_bar: Tensor<4>,
+        log_det_bar: Tensor<1>,
+        _: Option<LogDetDraw>,
+        gradients: &mut Gradients,
+    ) -> Result<(Tensor<4>, Tensor<1>)> {
+        Ok(InvertibleLinear::backward(self, x, z_bar, log_det_bar, gradients))
     }
 }

@@ -1,5 +1,10 @@
 //! From the unit interval to the real line.
 
+use crate::error::Result;
+use crate::flow::{Flow, LayerId, LogDetContext};
+use crate::gradients::Gradients;
+use crate::log_det::LogDetDraw;
+use crate::numerics::{FixedPoint, InversionReport};
 use burn::module::Module;
 use burn::tensor::Tensor;
 use burn::tensor::activation::sigmoid;
@@ -58,5 +63,30 @@ impl Logit {
         let (s, t) = (self.shrink(x.clone()), self.complement(x));
         let log_det_bar = log_det_bar.reshape([-1, 1, 1, 1]);
         (z_bar + (s.clone() - t.clone()) * log_det_bar) * self.slope() / (s * t)
+    }
+}
+
+impl Flow for Logit {
+    fn forward(&self, x: Tensor<4>) -> Tensor<4> {
+        Logit::forward(self, x)
+    }
+
+    fn forward_log_det(&self, x: Tensor<4>, _: &LogDetContext, _: &LayerId) -> Result<(Tensor<4>, Tensor<1>)> {
+        Ok((self.forward(x.clone()), self.log_det(x)))
+    }
+
+    fn inverse(&self, z: Tensor<4>, _: &FixedPoint, _: &LayerId, _: &mut InversionReport) -> Result<Tensor<4>> {
+        Ok(Logit::inverse(self, z))
+    }
+
+    fn backward(
+        &self,
+        x: Tensor<4>,
+        z_bar: Tensor<4>,
+        log_det_bar: Tensor<1>,
+        _: Option<LogDetDraw>,
+        _: &mut Gradients,
+    ) -> Result<(Tensor<4>, Tensor<1>)> {
+        Ok((Logit::backward(self, x.clone(), z_bar, log_det_bar), self.log_det(x)))
     }
 }

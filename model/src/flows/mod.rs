@@ -2,6 +2,7 @@
 
 mod act_norm;
 mod coupling;
+mod custom;
 mod flow_layer;
 mod invertible_linear;
 mod logit;
@@ -9,14 +10,17 @@ mod moving_batch_norm;
 mod normalize;
 mod residual;
 mod scope;
+mod sequential;
 mod squeeze;
 
 pub use crate::nn::{CouplingNet, CouplingNetConfig, MovingBatchNorm};
 pub use act_norm::ActNorm;
 pub use coupling::{Coupling, Split};
+pub use custom::CustomLayer;
 pub use flow_layer::FlowLayer;
 pub use invertible_linear::InvertibleLinear;
 pub use logit::Logit;
 pub use normalize::Normalize;
 pub use residual::ResidualBlock;
+pub use sequential::Sequential;
 pub use squeeze::Squeeze;

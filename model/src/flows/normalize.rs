@@ -1,5 +1,10 @@
 //! Fixed standardisation of the data's channels.
 
+use crate::error::Result;
+use crate::flow::{Flow, LayerId, LogDetContext};
+use crate::gradients::Gradients;
+use crate::log_det::LogDetDraw;
+use crate::numerics::{FixedPoint, InversionReport};
 use burn::module::Module;
 use burn::tensor::{Tensor, TensorData};
 
@@ -54,5 +59,30 @@ impl Normalize {
     pub(crate) fn backward(&self, z_bar: Tensor<4>) -> Tensor<4> {
         let std = Self::per_channel(&self.std, 1.0, &z_bar);
         z_bar / std
+    }
+}
+
+impl Flow for Normalize {
+    fn forward(&self, x: Tensor<4>) -> Tensor<4> {
+        Normalize::forward(self, x)
+    }
+
+    fn forward_log_det(&self, x: Tensor<4>, _: &LogDetContext, _: &LayerId) -> Result<(Tensor<4>, Tensor<1>)> {
+        Ok((self.forward(x.clone()), self.log_det(&x)))
+    }
+
+    fn inverse(&self, z: Tensor<4>, _: &FixedPoint, _: &LayerId, _: &mut InversionReport) -> Result<Tensor<4>> {
+        Ok(Normalize::inverse(self, z))
+    }
+
+    fn backward(
+        &self,
+        x: Tensor<4>,
+        z_bar: Tensor<4>,
+        _: Tensor<1>,
+        _: Option<LogDetDraw>,
+        _: &mut Gradients,
+    ) -> Result<(Tensor<4>, Tensor<1>)> {
+        Ok((Normalize::backward(self, z_bar), self.log_det(&x)))
     }
 }

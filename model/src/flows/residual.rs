@@ -1,7 +1,7 @@
 //! The residual layer.
 
 use crate::error::{ModelError, NotFinite, Result};
-use crate::flow::{LayerId, LogDetContext};
+use crate::flow::{Flow, LayerId, LogDetContext};
 use crate::gradients::Gradients;
 use crate::log_det::{Estimate, LogDetConfig, LogDetDraw, MAX_DIMENSIONS, Method, Products, SeriesPrecision};
 use crate::nn::{Branch, ContractiveNet, Linearization};
@@ -10,6 +10,7 @@ use crate::numerics::{FixedPoint, InversionReport};
 use burn::module::Module;
 use burn::tensor::{Device, FloatDType, Tensor};
 use flow_kernels::ChainWeights;
+use rand::RngCore;
 
 /// `z = x + g(x)` with a contractive network `g`.
 ///
@@ -22,6 +23,19 @@ use flow_kernels::ChainWeights;
 /// # References
 /// Behrmann et al. (2019), Invertible Residual Networks. <https://arxiv.org/abs/1811.00995>;
 /// Chen et al. (2019), Residual Flows. <https://arxiv.org/abs/1906.02735>
+///
+/// # Examples
+/// ```
+/// use residual_flows::burn::tensor::{Device, Tensor};
+/// use residual_flows::flows::ResidualBlock;
+/// use residual_flows::{ContractiveNetConfig, NoiseKey};
+///
+/// let device = Device::flex();
+/// let net = ContractiveNetConfig::new([3, 8, 8], 16).init(&mut NoiseKey::new(7, [0, 0]).stream(0), &device);
+/// assert!(net.lipschitz_estimate() < 1.0);
+/// let z = ResidualBlock::new(net).forward(Tensor::zeros([2, 3, 8, 8], &device));
+/// assert_eq!(z.dims(), [2, 3, 8, 8]);
+/// ```
 #[derive(Module, Debug)]
 pub struct ResidualBlock {
     /// `g`
@@ -42,7 +56,7 @@ impl ResidualBlock {
     }
 
     /// Data to latent, with the log-determinant by the method that the context asks for.
-    pub(crate) fn forward_log_det(&self, x: Tensor<4>, context: &LogDetContext, id: &LayerId) -> Result<(Tensor<4>, Tensor<1>)> {
+    fn estimate_log_det(&self, x: Tensor<4>, context: &LogDetContext, id: &LayerId) -> Result<(Tensor<4>, Tensor<1>)> {
         let (dims, device) = (x.dims(), x.device());
         self.check_size(context.config, dims, id)?;
         let config = context.config;
@@ -93,13 +107,7 @@ impl ResidualBlock {
     ///
     /// # Errors
     /// If the fixed-point iteration does not converge, or a number is not finite.
-    pub(crate) fn inverse(
-        &self,
-        z: Tensor<4>,
-        solver: &FixedPoint,
-        id: &LayerId,
-        report: &mut InversionReport,
-    ) -> Result<Tensor<4>> {
+    fn solve(&self, z: Tensor<4>, solver: &FixedPoint, id: &LayerId, report: &mut InversionReport) -> Result<Tensor<4>> {
         solver.validate()?;
         let dims = z.dims();
         let branch = self.net.branch();
@@ -133,7 +141,7 @@ impl ResidualBlock {
     /// The gradient of `⟨z̄, x + g(x)⟩ + Σ_b ℓ̄_b Σ ⟨w_b, (J v)_b⟩` by everything, over the estimate's pairs `(w, v)`: of
     /// each pair one pullback through the primal and the tangent pass. The Neumann gradient has one pair, whose `w` comes
     /// from the same chain of vector-Jacobian products as the value.
-    pub(crate) fn backward(
+    fn backward_with(
         &self,
         x: Tensor<4>,
         z_bar: Tensor<4>,
@@ -169,7 +177,7 @@ impl ResidualBlock {
     }
 
     /// The cotangent of `x` alone, without any log-determinant.
-    pub(crate) fn pullback(&self, x: Tensor<4>, z_bar: Tensor<4>, gradients: &mut Gradients) -> Tensor<4> {
+    fn pull(&self, x: Tensor<4>, z_bar: Tensor<4>, gradients: &mut Gradients) -> Tensor<4> {
         let dims = x.dims();
         let input = self.net.import(x);
         let no_tangent = input.zeros_like();
@@ -177,6 +185,64 @@ impl ResidualBlock {
         let (input_bar, of_branch) = self.net.branch().pullback(input, no_tangent.clone(), bar, no_tangent);
         self.net.add_gradients(of_branch, gradients);
         z_bar + self.net.export(input_bar, dims)
+    }
+}
+
+impl Flow for ResidualBlock {
+    fn forward(&self, x: Tensor<4>) -> Tensor<4> {
+        ResidualBlock::forward(self, x)
+    }
+
+    fn forward_log_det(&self, x: Tensor<4>, context: &LogDetContext, id: &LayerId) -> Result<(Tensor<4>, Tensor<1>)> {
+        self.estimate_log_det(x, context, id)
+    }
+
+    fn inverse(&self, z: Tensor<4>, solver: &FixedPoint, id: &LayerId, report: &mut InversionReport) -> Result<Tensor<4>> {
+        self.solve(z, solver, id, report)
+    }
+
+    fn draws(&self) -> bool {
+        true
+    }
+
+    fn backward(
+        &self,
+        x: Tensor<4>,
+        z_bar: Tensor<4>,
+        log_det_bar: Tensor<1>,
+        draw: Option<LogDetDraw>,
+        gradients: &mut Gradients,
+    ) -> Result<(Tensor<4>, Tensor<1>)> {
+        let draw = draw.ok_or(ModelError::NoDraw)?;
+        Ok(self.backward_with(x, z_bar, log_det_bar, draw, gradients))
+    }
+
+    fn pullback(&self, x: Tensor<4>, z_bar: Tensor<4>, gradients: &mut Gradients) -> Result<Tensor<4>> {
+        Ok(self.pull(x, z_bar, gradients))
+    }
+
+    fn net(&self) -> Option<&ContractiveNet> {
+        Some(&self.net)
+    }
+
+    fn net_mut(&mut self) -> Option<&mut ContractiveNet> {
+        Some(&mut self.net)
+    }
+
+    fn draw_dropout(&mut self, batch: usize, mut rng: &mut dyn RngCore) {
+        self.net.draw_dropout(batch, &mut rng);
+    }
+
+    fn clear_dropout(&mut self) {
+        self.net.clear_dropout();
+    }
+
+    fn has_batch_norm(&self) -> bool {
+        !self.net.batch_norms.is_empty()
+    }
+
+    fn update_batch_norm(&mut self, x: Tensor<4>) {
+        self.net.update_batch_norm(x);
     }
 }
 

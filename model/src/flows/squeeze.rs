@@ -1,5 +1,10 @@
 //! Space to depth.
 
+use crate::error::{ModelError, Result};
+use crate::flow::{Flow, LayerId, LogDetContext};
+use crate::gradients::Gradients;
+use crate::log_det::LogDetDraw;
+use crate::numerics::{FixedPoint, InversionReport};
 use burn::module::Module;
 use burn::tensor::Tensor;
 
@@ -31,5 +36,39 @@ impl Squeeze {
     pub fn inverse(&self, z: Tensor<4>) -> Tensor<4> {
         let [b, c, h, w] = z.dims();
         z.reshape([b, c / 4, 2, 2, h, w]).permute([0, 1, 4, 2, 5, 3]).reshape([b, c / 4, 2 * h, 2 * w])
+    }
+}
+
+impl Flow for Squeeze {
+    fn output_shape(&self, [c, h, w]: [usize; 3]) -> Result<[usize; 3]> {
+        if h % 2 == 0 && w % 2 == 0 {
+            return Ok([4 * c, h / 2, w / 2]);
+        }
+        Err(ModelError::Shape { what: "the input of a squeeze", expected: "[channels, even, even]".into(), got: vec![c, h, w] })
+    }
+
+    fn forward(&self, x: Tensor<4>) -> Tensor<4> {
+        Squeeze::forward(self, x)
+    }
+
+    fn forward_log_det(&self, x: Tensor<4>, _: &LogDetContext, _: &LayerId) -> Result<(Tensor<4>, Tensor<1>)> {
+        let log_det = Tensor::zeros([x.dims()[0]], &x.device());
+        Ok((self.forward(x), log_det))
+    }
+
+    fn inverse(&self, z: Tensor<4>, _: &FixedPoint, _: &LayerId, _: &mut InversionReport) -> Result<Tensor<4>> {
+        Ok(Squeeze::inverse(self, z))
+    }
+
+    fn backward(
+        &self,
+        x: Tensor<4>,
+        z_bar: Tensor<4>,
+        _: Tensor<1>,
+        _: Option<LogDetDraw>,
+        _: &mut Gradients,
+    ) -> Result<(Tensor<4>, Tensor<1>)> {
+        let log_det = Tensor::zeros([x.dims()[0]], &x.device());
+        Ok((Squeeze::inverse(self, z_bar), log_det))
     }
 }

@@ -45,6 +45,21 @@ pub enum StateError {
 }
 
 /// The state of a module, in the order of its fields.
+///
+/// # Examples
+/// ```
+/// use residual_flows::burn::tensor::Device;
+/// use residual_flows::flows::ActNorm;
+/// use residual_flows::state::{named_tensors, with_tensors};
+///
+/// let layer = ActNorm::per_channel(2, &Device::flex());
+/// let mut state = named_tensors(&layer);
+/// assert_eq!(state[1].name, "log_scale");
+/// state[1].values = vec![0.5, -0.5];
+/// let changed = with_tensors(layer, state.clone())?;
+/// assert_eq!(named_tensors(&changed), state);
+/// # Ok::<(), residual_flows::state::StateError>(())
+/// ```
 pub fn named_tensors<M: Module>(module: &M) -> Vec<NamedTensor> {
     let mut collect = Collect::default();
     visit_named(module, &mut collect);

@@ -10,7 +10,7 @@ use burn::tensor::Tensor;
 /// large channel does not shrink the others. On images of at least the kernel's size the norms are exact; on smaller
 /// ones, where some taps only ever meet the padding, they are upper bounds.
 ///
-/// The research code takes the largest entry of a column instead of the largest magnitude for 1→∞; this is the norm.
+/// The reference implementation takes the largest entry of a column instead of the largest magnitude for 1→∞; this is the norm.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct ClosedForm {
     channels: Channels,

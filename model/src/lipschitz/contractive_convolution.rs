@@ -1,6 +1,7 @@
 //! A convolution whose induced norm is kept at or below a bound.
 
 use super::closed_form::ClosedForm;
+use super::constraint::Constraint;
 use super::induced_norm::InducedNorm;
 use super::lanczos::Unconverged;
 use super::learned_order::sigma_by_orders;
@@ -34,9 +35,10 @@ pub struct ContractiveConvolution {
     /// The vector that is kept: channels, height and width flattened, or channels for 1×1 kernels. None for norms in
     /// closed form.
     pub vector: Option<Param<Tensor<1>>>,
-    /// The vector on the other side, where it does not follow from `vector`: in the research code's checkpoints.
+    /// The vector on the other side, where it does not follow from `vector`: in the reference implementation's checkpoints.
     /// `σ = ⟨u, W v⟩` then, until the next update.
     pub opposite: Option<Param<Tensor<1>>>,
+    constraint: Constraint,
     height: usize,
     width: usize,
     bound: f64,
@@ -79,6 +81,7 @@ impl ContractiveConvolutionConfig {
             bias: Param::from_tensor(bias),
             vector: None,
             opposite: None,
+            constraint: Constraint::default(),
             height,
             width,
             bound,
@@ -106,6 +109,16 @@ impl ContractiveConvolution {
     /// Height and width of its images; 1 for 1×1 kernels.
     pub(crate) fn image_size(&self) -> [usize; 2] {
         [self.height, self.width]
+    }
+
+    /// Whether parameters have been replaced since the kept vector was updated. Norms in closed form are never out of date.
+    pub fn is_stale(&self) -> bool {
+        self.vector.is_some() && self.constraint.is_stale()
+    }
+
+    /// Takes the kept vector as the one that belongs to the weights as they are.
+    pub(crate) fn trust_vector(&mut self) {
+        self.constraint.updated();
     }
 
     /// The bound `c`.
@@ -136,7 +149,7 @@ impl ContractiveConvolution {
         estimate
     }
 
-    /// Improves the kept vector by so many iterations and returns `σ` with its relative change in the last of them, `[2]`. The
+    /// Improves the kept vector by `iterations` iterations and returns `σ` with its relative change in the last of them, `[2]`. The
     /// host reads nothing but for norms that it computes itself, other than spectral ones without a closed form; those are
     /// improved with these settings, until they have settled.
     pub(crate) fn advance(&mut self, pair: NormPair, iterations: usize, settings: &PowerIteration) -> Tensor<1> {
@@ -170,6 +183,7 @@ impl ContractiveConvolution {
         let vector = self.flattened(vector);
         self.vector = self.vector.take().map(|before| Param::initialized(before.id, vector));
         self.opposite = None;
+        self.constraint.updated();
     }
 
     /// The vectors `(u, v)` with `σ = ⟨u, W v⟩`, channels first; none for norms in closed form.
@@ -195,6 +209,7 @@ impl ContractiveConvolution {
         if let Some(vector) = self.vector.take() {
             self.vector = Some(Param::initialized(vector.id, kept));
             self.opposite = Some(Param::from_tensor(opposite));
+            self.constraint.updated();
         }
     }
 

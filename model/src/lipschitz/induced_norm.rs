@@ -60,7 +60,7 @@ impl InducedNorm {
         best
     }
 
-    /// The vector after so many iterations, with the norm's estimate and its relative change in the last of them, `[2]`. For
+    /// The vector after `iterations` iterations, with the norm's estimate and its relative change in the last of them, `[2]`. For
     /// spectral norms the host waits for nothing.
     pub fn advanced(&self, iterations: usize) -> (Tensor<4>, Tensor<1>) {
         let mut vector = self.scaled(self.vector.clone());

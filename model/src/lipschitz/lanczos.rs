@@ -80,7 +80,7 @@ impl Subspace {
         is_new.then(|| vector.into_iter().map(|value| value / left.max(f64::MIN_POSITIVE)).collect())
     }
 
-    /// Becomes the span of so many of its own best eigenvectors, best first; returns the largest eigenvalue.
+    /// Becomes the span of its own best eigenvectors, cut to a number, best first; returns the largest eigenvalue.
     fn restrict(&mut self, n: usize) -> f64 {
         let m = self.basis.len();
         let mut matrix = vec![0.0; m * m];

@@ -20,7 +20,7 @@ pub enum NormLearning {
 }
 
 impl NormLearning {
-    /// How many orders a network of so many layers trains.
+    /// How many orders a network with this number of layers trains.
     pub(crate) fn count(self, layers: usize) -> usize {
         match self {
             NormLearning::Off => 0,
@@ -35,7 +35,7 @@ const OFFSET: f64 = 0.549_306_144_334_054_8;
 
 /// `p = 3 + 2 tanh(-h(½ ln 3 - t))` with `h(x) = 0.3 x + 0.7 elu(x)`, between 1 and 5, and `∂p/∂t`.
 ///
-/// (Chen et al. 2019, appendix; with the research code's constants.)
+/// (Chen et al. 2019, appendix; with the reference implementation's constants.)
 pub(crate) fn order_of(t: f64) -> (NormOrder, f64) {
     let x = OFFSET - t;
     let (h, slope) = if x > 0.0 { (x, 1.0) } else { (0.3 * x + 0.7 * x.exp_m1(), 0.3 + 0.7 * x.exp()) };

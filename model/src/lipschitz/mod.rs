@@ -9,11 +9,13 @@
 //! | `spectral_map` | the products with that vector |
 //! | `converged_norm`, `lanczos` | the same norms in double precision |
 //! | `learned_order` | orders that are trained |
+//! | `constraint` | whether a constraint belongs to the weights as they are |
 //! | `contractive_convolution` | the layer |
 //! | `certificate` | bounds of norms from above |
 
 mod certificate;
 mod closed_form;
+mod constraint;
 mod contractive_convolution;
 mod converged_norm;
 mod induced_norm;

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 #[serde(deny_unknown_fields, default)]
 pub struct PowerIteration {
     /// Relative change of `σ` in one iteration below which it stops; with 0 it makes `max_iters` iterations. (The
-    /// research code's tolerance is one for the elements of `u` and `v`, which long vectors meet at once.)
+    /// reference implementation's tolerance is one for the elements of `u` and `v`, which long vectors meet at once.)
     pub tol: f64,
     /// Iterations at the most.
     pub max_iters: usize,

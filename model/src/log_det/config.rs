@@ -20,6 +20,19 @@ const MOST_DRAWS: usize = 10_000;
 const MOST_EXACT_TERMS: usize = 10_000;
 
 /// The log-determinant's estimator; training and evaluation have one each.
+///
+/// `ln|det(I + J)| ≈ Σ_{k≥1} (-1)^{k+1}/k · c_k vᵀ Jᵏ v`, with `c_k = 1` for exact terms and the inverse probability of reaching the
+/// term for the others.
+///
+/// # Examples
+/// ```
+/// use residual_flows::LogDetConfig;
+///
+/// let config = LogDetConfig { n_exact_terms: 4, ..LogDetConfig::training() };
+/// assert_eq!(config.expected_terms().round(), 6.0);
+/// // The weights of a draw of two terms beyond the exact ones: 1 / P(N ≥ 1) and 1 / P(N ≥ 2).
+/// assert!((config.coefficients(&[2])[4] - 1.0 / config.survival(1)).abs() < 1e-12);
+/// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct LogDetConfig {
@@ -100,7 +113,7 @@ impl LogDetConfig {
         require(in_single_precision, "series_precision", "\"f32\" where whole Jacobians are built", got)
     }
 
-    /// Checks that inputs of so many dimensions are small enough for what is asked for.
+    /// Checks that inputs with this number of dimensions are small enough for what is asked for.
     ///
     /// # Errors
     /// Names the setting if it needs whole Jacobians that are too large.
@@ -133,7 +146,7 @@ impl LogDetConfig {
         self.method == Method::Exact || self.trace == Trace::Exact
     }
 
-    /// `L / ((1-L) tol D)`, by which values end their exact terms early in so many dimensions, where the Jacobian's spectral norm
+    /// `L / ((1-L) tol D)`, by which values in `dimensions` dimensions end their exact terms early, where the Jacobian's spectral norm
     /// is at most `L`. The truncated series always has all of them.
     pub(crate) fn early_end(&self, spectral_bound: f64, dimensions: usize) -> Option<f64> {
         let applies = self.method == Method::Series && self.truncation_tol > 0.0 && spectral_bound < 1.0;
@@ -167,7 +180,7 @@ impl LogDetConfig {
         (1..).map(reached).take_while(|&probability| probability > 1e-12)
     }
 
-    /// The mean number of products with a Jacobian of so many dimensions that a value takes: one for each term, but at most
+    /// The mean number of products with the Jacobian that a value in `dimensions` dimensions takes: one for each term, but at most
     /// one for each dimension.
     pub fn expected_products(&self, dimensions: usize) -> f64 {
         if self.needs_jacobian() {

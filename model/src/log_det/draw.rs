@@ -123,7 +123,7 @@ impl LogDetDraw {
     }
 }
 
-/// Computes with products that take as few passes through the branch as a chain of so many terms needs: one for each
+/// Computes with products that take as few passes through the branch as a chain of `n_terms` terms needs: one for each
 /// term, or one for each dimension where those are fewer. The products, and so the results, are the same.
 fn with_fewest_passes<T>(products: &Products, n_terms: usize, compute: impl FnOnce(&Products) -> T) -> T {
     let dimensions: usize = products.shape[1..].iter().product();

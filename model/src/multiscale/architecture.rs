@@ -2,11 +2,11 @@
 
 use super::classifier::Classifier;
 use super::config::{BlockKind, ResidualFlowConfig};
-use super::residual_flow::{ResidualFlow, Scale};
+use super::residual_flow::ResidualFlow;
 use crate::error::Result;
 use crate::flows::{
-    ActNorm, Coupling, CouplingNetConfig, FlowLayer, InvertibleLinear, Logit, MovingBatchNorm, Normalize, ResidualBlock, Split,
-    Squeeze,
+    ActNorm, Coupling, CouplingNetConfig, FlowLayer, InvertibleLinear, Logit, MovingBatchNorm, Normalize, ResidualBlock,
+    Sequential, Split, Squeeze,
 };
 use crate::monitor::Monitor;
 use crate::nn::ContractiveNetConfig;
@@ -61,17 +61,17 @@ impl ResidualFlowConfig {
         self.validate(image)?;
         let n_scales = self.scales(image);
         let mut shape = self.first_shape(image);
+        let mut input = [image[0] + self.padding_channels, image[1], image[2]];
         let (mut scales, mut heads) = (Vec::with_capacity(n_scales), Vec::new());
         for index in 0..n_scales {
             let last = index + 1 == n_scales;
             let (rng, layers) = (&mut *rng, Vec::new());
             let mut builder = Builder { config: self, shape, layers, n_blocks: 0, is_random, rng, device, monitor };
             builder.scale(index, last)?;
-            let [c, h, w] = shape;
-            let output = if last { shape } else { [4 * c, h / 2, w / 2] };
-            scales.push(Scale { layers: builder.layers, output });
+            scales.push(Sequential::images(input, builder.layers)?);
             if !last {
                 shape = self.next_shape(shape);
+                input = shape;
             }
             // With factor-out, kept and factored half have as many channels.
             heads.push(shape[0]);

@@ -30,7 +30,7 @@ pub struct Head {
 }
 
 impl Classifier {
-    /// For scales with outputs of so many channels, with random weights.
+    /// For scales with these numbers of output channels, with random weights.
     pub(crate) fn new(channels: &[usize], width: usize, classes: usize, rng: &mut impl Rng, device: &Device) -> Self {
         let mut head = |&c: &usize| Head {
             convolution: PlainConvolution::new([c, width], 3, rng, device),

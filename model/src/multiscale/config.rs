@@ -1,6 +1,6 @@
 //! The architecture of a multi-scale Residual Flow.
 
-use super::padding::PaddingNoise;
+use super::padding_noise::PaddingNoise;
 use crate::error::{ModelError, Result};
 use crate::lipschitz::{NormLearning, NormOrder, PowerIteration};
 use crate::nn::ActivationKind;
@@ -35,6 +35,16 @@ pub enum BlockKind {
 ///
 /// # References
 /// Chen et al. (2019), Residual Flows, appendix E. <https://arxiv.org/abs/1906.02735>
+///
+/// # Examples
+/// ```
+/// use residual_flows::ResidualFlowConfig;
+///
+/// let config = ResidualFlowConfig { blocks: vec![4, 4, 4], ..ResidualFlowConfig::cifar10() };
+/// assert!(config.validate([3, 32, 32]).is_ok());
+/// let error = config.validate([3, 31, 32]).unwrap_err();
+/// assert!(error.to_string().contains("`blocks`"));
+/// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct ResidualFlowConfig {
@@ -51,7 +61,7 @@ pub struct ResidualFlowConfig {
     /// Whether an activation stands before each block's first convolution too.
     pub preactivation: bool,
     /// Whether the model begins with the ActNorm that otherwise follows blocks, and its first block has no
-    /// preactivation. As in the research code, a model of a single scale keeps this preactivation, and so do fully
+    /// preactivation. As in the reference implementation, a model of a single scale keeps this preactivation, and so do fully
     /// connected blocks.
     pub plain_first_block: bool,
     /// Whether all blocks are fully connected, instead of convolutional.
@@ -85,14 +95,14 @@ pub struct ResidualFlowConfig {
     pub padding_channels: usize,
     /// Distribution of this noise.
     pub padding: PaddingNoise,
-    /// Uniform noise is as wide as one of so many levels.
+    /// Uniform noise is on `[0, 1/padding_levels)`.
     pub padding_levels: u32,
     /// Number of classes; 0: the model has no classifier.
     pub classes: usize,
     /// Features that the classifier computes from each scale.
     pub classifier_channels: usize,
-    /// Whether with factor-out the classifier sees for the last scale what the scale before factored out, again, as in
-    /// the research code; else it sees the last scale's own output.
+    /// With factor-out, the last head reads the previous scale's factored-out half, as in the reference implementation; otherwise
+    /// it reads the last scale's own output.
     pub last_head_sees_factored: bool,
     /// The bound `c` of every layer's induced norm.
     pub lipschitz_bound: f64,
@@ -272,7 +282,7 @@ impl ResidualFlowConfig {
     }
 
     /// Whether a block (of those before the dense end) has an activation before its first layer. The plain first block
-    /// has none, where a squeeze ends its scale: the research code's rule.
+    /// has none, where a squeeze ends its scale: the reference implementation's rule.
     pub(crate) fn preactivates(&self, scale: usize, block: usize, last_scale: bool) -> bool {
         let plain = self.plain_first_block && (scale, block) == (0, 0) && !last_scale && !self.dense;
         self.preactivation && !plain

@@ -75,7 +75,7 @@ impl ResidualFlowConfig {
         self.block == BlockKind::Residual
             && self.kernels.len() >= 2
             && (dense || inner.iter().all(|&kernel| kernel == 1))
-            && matches!(self.activation, ActivationKind::LipSwish | ActivationKind::Elu)
+            && self.activation.has_kernel()
     }
 }
 
@@ -102,7 +102,7 @@ impl Count<'_> {
         self.channels * self.pixels
     }
 
-    /// So many layers with so many numbers each.
+    /// Adds `layers` layers with `numbers` parameters each.
     fn layers(&mut self, layers: f64, numbers: f64) {
         self.footprint.layer_inputs += layers * self.elements();
         self.footprint.state += layers * numbers;
@@ -171,7 +171,7 @@ impl Count<'_> {
         }
     }
 
-    /// So many blocks, of which coupling blocks are swapped in turn.
+    /// Adds `n` blocks; coupling blocks are swapped in turn.
     fn nets(&mut self, n: f64, net: &Net) {
         if n == 0.0 {
             return;

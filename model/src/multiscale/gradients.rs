@@ -2,7 +2,7 @@
 
 use super::residual_flow::{LogProb, ResidualFlow};
 use crate::error::Result;
-use crate::flow::{LayerId, LogDetContext};
+use crate::flow::{Flow, LayerId, LogDetContext};
 use crate::flows::FlowLayer;
 use crate::gradients::Gradients;
 use crate::log_det::LogDetDraw;
@@ -53,12 +53,50 @@ impl ResidualFlow {
     ///
     /// Forward, only each layer's input is kept; backward, each layer recomputes what it needs.
     ///
+    /// Like everything that training does, this does not ask whether the Lipschitz constraint is up to date: call
+    /// [`update_lipschitz`](Self::update_lipschitz) after every change of weights.
+    ///
+    /// # Examples
+    /// Steepest ascent of the mean log-density:
+    /// ```
+    /// use residual_flows::burn::module::{Module, ModuleMapper, Param};
+    /// use residual_flows::burn::tensor::{Device, Tensor};
+    /// use residual_flows::{Gradients, LogDetConfig, LogDetContext, NoiseKey, Objective, ResidualFlowConfig};
+    ///
+    /// struct Ascend(Gradients);
+    /// impl ModuleMapper for Ascend {
+    ///     fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+    ///         match self.0.get(&param) {
+    ///             Some(gradient) => param.map(|value| value + gradient * 0.05),
+    ///             None => param,
+    ///         }
+    ///     }
+    /// }
+    ///
+    /// let device = Device::flex();
+    /// let config = ResidualFlowConfig { blocks: vec![1], ..ResidualFlowConfig::toy() };
+    /// let mut model = config.init([2, 1, 1], &mut NoiseKey::new(7, [0, 0]).stream(0), &device)?;
+    /// let x = Tensor::<2>::from_floats([[2.0, 2.1], [1.9, 2.0], [2.1, 1.8]], &device);
+    /// let before = model.log_prob(x.clone())?.mean().into_scalar::<f32>();
+    /// for step in 0..10 {
+    ///     let log_det = LogDetConfig::training();
+    ///     let context = LogDetContext { config: &log_det, noise: NoiseKey::new(7, [1, step]) };
+    ///     let mut gradients = Gradients::new();
+    ///     let weight = Tensor::full([3], 1.0 / 3.0, &device);
+    ///     model.gradients(x.clone(), Objective::log_prob(weight), &context, &mut gradients)?;
+    ///     model = model.map(&mut Ascend(gradients));
+    ///     model.update_lipschitz(&model.power_iteration());
+    /// }
+    /// assert!(model.log_prob(x)?.mean().into_scalar::<f32>() > before);
+    /// # Ok::<(), residual_flows::ModelError>(())
+    /// ```
+    ///
     /// # Errors
     /// If the images have another shape, there are no logits where the objective needs them, the device does not compute
     /// in the estimator's precision, or the model's [`Monitor`](crate::Monitor) stops it.
-    pub fn gradients(
+    pub fn gradients<const D: usize>(
         &self,
-        images: Tensor<4>,
+        images: Tensor<D>,
         objective: Objective,
         context: &LogDetContext,
         gradients: &mut Gradients,
@@ -66,7 +104,7 @@ impl ResidualFlow {
         let device = images.device();
         context.config.validate()?;
         context.config.validate_device(&device)?;
-        let padded = self.pad(images, &mut context.padding_stream())?;
+        let padded = self.pad(self.as_images(images)?, &mut context.padding_stream())?;
         let draws = Self::seeded_draws(context.config, context.noise, &device);
         let mut outputs = self.gradients_with_draws(padded.input, objective, draws, gradients)?;
         if let Some(log_prob) = &mut outputs.log_prob {
@@ -93,7 +131,7 @@ impl ResidualFlow {
         let mut tape: Vec<Tensor<4>> = Vec::new();
         let mut to_draw: Vec<(LayerId, [usize; 4])> = Vec::new();
         let passed = self.forward_scales(x, |layer, x, id| {
-            if density.is_some() && layer.net().is_some() {
+            if density.is_some() && layer.draws() {
                 to_draw.push((id, x.dims()));
             }
             tape.push(x.clone());
@@ -117,17 +155,17 @@ impl ResidualFlow {
             for layer in scale.layers.iter().rev() {
                 let input = tape.pop().expect("one input a layer");
                 match &density {
-                    None => x_bar = layer.pullback(input, x_bar, gradients),
+                    None => x_bar = layer.pullback(input, x_bar, gradients)?,
                     Some(weights) => {
                         let weight = weights.log_det.clone();
-                        let mut this = if layer.net().is_some() { drawn.take() } else { None };
-                        let mut draw = |_| this.take().expect("a draw for each residual layer");
-                        let backward = || layer.backward(input, x_bar, weight, &mut draw, gradients);
+                        let draw = if layer.draws() { drawn.take() } else { None };
+                        let backward = || layer.backward(input, x_bar, weight, draw, gradients);
                         // A residual layer leaves nothing drawn: the next one's noise is drawn meanwhile.
-                        let ((bar, of_layer), next) = match drawn {
+                        let (of_layer, next) = match drawn {
                             Some(_) => (backward(), drawn),
                             None => parallel::join(&device, backward, &mut next_draw),
                         };
+                        let (bar, of_layer) = of_layer?;
                         (x_bar, log_det, drawn) = (bar, log_det + of_layer, next);
                     }
                 }
@@ -149,7 +187,7 @@ impl ResidualFlow {
         gradients: &mut Gradients,
     ) -> Result<(Vec<Tensor<4>>, Option<Tensor<2>>)> {
         let Some(logits_bar) = logits_bar else { return Ok((Vec::new(), None)) };
-        let classifier = self.classifier()?;
+        let classifier = self.expect_classifier()?;
         let logits = classifier.logits(inputs);
         let bars = classifier.backward(inputs, logits_bar(&logits), gradients);
         Ok((bars, Some(logits)))

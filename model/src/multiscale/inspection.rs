@@ -2,7 +2,7 @@
 
 use super::residual_flow::ResidualFlow;
 use crate::error::{NotFinite, Result};
-use crate::flow::LogDetContext;
+use crate::flow::{Flow, LogDetContext};
 use crate::numerics::finite::expect_finite;
 use crate::numerics::tensor::{first_broken_sample, first_not_finite, to_vec};
 use burn::tensor::Tensor;
@@ -18,10 +18,11 @@ pub struct LayerOutput {
 }
 
 impl ResidualFlow {
-    /// What leaves each layer, in forward order.
+    /// What leaves each layer, in forward order. A look, for finding faults: it does not refuse a model whose weights have changed
+    /// since the Lipschitz constraint was updated.
     ///
     /// # Errors
-    /// As [`log_prob`](Self::log_prob).
+    /// As [`log_prob_with`](Self::log_prob_with).
     pub fn layer_outputs(&self, x: Tensor<4>, context: &LogDetContext) -> Result<Vec<LayerOutput>> {
         let x = self.pad(x, &mut context.padding_stream())?.input;
         self.check_input(&x)?;
@@ -38,7 +39,7 @@ impl ResidualFlow {
     /// first such sample; `None` if all is finite.
     ///
     /// # Errors
-    /// As [`log_prob`](Self::log_prob).
+    /// As [`log_prob_with`](Self::log_prob_with).
     pub fn first_not_finite(&self, x: Tensor<4>, context: &LogDetContext) -> Result<Option<NotFinite>> {
         let of_layer = |LayerOutput { path, broken_sample, log_det }: LayerOutput| {
             let of = |what| move |sample| (what, sample);

@@ -3,10 +3,13 @@
 //! | file | idea |
 //! | --- | --- |
 //! | `config` | the settings of an architecture |
+//! | `presets` | architectures by name |
 //! | `architecture` | the layers that settings ask for |
 //! | `footprint` | how much memory they take, before anything is built |
-//! | `residual_flow` | the model: densities, latents, samples |
-//! | `classifier`, `padding` | heads that classify; noise beside images |
+//! | `residual_flow` | the model: densities and latents |
+//! | `decoding` | from latents to images: inversion and samples |
+//! | `classifier`, `padding`, `padding_noise` | heads that classify; noise beside images |
+//! | `density` | a single composition of layers as a model |
 //! | `gradients`, `training` | gradients of objectives; what a training step does beside them |
 //! | `stored_vectors`, `inspection`, `certificates` | loading weights; looking into layers; proofs that they are invertible |
 
@@ -14,10 +17,14 @@ mod architecture;
 mod certificates;
 mod classifier;
 mod config;
+mod decoding;
+mod density;
 mod footprint;
 mod gradients;
 mod inspection;
 mod padding;
+mod padding_noise;
+mod presets;
 mod residual_flow;
 mod stored_vectors;
 mod training;
@@ -28,5 +35,7 @@ pub use config::{BlockKind, ResidualFlowConfig};
 pub use footprint::Footprint;
 pub use gradients::{DensityWeights, LayerDone, Objective, Outputs};
 pub use inspection::LayerOutput;
-pub use padding::{Padded, PaddingNoise};
-pub use residual_flow::{LogProb, ResidualFlow, Scale};
+pub use padding::Padded;
+pub use padding_noise::PaddingNoise;
+pub use residual_flow::{LogProb, ResidualFlow};
+pub use training::Convergence;

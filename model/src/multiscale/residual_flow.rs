@@ -1,21 +1,22 @@
 //! The multi-scale Residual Flow.
 
 use super::classifier::Classifier;
-use super::padding::PaddingNoise;
+use super::padding_noise::PaddingNoise;
 use crate::error::{ModelError, Result};
-use crate::flow::{LayerId, LogDetContext};
-use crate::flows::FlowLayer;
+use crate::flow::{Flow, LayerId, LogDetContext};
+use crate::flows::{FlowLayer, Sequential};
 use crate::lipschitz::PowerIteration;
+use crate::log_det::LogDetConfig;
 use crate::monitor::Monitor;
+use crate::nn::ContractiveNet;
+use crate::numerics::FixedPoint;
+use crate::numerics::NoiseKey;
 use crate::numerics::finite::expect_finite;
-use crate::numerics::limits::require;
-use crate::numerics::randomness::gaussian;
+use crate::numerics::shape::as_images;
 use crate::numerics::standard_normal_log_prob;
 use crate::numerics::tensor::first_broken_sample;
-use crate::numerics::{FixedPoint, InversionReport};
 use burn::module::Module;
-use burn::tensor::{Device, Tensor};
-use rand::Rng;
+use burn::tensor::Tensor;
 
 /// A density model of images: layers on several scales between images and a standard normal latent.
 ///
@@ -27,10 +28,10 @@ use rand::Rng;
 /// it, the maps between images and latents have it in their inputs. Without padding channels there is no difference.
 #[derive(Module, Debug)]
 pub struct ResidualFlow {
-    /// The scales, from the image's resolution down.
-    pub scales: Vec<Scale>,
+    /// The layers of each scale, from the image's resolution down, with the squeeze that leads to the next at their end.
+    pub(super) scales: Vec<Sequential>,
     /// What makes logits of the scales' outputs, if the model has classes.
-    pub classifier: Option<Classifier>,
+    pub(super) classifier: Option<Classifier>,
     pub(super) image: [usize; 3],
     pub(super) padding_channels: usize,
     #[module(skip)]
@@ -46,15 +47,6 @@ pub struct ResidualFlow {
     pub(super) monitor: Monitor,
 }
 
-/// The layers of one scale, with the squeeze that leads to the next at their end.
-#[derive(Module, Debug)]
-pub struct Scale {
-    /// In forward order.
-    pub layers: Vec<FlowLayer>,
-    /// Shape of what leaves the layers, `[channels, height, width]`.
-    pub(super) output: [usize; 3],
-}
-
 /// `ln p(x)` in its parts, each `[batch]` in nats.
 pub struct LogProb {
     /// `ln N(z; 0, I)`
@@ -63,6 +55,25 @@ pub struct LogProb {
     pub log_det: Tensor<1>,
     /// `ln q(u)` of the padding; 0 without padding.
     pub log_padding: Tensor<1>,
+}
+
+/// A model of a single scale, with default settings of power iteration and of the inverse.
+impl From<Sequential> for ResidualFlow {
+    fn from(layers: Sequential) -> Self {
+        Self {
+            image: layers.input_shape(),
+            scales: vec![layers],
+            classifier: None,
+            padding_channels: 0,
+            padding: PaddingNoise::Uniform,
+            padding_levels: 256,
+            factor_out: false,
+            last_head_sees_factored: false,
+            power_iteration: PowerIteration::default(),
+            fixed_point: FixedPoint::default(),
+            monitor: Monitor::default(),
+        }
+    }
 }
 
 impl LogProb {
@@ -105,23 +116,39 @@ impl ResidualFlow {
         self.input_shape().iter().product()
     }
 
-    /// `ln p(x)` of images in `[0, 1]`, `[batch, channels, height, width]`.
+    /// `ln p(x)` of images in `[0, 1]`, `[batch, channels, height, width]`, or of points `[batch, dimensions]`: `[batch]`, nats.
+    ///
+    /// An unbiased estimate by the paper's estimator for evaluation ([`LogDetConfig::evaluation`]), the same at every call;
+    /// [`log_prob_with`](Self::log_prob_with) takes other estimators and other randomness, and returns the parts.
     ///
     /// # Errors
-    /// If the images have another shape, an exact log-determinant cannot be computed, or the device does not compute in the
-    /// estimator's precision.
-    pub fn log_prob(&self, x: Tensor<4>, context: &LogDetContext) -> Result<LogProb> {
-        let padded = self.pad(x, &mut context.padding_stream())?;
+    /// If the batch has another shape, weights have changed since the Lipschitz constraint was updated, or a density is not
+    /// finite: names the sample.
+    pub fn log_prob<const D: usize>(&self, x: Tensor<D>) -> Result<Tensor<1>> {
+        let (config, noise) = (LogDetConfig::evaluation(), NoiseKey::new(0, [0, 0]));
+        let total = self.log_prob_with(x, &LogDetContext { config: &config, noise })?.total();
+        expect_finite("the log-density", &total, None)?;
+        Ok(total)
+    }
+
+    /// `ln p(x)` in its parts, by the estimator of the context, of images in `[0, 1]`, `[batch, channels, height, width]`, or of
+    /// points `[batch, dimensions]`.
+    ///
+    /// # Errors
+    /// If the batch has another shape, weights have changed since the Lipschitz constraint was updated, an exact
+    /// log-determinant cannot be computed, or the device does not compute in the estimator's precision.
+    pub fn log_prob_with<const D: usize>(&self, x: Tensor<D>, context: &LogDetContext) -> Result<LogProb> {
+        let padded = self.pad(self.as_images(x)?, &mut context.padding_stream())?;
         let (passed, log_det) = self.forward_log_det(padded.input, context)?;
         Ok(LogProb { log_padding: padded.log_density, ..LogProb::new(passed.latent, log_det) })
     }
 
-    /// [`log_prob`](Self::log_prob) and the logits `[batch, classes]`, in one pass.
+    /// [`log_prob_with`](Self::log_prob_with) and the logits `[batch, classes]`, in one pass.
     ///
     /// # Errors
-    /// As [`log_prob`](Self::log_prob), or if the model has no classes.
+    /// As [`log_prob_with`](Self::log_prob_with), or if the model has no classes.
     pub fn log_prob_and_logits(&self, x: Tensor<4>, context: &LogDetContext) -> Result<(LogProb, Tensor<2>)> {
-        let classifier = self.classifier()?;
+        let classifier = self.expect_classifier()?;
         let padded = self.pad(x, &mut context.padding_stream())?;
         let (passed, log_det) = self.forward_log_det(padded.input, context)?;
         let log_prob = LogProb { log_padding: padded.log_density, ..LogProb::new(passed.latent, log_det) };
@@ -133,7 +160,7 @@ impl ResidualFlow {
     /// # Errors
     /// If the images have another shape, or the model has no classes.
     pub fn logits(&self, x: Tensor<4>) -> Result<Tensor<2>> {
-        let classifier = self.classifier()?;
+        let classifier = self.expect_classifier()?;
         Ok(classifier.logits(&self.pass(x)?.head_inputs))
     }
 
@@ -152,73 +179,10 @@ impl ResidualFlow {
     /// Padded images to latents, with `ln|det ∂z/∂x|`, `[batch]`.
     ///
     /// # Errors
-    /// As [`log_prob`](Self::log_prob).
+    /// As [`log_prob_with`](Self::log_prob_with).
     pub fn encode_log_det(&self, x: Tensor<4>, context: &LogDetContext) -> Result<(Tensor<2>, Tensor<1>)> {
         let (passed, log_det) = self.forward_log_det(x, context)?;
         Ok((passed.latent, log_det))
-    }
-
-    /// Latents `[batch, latent dimensions]` to padded images, all of them finite.
-    ///
-    /// # Errors
-    /// If the latents have another number of dimensions, the inverse of a layer does not converge, or a number is not finite:
-    /// names the sample and the layer.
-    pub fn decode(&self, z: Tensor<2>) -> Result<Tensor<4>> {
-        Ok(self.decode_with_report(z)?.0)
-    }
-
-    /// Latents to padded images, with what the inversion took.
-    ///
-    /// # Errors
-    /// As [`decode`](Self::decode).
-    pub fn decode_with_report(&self, z: Tensor<2>) -> Result<(Tensor<4>, InversionReport)> {
-        let [batch, dimensions] = z.dims();
-        if dimensions != self.latent_dimensions() {
-            let expected = format!("[batch, {}]", self.latent_dimensions());
-            return Err(ModelError::Shape { what: "the latent", expected, got: vec![batch, dimensions] });
-        }
-        let inverted = self.invert(z.clone(), |_, _| Ok(()));
-        let is_broken = match &inverted {
-            Ok((x, _)) => first_broken_sample(x).is_some(),
-            Err(error) => matches!(error, ModelError::NotFinite(_)),
-        };
-        if is_broken {
-            // Once more, with a look at what leaves every layer.
-            expect_finite("the latent", &z, None)?;
-            self.invert(z, |x, path| expect_finite("the inverse", x, Some(path)))?;
-        }
-        inverted
-    }
-
-    /// Runs all layers backward; `check` sees what each makes.
-    fn invert(&self, z: Tensor<2>, check: impl Fn(&Tensor<4>, &str) -> Result<()>) -> Result<(Tensor<4>, InversionReport)> {
-        let mut report = InversionReport::default();
-        let mut parts = self.split_latent(z);
-        let mut ids = self.layer_ids();
-        let mut x = parts.pop().expect("the last scale leaves a part");
-        for (index, scale) in self.scales.iter().enumerate().rev() {
-            if self.factors_out_after(index) {
-                x = Tensor::cat(vec![x, parts.pop().expect("one part a scale")], 1);
-            }
-            for layer in scale.layers.iter().rev() {
-                let id = ids.pop().expect("one id a layer");
-                x = layer.inverse(x, &self.fixed_point, &id, &mut report)?;
-                self.monitor.pass()?;
-                check(&x, &id.path)?;
-            }
-        }
-        Ok((x, report))
-    }
-
-    /// `n` images from latents of standard deviation `temperature`.
-    ///
-    /// # Errors
-    /// If the temperature is negative or not finite, and as [`decode`](Self::decode).
-    pub fn sample(&self, n: usize, temperature: f64, rng: &mut impl Rng, device: &Device) -> Result<Tensor<4>> {
-        let possible = temperature.is_finite() && temperature >= 0.0;
-        require(possible, "temperature", "0 or a positive number", temperature)?;
-        let z = gaussian([n, self.latent_dimensions()], rng, device) * temperature;
-        Ok(self.unpad(self.decode(z)?))
     }
 
     /// Floating-point operations in the matrix products of one pass through all residual branches: an evaluation, a
@@ -231,10 +195,11 @@ impl ResidualFlow {
     /// [`pass_flops`](Self::pass_flops) of each layer for one image, in forward order; 0 for layers that have no residual branch.
     pub fn layer_flops(&self) -> Vec<f64> {
         let last = self.scales.len() - 1;
-        let scales = self.scales.iter().enumerate().flat_map(|(index, Scale { layers, output: [_, height, width] })| {
+        let scales = self.scales.iter().enumerate().flat_map(|(index, scale)| {
+            let [_, height, width] = scale.output_shape();
             // What leaves a scale that is not the last has been squeezed.
             let pixels = height * width * if index == last { 1 } else { 4 };
-            layers.iter().map(move |layer| layer.net().map_or(0.0, |net| net.pass_flops(pixels)))
+            scale.layers.iter().map(move |layer| layer.net().map_or(0.0, |net| net.pass_flops(pixels)))
         });
         scales.collect()
     }
@@ -244,6 +209,48 @@ impl ResidualFlow {
         self.monitor = monitor.clone();
         let layers = self.scales.iter_mut().flat_map(|scale| &mut scale.layers);
         layers.filter_map(FlowLayer::net_mut).for_each(|net| net.set_monitor(monitor));
+    }
+
+    /// The layers, in forward order.
+    pub fn layers(&self) -> impl DoubleEndedIterator<Item = &FlowLayer> {
+        self.scales.iter().flat_map(|scale| &scale.layers)
+    }
+
+    /// The layers, in forward order, to be changed. Their order and their shapes must stay: a layer may be changed, not replaced
+    /// by one of another kind.
+    pub fn layers_mut(&mut self) -> impl DoubleEndedIterator<Item = &mut FlowLayer> {
+        self.scales.iter_mut().flat_map(|scale| &mut scale.layers)
+    }
+
+    /// One layer, by its scale and its place there, to be changed but not replaced by one of another kind.
+    pub fn layer_mut(&mut self, scale: usize, layer: usize) -> Option<&mut FlowLayer> {
+        self.scales.get_mut(scale)?.layers.get_mut(layer)
+    }
+
+    /// The layers of each scale.
+    pub fn scales(&self) -> &[Sequential] {
+        &self.scales
+    }
+
+    /// What makes logits of the scales' outputs, if the model has classes.
+    pub fn classifier(&self) -> Option<&Classifier> {
+        self.classifier.as_ref()
+    }
+
+    /// Points or images without padding as images.
+    pub(super) fn as_images<const D: usize>(&self, x: Tensor<D>) -> Result<Tensor<4>> {
+        let with_padding = D == 4 && x.dims()[1..] == self.input_shape();
+        as_images("the batch", x, if with_padding { self.input_shape() } else { self.image })
+    }
+
+    /// # Errors
+    /// If parameters have been replaced since the Lipschitz constraint was updated: names the first such layer.
+    pub(crate) fn check_constraint(&self) -> Result<()> {
+        let is_stale = |layer: &FlowLayer| layer.net().is_some_and(ContractiveNet::is_stale);
+        match self.layers().zip(self.layer_ids()).find(|(layer, _)| is_stale(layer)) {
+            Some((_, id)) => Err(ModelError::StaleConstraint { layer: id.path }),
+            None => Ok(()),
+        }
     }
 
     /// The settings of power iteration in training.
@@ -264,11 +271,13 @@ impl ResidualFlow {
     /// Runs all layers forward without log-determinants.
     pub(super) fn pass(&self, x: Tensor<4>) -> Result<ForwardOutput> {
         self.check_input(&x)?;
+        self.check_constraint()?;
         self.forward_scales(x, |layer, x, _| Ok(layer.forward(x)))
     }
 
     fn forward_log_det(&self, x: Tensor<4>, context: &LogDetContext) -> Result<(ForwardOutput, Tensor<1>)> {
         self.check_input(&x)?;
+        self.check_constraint()?;
         context.config.validate()?;
         context.config.validate_device(&x.device())?;
         let mut total = Tensor::zeros([x.dims()[0]], &x.device());
@@ -317,7 +326,7 @@ impl ResidualFlow {
         let mut start = 0;
         let mut parts = Vec::new();
         for (index, scale) in self.scales.iter().enumerate() {
-            let [c, h, w] = scale.output;
+            let [c, h, w] = scale.output_shape();
             let channels = match (index == last, self.factor_out) {
                 (true, _) => c,
                 (false, true) => c / 2,
@@ -344,7 +353,7 @@ impl ResidualFlow {
             && scale + 1 == self.scales.len()
     }
 
-    pub(super) fn classifier(&self) -> Result<&Classifier> {
+    pub(super) fn expect_classifier(&self) -> Result<&Classifier> {
         let error = || ModelError::Config { key: "classes", expected: "at least 2, to have logits".into(), got: "0".into() };
         self.classifier.as_ref().ok_or_else(error)
     }

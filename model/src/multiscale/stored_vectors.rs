@@ -1,4 +1,4 @@
-//! Models with both vectors of power iteration, as the research code's checkpoints have them.
+//! Models with both vectors of power iteration, as the reference implementation's checkpoints have them.
 
 use super::residual_flow::ResidualFlow;
 use crate::io::state::{NamedTensor, StateError, with_tensors};
@@ -7,7 +7,8 @@ use burn::module::Param;
 use std::collections::HashMap;
 
 impl ResidualFlow {
-    /// The model with its whole state replaced, as by [`with_tensors`]. Where the state has the vector opposite to the one
+    /// The model with its whole state replaced, as by [`with_tensors`]; the state's vectors of power iteration are taken for those
+    /// that belong to its weights. Where the state has the vector opposite to the one
     /// that a layer keeps, the model gets it too.
     ///
     /// # Errors
@@ -29,6 +30,8 @@ impl ResidualFlow {
                 }
             }
         }
-        with_tensors(self, tensors)
+        let mut model = with_tensors(self, tensors)?;
+        model.trust_vectors();
+        Ok(model)
     }
 }

@@ -2,7 +2,7 @@
 
 use super::residual_flow::ResidualFlow;
 use crate::error::{ModelError, Result};
-use crate::flow::LayerId;
+use crate::flow::{Flow, LayerId};
 use crate::flows::FlowLayer;
 use crate::gradients::Gradients;
 use crate::lipschitz::PowerIteration;
@@ -12,8 +12,18 @@ use crate::numerics::tensor::to_vec;
 use burn::tensor::{Device, Tensor};
 use rayon::prelude::*;
 
-/// Iterations between two readings of a card: more than most steps need to follow the weights.
+/// Iterations between two readings of a GPU: more than most steps need to follow the weights.
 const ROUND: usize = 4;
+
+/// How far the norms of layers are converged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Convergence {
+    /// Until estimates hardly change ([`PowerIteration::CONVERGED`]): what training evaluates and samples with.
+    Estimate,
+    /// To single precision, by iterations in double precision: for numbers that are compared with another program's. Takes longer.
+    SinglePrecision,
+}
 
 impl ResidualFlow {
     /// Initialises ActNorm from a batch of padded images, layer by layer.
@@ -37,10 +47,10 @@ impl ResidualFlow {
     /// To be called whenever weights have changed, with the model's own settings ([`Self::power_iteration`]) in
     /// training and [`PowerIteration::CONVERGED`] before evaluation or sampling.
     ///
-    /// On the CPU each layer iterates until it has settled. On a card all of them iterate in rounds, after each of which the
+    /// On the CPU each layer iterates until it has settled. On a GPU all of them iterate in rounds, after each of which the
     /// host reads once what has settled and how large it is.
     pub fn update_lipschitz(&mut self, settings: &PowerIteration) -> f32 {
-        if self.is_on_card() {
+        if self.is_on_gpu() {
             return self.update_lipschitz_in_rounds(settings);
         }
         let layers: Vec<&mut FlowLayer> = self.layers_mut().collect();
@@ -53,7 +63,7 @@ impl ResidualFlow {
     /// If it was stopped; the constraint is then updated of some layers only.
     pub fn update_lipschitz_monitored(&mut self, settings: &PowerIteration) -> Result<f32> {
         let monitor = self.monitor.clone();
-        if self.is_on_card() {
+        if self.is_on_gpu() {
             let largest = self.update_lipschitz_in_rounds(settings);
             return if monitor.is_stopped() { Err(ModelError::Interrupted) } else { Ok(largest) };
         }
@@ -65,7 +75,7 @@ impl ResidualFlow {
         layers.into_par_iter().map(update).try_reduce(|| 0.0, |a, b| Ok(a.max(b)))
     }
 
-    fn is_on_card(&self) -> bool {
+    fn is_on_gpu(&self) -> bool {
         let net = self.layers().find_map(FlowLayer::net);
         net.is_some_and(|net| net.convolutions.iter().any(|layer| layer.weight.device() != Device::flex()))
     }
@@ -114,6 +124,28 @@ impl ResidualFlow {
         let converged: Vec<Result<()>> = layers.into_par_iter().map(converge).collect();
         // The first in the order of layers.
         converged.into_iter().collect()
+    }
+
+    /// The model with its Lipschitz constraint converged, ready to be evaluated, to sample, and to be looked at: the one way from
+    /// weights that were stored, averaged or changed to a model that is used. Followed by the model's
+    /// [`Monitor`](crate::Monitor).
+    ///
+    /// # Errors
+    /// If the computation was stopped, or a norm does not converge: names the layer.
+    pub fn with_converged_constraint(mut self, to: Convergence) -> Result<Self> {
+        match to {
+            Convergence::Estimate => {
+                self.update_lipschitz_monitored(&PowerIteration::CONVERGED)?;
+            }
+            Convergence::SinglePrecision => self.converge_lipschitz()?,
+        }
+        Ok(self)
+    }
+
+    /// Takes the vectors of power iteration as they are for those that belong to the weights, such as after a state was loaded that
+    /// has both. Models that [`with_state`](Self::with_state) fills need no such word.
+    pub fn trust_vectors(&mut self) {
+        self.layers_mut().filter_map(FlowLayer::net_mut).for_each(ContractiveNet::trust_vectors);
     }
 
     /// Adds `weight · ∂σ̄/∂t` to the gradients, with the mean `σ̄` of all norms whose orders are learned, for the parameters
@@ -174,14 +206,6 @@ impl ResidualFlow {
         }
         Ok(())
     }
-
-    fn layers(&self) -> impl Iterator<Item = &FlowLayer> {
-        self.scales.iter().flat_map(|scale| &scale.layers)
-    }
-
-    fn layers_mut(&mut self) -> impl Iterator<Item = &mut FlowLayer> {
-        self.scales.iter_mut().flat_map(|scale| &mut scale.layers)
-    }
 }
 
 #[cfg(test)]
@@ -230,10 +254,10 @@ mod tests {
         }
     }
 
-    /// Nothing is read from a card in a step's gradient, and one tensor in the update of the constraint.
+    /// Nothing is read from a GPU in a step's gradient, and one tensor in the update of the constraint.
     #[test]
     #[cfg(feature = "wgpu")]
-    fn a_step_on_a_card_reads_one_tensor() {
+    fn a_step_on_a_gpu_reads_one_tensor() {
         use crate::{Gradients, LogDetConfig, LogDetContext, Objective};
         let device = Device::wgpu(Default::default());
         let mut model = model(&device);

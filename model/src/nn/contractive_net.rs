@@ -22,7 +22,7 @@ use rand::Rng;
 /// `g = W_n φ(… φ(W_1 φ₀(x) + b_1) …) + b_n` with `‖W_i‖_{p_{i-1} → p_i} ≤ c < 1`.
 ///
 /// With activations of Lipschitz constant 1, `‖g(x) - g(y)‖_{p_n} ≤ cⁿ ‖x - y‖_{p_0}`. So `g` is a contraction if
-/// `p_n ≤ p_0`; pairs such as 1→2→2→∞ of the research code do not guarantee it.
+/// `p_n ≤ p_0`; pairs such as 1→2→2→∞ of the reference implementation do not guarantee it.
 ///
 /// A dense network is one on images of a single pixel whose channels are all of the input's elements.
 #[derive(Module, Debug)]
@@ -97,6 +97,11 @@ impl ContractiveNetConfig {
             last_layer_scale: 1.0,
             is_random: true,
         }
+    }
+
+    /// The network of the paper's 2-D densities, three affine layers, for points with this number of dimensions.
+    pub fn points(dimensions: usize, hidden: usize) -> Self {
+        Self { kernels: vec![1, 1, 1], preactivation: false, ..Self::new([dimensions, 1, 1], hidden) }
     }
 
     /// A network with random weights.
@@ -308,14 +313,14 @@ impl ContractiveNet {
         self.batch_norms.iter_mut().zip(means).for_each(|(norm, mean)| norm.observe(mean));
     }
 
-    /// Numbers in the outputs of all layers but the last, on an image of so many pixels.
+    /// Number of values in the outputs of all layers but the last, on an image of `pixels` pixels.
     #[cfg(test)]
     pub(crate) fn n_hidden_values(&self, pixels: usize) -> usize {
         let (pixels, [hidden @ .., _]) = (if self.dense { 1 } else { pixels }, &self.convolutions[..]) else { return 0 };
         pixels * hidden.iter().map(|layer| layer.bias.dims()[0]).sum::<usize>()
     }
 
-    /// Floating-point operations in the matrix products of one evaluation on an image of so many pixels.
+    /// Floating-point operations in the matrix products of one evaluation on an image of `pixels` pixels.
     pub(crate) fn pass_flops(&self, pixels: usize) -> f64 {
         let pixels = if self.dense { 1 } else { pixels };
         let weights = self.convolutions.iter().map(|layer| layer.weight.val().shape().num_elements());
@@ -335,6 +340,16 @@ impl ContractiveNet {
     pub(crate) fn spectral_bound(&self) -> Option<f64> {
         let spectral = self.norm_pairs().iter().all(|pair| *pair == NormPair::SPECTRAL);
         spectral.then(|| self.lipschitz_estimate())
+    }
+
+    /// Whether parameters have been replaced since the constraint was updated.
+    pub fn is_stale(&self) -> bool {
+        self.convolutions.iter().any(ContractiveConvolution::is_stale)
+    }
+
+    /// Takes the vectors of power iteration as those that belong to the weights as they are.
+    pub(crate) fn trust_vectors(&mut self) {
+        self.convolutions.iter_mut().for_each(ContractiveConvolution::trust_vector);
     }
 
     /// Updates the constraint of every layer; returns the [estimate](Self::lipschitz_estimate).

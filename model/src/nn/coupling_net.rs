@@ -77,7 +77,7 @@ impl CouplingNet {
         self.dense
     }
 
-    /// Numbers in the outputs of all layers but the last, on an image of so many pixels.
+    /// Number of values in the outputs of all layers but the last, on an image of `pixels` pixels.
     #[cfg(test)]
     pub(crate) fn n_hidden_values(&self, pixels: usize) -> usize {
         let (pixels, [hidden @ .., _]) = (if self.dense { 1 } else { pixels }, &self.convolutions[..]) else { return 0 };

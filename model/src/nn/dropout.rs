@@ -4,8 +4,8 @@ use crate::numerics::tensor::from_vec;
 use burn::tensor::{Device, Tensor};
 use rand::Rng;
 
-/// Leaves channels out, each with the same probability, and makes the others larger so that means stay. Nothing is left out
-/// until it is drawn which, nor after that has been cleared.
+/// Channel dropout: each channel is left out with the same probability `p`, and kept channels are scaled by `1/(1-p)`. No channel
+/// is left out before a mask is drawn, or after it has been cleared.
 ///
 /// # References
 /// Srivastava et al. (2014), Dropout. <https://jmlr.org/papers/v15/srivastava14a.html>
@@ -22,7 +22,7 @@ impl Dropout {
         Self { probability, mask: None }
     }
 
-    /// Draws which of so many channels the next training step leaves out.
+    /// Draws which of `channels` channels the next training step leaves out.
     pub fn draw(&mut self, batch: usize, channels: usize, rng: &mut impl Rng, device: &Device) {
         if self.probability == 0.0 {
             return;

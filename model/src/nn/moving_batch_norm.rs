@@ -19,7 +19,7 @@ pub struct MovingBatchNorm {
 const WEIGHT_OF_A_BATCH: f64 = 0.1;
 
 impl MovingBatchNorm {
-    /// The identity, for so many channels.
+    /// The identity on images with this number of channels.
     pub fn new(channels: usize, device: &Device) -> Self {
         let zeros = || Param::from_tensor(Tensor::zeros([channels], device));
         Self { bias: zeros(), running_mean: zeros() }

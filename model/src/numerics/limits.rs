@@ -4,11 +4,11 @@ use crate::error::{ModelError, Result};
 use std::fmt::Display;
 use std::ops::RangeInclusive;
 
-/// Channels, features and classes at the most.
+/// The most channels, features and classes.
 pub(crate) const MOST_CHANNELS: usize = 1 << 20;
-/// Blocks of a scale at the most.
+/// The most blocks of a scale.
 pub(crate) const MOST_BLOCKS: usize = 10_000;
-/// Iterations of any kind at the most: so many take hours, and an iteration that does not settle must end.
+/// The most iterations of any kind: they take hours, and an iteration that does not settle must end.
 pub(crate) const MOST_ITERATIONS: usize = 100_000;
 
 /// A setting for which some condition must hold.

@@ -8,6 +8,7 @@ pub(crate) mod limits;
 pub(crate) mod linear_algebra;
 pub mod parallel;
 pub(crate) mod randomness;
+pub(crate) mod shape;
 pub(crate) mod tensor;
 
 pub use distribution::{bits_per_dim, standard_normal_log_prob};

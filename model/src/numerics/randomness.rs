@@ -10,6 +10,16 @@ use rand_distr::{Distribution, StandardNormal};
 ///
 /// Streams of different names are independent, so what one layer draws does not depend on any other layer, on the
 /// order of computation, or on the number of threads or processes.
+///
+/// # Examples
+/// ```
+/// use rand::Rng;
+/// use residual_flows::NoiseKey;
+///
+/// let step = NoiseKey::new(7, [12, 0]);
+/// let (first, again, other): (u64, u64, u64) = (step.stream(0).random(), step.stream(0).random(), step.stream(1).random());
+/// assert!(first == again && first != other);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NoiseKey {
     seed: u64,

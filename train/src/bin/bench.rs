@@ -183,7 +183,7 @@ fn measure(arguments: &Arguments) -> Result<Outcome> {
     }
     if measures(Part::Evaluate) {
         let context = LogDetContext { config: &config.log_det.eval, noise };
-        outcome.evaluate_seconds = Some(median(repeats, || read(model.log_prob(images.clone(), &context)?.total()))?);
+        outcome.evaluate_seconds = Some(median(repeats, || read(model.log_prob_with(images.clone(), &context)?.total()))?);
     }
     if measures(Part::Encode) {
         outcome.encode_seconds = Some(median(repeats, || read(model.encode(padded.clone())?))?);

@@ -111,7 +111,7 @@ fn constants(model: &ResidualFlow, naming: &Naming, config: &Config) -> Vec<Expo
     let mut tensors = Vec::new();
     for (scale, layer) in places(model) {
         let Some(name) = naming.layer(scale, layer) else { continue };
-        match &model.scales[scale].layers[layer] {
+        match &model.scales()[scale].layers()[layer] {
             FlowLayer::Residual(_) => {
                 let draws = config.log_det.train.n_draws;
                 tensors.push(Exported::double(format!("{name}.geom_p"), GEOMETRIC_LOGIT));
@@ -159,7 +159,7 @@ fn constraints(
     let mut tensors = Vec::new();
     for layer in naming.constrained_layers(model) {
         let [scale, position] = layer.block;
-        let FlowLayer::Residual(block) = &model.scales[scale].layers[position] else { continue };
+        let FlowLayer::Residual(block) = &model.scales()[scale].layers()[position] else { continue };
         let (name, pair) = (&layer.theirs, block.net.norm_pairs()[layer.index]);
         let convolution = &block.net.convolutions[layer.index];
         tensors.push(Exported::scalar(format!("{name}.scale"), convolution.sigma(pair)));

@@ -92,10 +92,11 @@ impl Naming {
     pub fn constrained_layers(&self, model: &ResidualFlow) -> Vec<ConstrainedLayer> {
         let mut layers = Vec::new();
         for (scale, layer) in places(model) {
-            let (FlowLayer::Residual(block), Some(name)) = (&model.scales[scale].layers[layer], self.layer(scale, layer)) else {
+            let (FlowLayer::Residual(block), Some(name)) = (&model.scales()[scale].layers()[layer], self.layer(scale, layer))
+            else {
                 continue;
             };
-            let sequence = Sequence::of(&model.scales[scale].layers[layer], self.dropout);
+            let sequence = Sequence::of(&model.scales()[scale].layers()[layer], self.dropout);
             for (index, place) in sequence.iter().flat_map(|sequence| sequence.convolutions.iter().enumerate()) {
                 let theirs = format!("{name}.{}.{place}", inner(block.net.is_dense()));
                 layers.push(ConstrainedLayer { block: [scale, layer], index, theirs });
@@ -107,7 +108,7 @@ impl Naming {
     fn in_layer(&self, model: &ResidualFlow, scale: &str, layer: &str, field: &[&str]) -> Option<Vec<String>> {
         let (scale, layer): (usize, usize) = (scale.parse().ok()?, layer.parse().ok()?);
         let name = self.layer(scale, layer)?;
-        let layer = model.scales.get(scale)?.layers.get(layer)?;
+        let layer = model.scales().get(scale)?.layers().get(layer)?;
         let wrapped =
             |dense: bool, field: &str| vec![if dense { format!("{name}.fc_module.{field}") } else { format!("{name}.{field}") }];
         match (layer, field) {
@@ -129,7 +130,7 @@ impl Naming {
 
 /// Scale and position of every layer.
 pub fn places(model: &ResidualFlow) -> impl Iterator<Item = (usize, usize)> {
-    model.scales.iter().enumerate().flat_map(|(scale, layers)| (0..layers.layers.len()).map(move |layer| (scale, layer)))
+    model.scales().iter().enumerate().flat_map(|(scale, layers)| (0..layers.layers().len()).map(move |layer| (scale, layer)))
 }
 
 /// The network of a block, which is wrapped once more if it is fully connected.

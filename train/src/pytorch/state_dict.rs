@@ -143,7 +143,7 @@ pub fn fill(model: ResidualFlow, naming: &Naming, sources: &[&StateDict]) -> Res
     let mut model = with_tensors(model, tensors)?;
     for layer in naming.constrained_layers(&model) {
         let [scale, position] = layer.block;
-        let FlowLayer::Residual(block) = &mut model.scales[scale].layers[position] else { continue };
+        let Some(FlowLayer::Residual(block)) = model.layer_mut(scale, position) else { continue };
         let last = layer.index + 1 == block.net.convolutions.len();
         let convolution = &mut block.net.convolutions[layer.index];
         // Norms in closed form need none.

@@ -111,7 +111,7 @@ impl ArrayModel {
 
     /// Number of classes; 0 without a classifier.
     pub fn classes(&self) -> usize {
-        self.model.classifier.as_ref().map_or(0, |classifier| classifier.output.bias.dims()[0])
+        self.model.classifier().map_or(0, |classifier| classifier.output.bias.dims()[0])
     }
 
     /// Reads what the model is applied to: images from a `.npy` file, points from that or a table, with their columns in the

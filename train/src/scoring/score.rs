@@ -208,7 +208,7 @@ fn unless_not_finite(parts: Result<Parts>) -> Result<Option<Parts>> {
 
 /// As training evaluates.
 fn near(model: &ResidualFlow, x: Tensor<4>, context: &LogDetContext) -> Result<Parts> {
-    let log_prob = model.log_prob(x, context)?;
+    let log_prob = model.log_prob_with(x, context)?;
     let [log_pz, log_det, log_padding] = [log_prob.log_pz, log_prob.log_det, log_prob.log_padding].map(to_vec);
     let (log_pz, log_det, log_padding) = (log_pz?, log_det?, log_padding?);
     Ok((0..log_pz.len()).map(|row| [log_pz[row], log_det[row], log_padding[row]].map(f64::from)).collect())
@@ -287,7 +287,7 @@ fn to_vec<const D: usize>(tensor: Tensor<D>) -> Result<Vec<f32>> {
 mod tests {
     use super::*;
     use residual_flows::ResidualFlowConfig;
-    use residual_flows::state::{named_tensors, with_tensors};
+    use residual_flows::state::named_tensors;
 
     /// A model of points with layers wide enough for products that mix samples.
     fn model() -> ResidualFlow {
@@ -343,7 +343,7 @@ mod tests {
         let bias = tensors.iter_mut().rfind(|tensor| tensor.name.ends_with("bias")).expect("a bias");
         bias.values[0] = f32::NAN;
         let layer = bias.name.split('.').take(4).collect::<Vec<_>>().join(".");
-        let broken = with_tensors(model(), tensors).expect("its own tensors");
+        let broken = model().with_state(tensors).expect("its own tensors");
         for (point, log_det) in [(0.5, LogDetConfig::exact()), (1e30, LogDetConfig::evaluation())] {
             let points: Vec<f32> = (0..500).map(|_| point).collect();
             let message = scores(&broken, &log_det, &points).expect_err("NaN").to_string();

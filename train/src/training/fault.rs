@@ -69,8 +69,7 @@ impl BrokenStep<'_> {
 
 /// The norm of each layer's gradient, in forward order.
 pub fn layer_norms(model: &ResidualFlow, gradients: &Gradients) -> Vec<(String, f64)> {
-    let layers = model.scales.iter().flat_map(|scale| &scale.layers);
-    model.layer_ids().into_iter().zip(layers).map(|(id, layer)| (id.path, gradients.norm(layer))).collect()
+    model.layer_ids().into_iter().zip(model.layers()).map(|(id, layer)| (id.path, gradients.norm(layer))).collect()
 }
 
 /// The first layer with a parameter or a persistent vector that is not finite.
@@ -78,8 +77,7 @@ pub fn overflow(model: &ResidualFlow) -> Option<Fault> {
     if is_finite(model) {
         return None;
     }
-    let layers = model.scales.iter().flat_map(|scale| &scale.layers);
-    let broken = model.layer_ids().into_iter().zip(layers).find(|(_, layer)| !is_finite(*layer));
+    let broken = model.layer_ids().into_iter().zip(model.layers()).find(|(_, layer)| !is_finite(*layer));
     Some(Fault { what: "the update", layer: broken.map(|(id, _)| id.path) })
 }
 

@@ -1,6 +1,6 @@
 //! Activations that act on each element alone.
 
-use super::{ActivationKind, Jet, Slope};
+use super::{Jet, Slope};
 use burn::tensor::activation::{relu, sigmoid};
 use burn::tensor::{Bool, Tensor};
 use flow_kernels::LIP_SWISH_DIVISOR;
@@ -9,81 +9,83 @@ use flow_kernels::LIP_SWISH_DIVISOR;
 pub(super) const SELU_ALPHA: f64 = 1.673_263_242_354_377_2;
 pub(super) const SELU_SCALE: f64 = 1.050_700_987_355_480_5;
 
-/// An activation with the value of its parameter.
-pub(super) struct Elementwise {
-    pub kind: ActivationKind,
-    /// `β` of LipSwish, `[1]`.
-    pub beta: Option<Tensor<1>>,
+/// A function of single numbers; [`ActivationKind`](super::ActivationKind) says which.
+pub(super) enum Function {
+    /// With `β`, `[1]`.
+    LipSwish(Tensor<1>),
+    Elu,
+    Selu,
+    Softplus,
+    LipschitzCube,
+    Relu,
+    Identity,
+    Tanh,
 }
 
-impl Elementwise {
+impl Function {
     /// `φ(a)` and `φ'(a)`.
     pub fn value_and_slope(self, a: Tensor<4>) -> (Tensor<4>, Tensor<4>) {
-        match self.kind {
-            ActivationKind::LipSwish => {
-                let k = softplus(self.beta()).reshape([1, 1, 1, 1]);
+        match self {
+            Function::LipSwish(beta) => {
+                let k = softplus(beta).reshape([1, 1, 1, 1]);
                 let s = sigmoid(a.clone() * k.clone());
                 let value = a.clone() * s.clone() / LIP_SWISH_DIVISOR;
                 let slope = (s.clone() + a * k * s.clone() * (s.neg() + 1.0)) / LIP_SWISH_DIVISOR;
                 (value, slope)
             }
-            ActivationKind::Elu => {
+            Function::Elu => {
                 let e = exp_of_negative(a.clone());
                 (relu(a) + e.clone() - 1.0, e)
             }
-            ActivationKind::Selu => {
+            Function::Selu => {
                 let (e, rising) = (exp_of_negative(a.clone()), a.clone().greater_elem(0.0));
                 let value = (relu(a) + (e.clone() - 1.0) * SELU_ALPHA) * SELU_SCALE;
                 (value, selu_slope(e, rising))
             }
-            ActivationKind::Softplus => (softplus(a.clone()), sigmoid(a)),
-            ActivationKind::LipschitzCube => {
+            Function::Softplus => (softplus(a.clone()), sigmoid(a)),
+            Function::LipschitzCube => {
                 let inside = a.clone().clamp(-1.0, 1.0);
                 (a - inside.clone() + inside.clone().powi_scalar(3) / 3.0, inside.square())
             }
-            ActivationKind::Relu => (relu(a.clone()), a.greater_elem(0.0).float()),
-            ActivationKind::Tanh => {
+            Function::Relu => (relu(a.clone()), a.greater_elem(0.0).float()),
+            Function::Tanh => {
                 let value = a.tanh();
                 (value.clone(), value.square().neg() + 1.0)
             }
-            _ => (a.clone(), a.ones_like()),
+            Function::Identity => (a.clone(), a.ones_like()),
         }
     }
 
     /// All derivatives at `a` that the pullback uses.
     pub fn jet(self, a: Tensor<4>) -> Jet {
-        let kind = self.kind;
-        if kind == ActivationKind::LipSwish {
-            return self.lip_swish_jet(a);
-        }
-        let (value, slope) = self.value_and_slope(a.clone());
-        let curvature = match kind {
-            ActivationKind::Elu | ActivationKind::Selu => Some(slope.clone().mask_fill(a.greater_elem(0.0), 0.0)),
-            ActivationKind::Softplus => Some(slope.clone() * (slope.clone().neg() + 1.0)),
-            ActivationKind::LipschitzCube => Some((a.clone() * 2.0).mask_fill(a.abs().greater_equal_elem(1.0), 0.0)),
-            ActivationKind::Tanh => Some(value * slope.clone() * -2.0),
-            _ => None,
+        // The curvature from `a`, the value and the slope; none where it is zero everywhere.
+        type Curvature = fn(Tensor<4>, Tensor<4>, Tensor<4>) -> Tensor<4>;
+        let curvature: Option<Curvature> = match &self {
+            Function::LipSwish(beta) => return lip_swish_jet(beta.clone(), a),
+            Function::Elu | Function::Selu => Some(|a, _, slope| slope.mask_fill(a.greater_elem(0.0), 0.0)),
+            Function::Softplus => Some(|_, _, slope| slope.clone() * (slope.neg() + 1.0)),
+            Function::LipschitzCube => Some(|a, _, _| (a.clone() * 2.0).mask_fill(a.abs().greater_equal_elem(1.0), 0.0)),
+            Function::Tanh => Some(|_, value, slope| value * slope * -2.0),
+            Function::Relu | Function::Identity => None,
         };
+        let (value, slope) = self.value_and_slope(a.clone());
+        let curvature = curvature.map(|curvature| curvature(a, value, slope.clone()));
         Jet { slope: Slope::Elementwise(slope), curvature, by_beta: None }
     }
+}
 
-    fn lip_swish_jet(self, a: Tensor<4>) -> Jet {
-        let beta = self.beta().reshape([1, 1, 1, 1]);
-        let k = softplus(beta.clone());
-        let dk = sigmoid(beta) / LIP_SWISH_DIVISOR;
-        let s = sigmoid(a.clone() * k.clone());
-        let bell = s.clone() * (s.clone().neg() + 1.0);
-        let a_bell = a.clone() * bell.clone();
-        let bend = a_bell.clone() * k.clone() * (s.clone() * -2.0 + 1.0) + bell * 2.0;
-        Jet {
-            slope: Slope::Elementwise((s + a_bell.clone() * k.clone()) / LIP_SWISH_DIVISOR),
-            curvature: Some(bend.clone() * k / LIP_SWISH_DIVISOR),
-            by_beta: Some((a.clone() * a_bell * dk.clone(), a * bend * dk)),
-        }
-    }
-
-    fn beta(&self) -> Tensor<1> {
-        self.beta.clone().expect("LipSwish has a parameter")
+fn lip_swish_jet(beta: Tensor<1>, a: Tensor<4>) -> Jet {
+    let beta = beta.reshape([1, 1, 1, 1]);
+    let k = softplus(beta.clone());
+    let dk = sigmoid(beta) / LIP_SWISH_DIVISOR;
+    let s = sigmoid(a.clone() * k.clone());
+    let bell = s.clone() * (s.clone().neg() + 1.0);
+    let a_bell = a.clone() * bell.clone();
+    let bend = a_bell.clone() * k.clone() * (s.clone() * -2.0 + 1.0) + bell * 2.0;
+    Jet {
+        slope: Slope::Elementwise((s + a_bell.clone() * k.clone()) / LIP_SWISH_DIVISOR),
+        curvature: Some(bend.clone() * k / LIP_SWISH_DIVISOR),
+        by_beta: Some((a.clone() * a_bell * dk.clone(), a * bend * dk)),
     }
 }
 
@@ -103,9 +105,9 @@ fn softplus<const D: usize>(x: Tensor<D>) -> Tensor<D> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::ActivationKind::{self, *};
     use super::*;
     use crate::numerics::tensor::to_vec;
-    use ActivationKind::*;
     use burn::tensor::Device;
 
     fn function(kind: ActivationKind, a: f64) -> f64 {
@@ -124,7 +126,7 @@ mod tests {
             LipschitzCube => a.powi(3) / 3.0,
             Relu => a.max(0.0),
             Tanh => a.tanh(),
-            _ => a,
+            Identity | MaxMin | FullSort => a,
         }
     }
 

@@ -5,7 +5,8 @@ mod permuting;
 
 use burn::module::{Module, Param};
 use burn::tensor::{Device, FloatDType, Tensor};
-use elementwise::Elementwise;
+use elementwise::Function;
+use flow_kernels::Phi;
 use permuting::Permutation;
 use serde::{Deserialize, Serialize};
 
@@ -41,6 +42,15 @@ impl ActivationKind {
     /// A bound of the slope.
     pub fn lipschitz_constant(self) -> f64 {
         if self == ActivationKind::Selu { elementwise::SELU_SCALE * elementwise::SELU_ALPHA } else { 1.0 }
+    }
+
+    /// Whether the CPU's fused kernels compute it.
+    pub(crate) fn has_kernel(self) -> bool {
+        use ActivationKind::{Elu, FullSort, Identity, LipSwish, LipschitzCube, MaxMin, Relu, Selu, Softplus, Tanh};
+        match self {
+            LipSwish | Elu => true,
+            Softplus | LipschitzCube | Relu | Identity | Tanh | Selu | MaxMin | FullSort => false,
+        }
     }
 
     /// Whether channels must come in pairs.
@@ -118,30 +128,63 @@ impl Activation {
 
     /// `φ(a)` and its derivative.
     pub(crate) fn value_and_slope(&self, a: Tensor<4>) -> (Tensor<4>, Slope) {
-        if let Some(permutation) = self.permutation(&a) {
-            return (permutation.apply(a), Slope::Permutation(permutation));
+        match self.form() {
+            Form::Permuting(permutation) => {
+                let permutation = permutation(a.clone());
+                (permutation.apply(a), Slope::Permutation(permutation))
+            }
+            Form::Elementwise(function) => {
+                let (value, slope) = function.value_and_slope(a);
+                (value, Slope::Elementwise(slope))
+            }
         }
-        let (value, slope) = self.elementwise().value_and_slope(a);
-        (value, Slope::Elementwise(slope))
     }
 
     /// All derivatives at `a` that the pullback uses.
     pub(crate) fn jet(&self, a: Tensor<4>) -> Jet {
-        if let Some(permutation) = self.permutation(&a) {
-            return Jet { slope: Slope::Permutation(permutation), curvature: None, by_beta: None };
+        match self.form() {
+            Form::Permuting(permutation) => Jet { slope: Slope::Permutation(permutation(a)), curvature: None, by_beta: None },
+            Form::Elementwise(function) => function.jet(a),
         }
-        self.elementwise().jet(a)
     }
 
-    fn permutation(&self, a: &Tensor<4>) -> Option<Permutation> {
+    fn form(&self) -> Form {
+        let beta = || self.beta.as_ref().expect("LipSwish has a parameter").val();
         match self.kind {
-            ActivationKind::MaxMin => Some(Permutation::max_min(a.clone())),
-            ActivationKind::FullSort => Some(Permutation::sort(a.clone())),
-            _ => None,
+            ActivationKind::LipSwish => Form::Elementwise(Function::LipSwish(beta())),
+            ActivationKind::Elu => Form::Elementwise(Function::Elu),
+            ActivationKind::Softplus => Form::Elementwise(Function::Softplus),
+            ActivationKind::LipschitzCube => Form::Elementwise(Function::LipschitzCube),
+            ActivationKind::Relu => Form::Elementwise(Function::Relu),
+            ActivationKind::Identity => Form::Elementwise(Function::Identity),
+            ActivationKind::Tanh => Form::Elementwise(Function::Tanh),
+            ActivationKind::Selu => Form::Elementwise(Function::Selu),
+            ActivationKind::MaxMin => Form::Permuting(Permutation::max_min),
+            ActivationKind::FullSort => Form::Permuting(Permutation::sort),
         }
     }
 
-    fn elementwise(&self) -> Elementwise {
-        Elementwise { kind: self.kind, beta: self.beta.as_ref().map(|beta| beta.val()) }
+    /// The kernels' version of it, if they have one: for the kinds that [`has_kernel`](ActivationKind::has_kernel) names.
+    pub(crate) fn kernel(&self) -> Option<Phi> {
+        match self.kind {
+            ActivationKind::LipSwish => self.beta.as_ref().map(|beta| Phi::lip_swish(beta.val().into_scalar())),
+            ActivationKind::Elu => Some(Phi::Elu),
+            ActivationKind::Softplus
+            | ActivationKind::LipschitzCube
+            | ActivationKind::Relu
+            | ActivationKind::Identity
+            | ActivationKind::Tanh
+            | ActivationKind::Selu
+            | ActivationKind::MaxMin
+            | ActivationKind::FullSort => None,
+        }
     }
+}
+
+/// How an activation acts on the channels of a pixel.
+enum Form {
+    /// On each alone.
+    Elementwise(Function),
+    /// It lets them change places, by a permutation that depends on them.
+    Permuting(fn(Tensor<4>) -> Permutation),
 }

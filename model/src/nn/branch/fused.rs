@@ -2,12 +2,11 @@
 
 use super::{BranchGradients, BranchParts};
 use crate::log_det::ValueTerms;
-use crate::nn::activation::{Activation, ActivationKind};
 use crate::numerics::convolution::{Convolution, Form};
 use crate::numerics::tensor::{from_vec, values};
 use burn::tensor::{Device, Tensor};
 use flow_kernels::{
-    BatchShape, ChainWeights, FusedGradients, FusedLayer, FusedNet, InstructionSet, Linearized, Phi, SharedValues, TapSide,
+    BatchShape, ChainWeights, FusedGradients, FusedLayer, FusedNet, InstructionSet, Linearized, SharedValues, TapSide,
 };
 use rayon::prelude::*;
 
@@ -52,11 +51,11 @@ impl FusedBranch {
             set: InstructionSet::best(),
             channels: parts.biases.last()?.dims()[0],
             preactivation: match parts.preactivation {
-                Some(activation) => Some(phi(activation)?),
+                Some(activation) => Some(activation.kernel()?),
                 None => None,
             },
             layers: parts.convolutions.par_iter().zip(&parts.biases).map(layer).collect(),
-            activations: parts.activations.iter().map(|a| phi(a)).collect::<Option<_>>()?,
+            activations: parts.activations.iter().map(|a| a.kernel()).collect::<Option<_>>()?,
             first_kernel: first.kernel(),
             last_kernel: last.kernel(),
             interrupt: Box::new(parts.monitor.clone()),
@@ -137,13 +136,4 @@ impl FusedBranch {
 
 fn shape([batch, _, height, width]: [usize; 4]) -> BatchShape {
     BatchShape { batch, height, width }
-}
-
-/// The kernels' version of an activation, if they have one.
-fn phi(activation: &Activation) -> Option<Phi> {
-    match (activation.kind(), &activation.beta) {
-        (ActivationKind::LipSwish, Some(beta)) => Some(Phi::lip_swish(beta.val().into_scalar())),
-        (ActivationKind::Elu, _) => Some(Phi::Elu),
-        _ => None,
-    }
 }

@@ -1,16 +1,15 @@
 //! Whole models of every option: latents are inverted, log-determinants are those of the numerical Jacobian, and
 //! gradients those of finite differences.
 
-mod support;
-
+use crate::support::{device, values};
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::Tensor;
 use residual_flows::state::{named_tensors, with_tensors};
+use residual_flows::testing::numerical_log_dets;
 use residual_flows::{
     ActivationKind, BlockKind, DensityWeights, FixedPoint, Gradients, LayerId, LogDetConfig, LogDetContext, LogDetDraw, NoiseKey,
     Objective, PaddingNoise, PowerIteration, ResidualFlow, ResidualFlowConfig, gaussian, standard_normal_log_prob,
 };
-use support::{device, numerical_log_dets, values};
 
 const BATCH: usize = 2;
 
@@ -100,7 +99,7 @@ fn cases() -> Vec<Case> {
         case("classes", [1, 8, 8], ResidualFlowConfig { classes: 3, ..two_scales() }),
         case("classes, factor-out", [1, 8, 8], ResidualFlowConfig { classes: 3, factor_out: true, ..two_scales() }),
         case(
-            "classes as in the research code",
+            "classes as in the reference implementation",
             [1, 8, 8],
             ResidualFlowConfig { classes: 3, factor_out: true, last_head_sees_factored: true, ..two_scales() },
         ),
@@ -194,7 +193,7 @@ fn gradients_are_those_of_finite_differences() {
     const STEP: f32 = 2e-3;
     for Case { name, model, x, .. } in cases() {
         let mut rng = NoiseKey::new(9, [0, 0]).stream(0);
-        let classes = model.classifier.as_ref().map(|classifier| classifier.output.bias.dims()[0]);
+        let classes = model.classifier().map(|classifier| classifier.output.bias.dims()[0]);
         let logits = classes.map(|classes| gaussian([BATCH, classes], &mut rng, &device()) * 5.0);
         let objective = Weighted { log_pz: [1.0, -0.4], log_det: [0.7, 0.5], logits };
         let gradients = flat_gradients(&model, &objective.gradients(&model, &x));
@@ -218,7 +217,7 @@ fn gradients_are_those_of_finite_differences() {
                 for (tensor, direction) in state.iter_mut().zip(&direction) {
                     tensor.values.iter_mut().zip(direction).for_each(|(value, slope)| *value += by * slope);
                 }
-                objective.value(&with_tensors(model.clone(), state).unwrap(), &x)
+                objective.value(&model.clone().with_state(state).unwrap(), &x)
             };
             let want = (moved(STEP) - moved(-STEP)) / f64::from(2.0 * STEP);
             let products = gradients.iter().flatten().zip(direction.iter().flatten());
@@ -261,7 +260,7 @@ fn logits_need_a_classifier() {
     assert!(error.contains("`classes` is 0"), "{error}");
 }
 
-/// Probabilities by hand, in the research code's terms: `ln p(x) = ln p(z) + log_det - P ln L - ln q(u)` with `P` padding
+/// Probabilities by hand, in the reference implementation's terms: `ln p(x) = ln p(z) + log_det - P ln L - ln q(u)` with `P` padding
 /// dimensions, `L` levels and the density `q` of the padding `u` in units of levels.
 #[test]
 fn log_probabilities_of_padded_images_subtract_the_padding() {
@@ -273,7 +272,7 @@ fn log_probabilities_of_padded_images_subtract_the_padding() {
     for padding in [PaddingNoise::Uniform, PaddingNoise::Gaussian] {
         let config = ResidualFlowConfig { padding_channels: 2, padding, padding_levels: 32, ..small() };
         let model = case("padding", [1, 4, 4], config).model;
-        let log_prob = model.log_prob(x.clone(), &context).unwrap();
+        let log_prob = model.log_prob_with(x.clone(), &context).unwrap();
         let padded = model.pad(x.clone(), &mut context.noise.stream(u64::MAX)).unwrap();
         let (z, log_det) = model.encode_log_det(padded.input.clone(), &context).unwrap();
         let flow = values(standard_normal_log_prob(z) + log_det);
@@ -375,7 +374,7 @@ fn numbers_that_are_not_finite_name_the_sample_and_the_layer() {
     for (index, tensor) in tensors.iter().enumerate().filter(|(_, tensor)| tensor.name.ends_with("bias")) {
         let mut broken = tensors.clone();
         broken[index].values[0] = f32::NAN;
-        let model = with_tensors(model.clone(), broken).unwrap();
+        let model = model.clone().with_state(broken).unwrap();
         let layer = tensor.name.split('.').take(4).collect::<Vec<_>>().join(".");
         let images = Tensor::full([3, 1, 4, 4], 0.5, &device());
         for message in [error(decode(&model, z.clone())), error(encode(&model, images))] {

@@ -1,14 +1,11 @@
-//! The research code's numbers, and where its tensors belong in this crate's model.
-#![allow(dead_code, unused_imports, reason = "each test uses a part of this")]
+//! The reference implementation's numbers, and where its tensors belong in this crate's model.
 
 mod compare;
-mod numerical;
 
 pub use compare::{compare, compare_with, cross_entropy_gradient};
-pub use numerical::numerical_log_dets;
 
 use burn::tensor::{Device, Tensor, TensorData};
-use residual_flows::state::{NamedTensor, named_tensors, with_tensors};
+use residual_flows::state::{NamedTensor, named_tensors};
 use residual_flows::{ActivationKind, FixedPoint, FlowLayer, NoiseKey, NormOrder, ResidualFlow, ResidualFlowConfig};
 use safetensors::SafeTensors;
 use std::path::Path;
@@ -24,7 +21,7 @@ pub fn device() -> Device {
     }
 }
 
-/// Tensors of the research code by name.
+/// Tensors of the reference implementation by name.
 pub struct GoldenFile {
     bytes: Vec<u8>,
 }
@@ -73,7 +70,7 @@ impl GoldenFile {
 /// One packed test case; see `fixtures/README.md`.
 pub struct Golden {
     file: GoldenFile,
-    /// The configuration that the research code's arguments amount to.
+    /// The configuration that the reference implementation's arguments amount to.
     pub config: ResidualFlowConfig,
     /// Shape of the images.
     pub image: [usize; 3],
@@ -178,7 +175,7 @@ impl Golden {
         self.file.tensor(name)
     }
 
-    /// The model with the research code's weights and singular vectors.
+    /// The model with the reference implementation's weights and singular vectors.
     pub fn model(&self) -> ResidualFlow {
         let random = self.config.init(self.image, &mut NoiseKey::new(0, [0, 0]).stream(0), &device()).unwrap();
         let tensors = named_tensors(&random).into_iter().map(|tensor| {
@@ -188,9 +185,9 @@ impl Golden {
             };
             NamedTensor { values, ..tensor }
         });
-        let mut model = with_tensors(random.clone(), tensors.collect()).unwrap();
+        let mut model = random.clone().with_state(tensors.collect()).unwrap();
         let ids = model.layer_ids();
-        for (layer, id) in model.scales.iter_mut().flat_map(|scale| &mut scale.layers).zip(ids) {
+        for (layer, id) in model.layers_mut().zip(ids) {
             if let FlowLayer::Residual(block) = layer {
                 for (index, convolution) in block.net.convolutions.iter_mut().enumerate() {
                     let [u, v] = ["u", "v"].map(|field| {
@@ -206,19 +203,19 @@ impl Golden {
         model
     }
 
-    /// A layer by the research code's path, such as `transforms.0.chain.4`.
+    /// A layer by the reference implementation's path, such as `transforms.0.chain.4`.
     pub fn layer<'a>(&self, model: &'a ResidualFlow, path: &str) -> &'a FlowLayer {
         let ids = model.layer_ids();
         let index = ids.iter().position(|id| self.reference_layer(&id.path) == path);
-        model.scales.iter().flat_map(|scale| &scale.layers).nth(index.unwrap_or_else(|| panic!("no {path}"))).unwrap()
+        model.layers().nth(index.unwrap_or_else(|| panic!("no {path}"))).unwrap()
     }
 
-    /// Layers that stand before the research code's chain: the squeeze that it does outside of the model.
+    /// Layers that stand before the reference implementation's chain: the squeeze that it does outside of the model.
     fn shift(&self, scale: usize) -> isize {
         isize::from(self.config.squeeze_first && scale == 0)
     }
 
-    /// The research code's name of a layer, from `scales.0.layers.3`. Its models of points have no scales.
+    /// The reference implementation's name of a layer, from `scales.0.layers.3`. Its models of points have no scales.
     pub fn reference_layer(&self, path: &str) -> String {
         let parts: Vec<&str> = path.split('.').collect();
         let (scale, layer): (usize, usize) = (parts[1].parse().unwrap(), parts[3].parse().unwrap());
@@ -228,7 +225,7 @@ impl Golden {
         format!("transforms.{scale}.chain.{}", layer as isize - self.shift(scale))
     }
 
-    /// The research code's name of a parameter, or of a vector `u` or `v`; it has none for `vector`.
+    /// The reference implementation's name of a parameter, or of a vector `u` or `v`; it has none for `vector`.
     pub fn reference_name(&self, name: &str) -> Option<String> {
         let parts: Vec<&str> = name.split('.').collect();
         if let ["classifier", rest @ ..] = &parts[..] {
@@ -255,7 +252,7 @@ impl Golden {
     }
 }
 
-/// The research code's name of a parameter of the classifier.
+/// The reference implementation's name of a parameter of the classifier.
 fn classifier_name(parts: &[&str]) -> String {
     match parts {
         ["heads", index, "convolution", field] => format!("classification_heads.{index}.0.{field}"),

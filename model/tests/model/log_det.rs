@@ -6,7 +6,7 @@ use residual_flows::log_det::{
     GEOMETRIC_PROBABILITIES, GradientForm, Method, POISSON_RATES, Probe, SeriesPrecision, TermDistribution, Trace,
 };
 use residual_flows::{
-    ActivationKind, ContractiveNetConfig, FlowLayer, Gradients, LayerId, LogDetConfig, LogDetContext, LogDetDraw, NoiseKey,
+    ActivationKind, ContractiveNetConfig, Flow, FlowLayer, Gradients, LayerId, LogDetConfig, LogDetContext, LogDetDraw, NoiseKey,
     gaussian,
 };
 
@@ -99,11 +99,11 @@ fn values_are_unbiased() {
 }
 
 /// The gradient of the mean log-determinant: the sum over samples of the cotangents of `x`, and 20 of the weights.
-fn gradient(layer: &FlowLayer, x: &Tensor<4>, draw: &mut dyn FnMut([usize; 4]) -> LogDetDraw) -> Vec<f64> {
+fn gradient(layer: &FlowLayer, x: &Tensor<4>, draw: LogDetDraw) -> Vec<f64> {
     let device = Device::flex();
     let mut gradients = Gradients::new();
     let weight = Tensor::ones([SHAPE[0]], &device) / SHAPE[0] as f64;
-    let (x_bar, _) = layer.backward(x.clone(), Tensor::zeros(SHAPE, &device), weight, draw, &mut gradients);
+    let (x_bar, _) = layer.backward(x.clone(), Tensor::zeros(SHAPE, &device), weight, Some(draw), &mut gradients).unwrap();
     let FlowLayer::Residual(block) = layer else { unreachable!("a residual block was built") };
     let first = &block.net.convolutions[0].weight;
     let of_x = values(x_bar.sum_dim(0)).into_iter();
@@ -113,12 +113,12 @@ fn gradient(layer: &FlowLayer, x: &Tensor<4>, draw: &mut dyn FnMut([usize; 4]) -
 #[test]
 fn gradients_are_unbiased() {
     let (layer, x) = block();
-    let exact = gradient(&layer, &x, &mut |_| LogDetDraw::Exact);
+    let exact = gradient(&layer, &x, LogDetDraw::Exact);
     for config in estimators() {
         let draws: Vec<Vec<f64>> = (0..2000)
             .map(|seed| {
                 let mut rng = NoiseKey::new(seed, [2, 0]).stream(0);
-                gradient(&layer, &x, &mut |shape| config.draw(shape, &mut rng, &Device::flex()))
+                gradient(&layer, &x, config.draw(x.dims(), &mut rng, &Device::flex()))
             })
             .collect();
         for (index, expected) in exact.iter().enumerate() {
@@ -147,9 +147,9 @@ fn the_truncated_series_is_cut_off_after_its_terms() {
     let errors = [1, 2, 4, 60].map(|n| (value(&layer, &x, &truncated(n, GradientForm::DerivativeOfValue)) - exact).abs());
     assert!(errors[0] > 0.01 && errors[2] < errors[0] && errors[3] < 1e-5, "{errors:?}");
 
-    let draw = |config: LogDetConfig| move |shape| config.draw(shape, &mut NoiseKey::new(0, [0, 0]).stream(0), &Device::flex());
-    let basic = gradient(&layer, &x, &mut draw(truncated(3, GradientForm::DerivativeOfValue)));
-    let neumann = gradient(&layer, &x, &mut draw(truncated(2, GradientForm::Neumann)));
+    let draw = |config: LogDetConfig| config.draw(x.dims(), &mut NoiseKey::new(0, [0, 0]).stream(0), &Device::flex());
+    let basic = gradient(&layer, &x, draw(truncated(3, GradientForm::DerivativeOfValue)));
+    let neumann = gradient(&layer, &x, draw(truncated(2, GradientForm::Neumann)));
     assert!(basic.iter().zip(&neumann).all(|(a, b)| (a - b).abs() < 1e-5 * (1.0 + b.abs())));
     const STEP: f32 = 4e-3;
     for index in 0..DIMENSIONS {
@@ -280,7 +280,7 @@ fn reduced_precision_changes_little() {
                 let value = |config| values(layer.forward_log_det(x.clone(), &context(config, seed), &id()).unwrap().1);
                 let by_parameters = |config: &LogDetConfig| {
                     let mut rng = NoiseKey::new(seed, [2, 0]).stream(0);
-                    gradient(&layer, &x, &mut |shape| config.draw(shape, &mut rng, &Device::flex()))
+                    gradient(&layer, &x, config.draw(x.dims(), &mut rng, &Device::flex()))
                 };
                 let values = [&reduced, &single].map(|config| value(config).into_iter().map(f64::from).collect::<Vec<_>>());
                 for [ours, theirs] in [values, [&reduced, &single].map(by_parameters)] {

@@ -3,7 +3,7 @@
 use burn::tensor::{Device, Tensor};
 use residual_flows::state::{named_tensors, with_tensors};
 use residual_flows::{
-    ContractiveNet, ContractiveNetConfig, FixedPoint, FlowLayer, InversionReport, LayerId, ModelError, NoiseKey, NormPair,
+    ContractiveNet, ContractiveNetConfig, FixedPoint, Flow, FlowLayer, InversionReport, LayerId, ModelError, NoiseKey, NormPair,
     PowerIteration, ResidualFlowConfig, flows::ResidualBlock, gaussian,
 };
 
@@ -70,7 +70,7 @@ fn converged_norms_are_those_of_double_precision() {
     let config = ResidualFlowConfig { blocks: vec![1], hidden_channels: 30.into(), dense_hidden: 7, ..Default::default() };
     let mut model = config.init([2, 5, 4], &mut NoiseKey::new(1, [0, 0]).stream(0), &Device::flex()).unwrap();
     model.converge_lipschitz().unwrap();
-    let nets: Vec<&ContractiveNet> = model.scales.iter().flat_map(|scale| &scale.layers).filter_map(FlowLayer::net).collect();
+    let nets: Vec<&ContractiveNet> = model.layers().filter_map(FlowLayer::net).collect();
     assert_eq!(nets.len(), 5);
     for layer in nets.iter().flat_map(|net| &net.convolutions) {
         let dims = layer.weight.val().dims();

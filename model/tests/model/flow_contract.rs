@@ -1,18 +1,17 @@
 //! The contract of every layer: inverse, log-determinant against a numerical Jacobian, gradients against finite
 //! differences, state saved and loaded.
 
-mod support;
-
-use burn::tensor::{Tensor, TensorData};
+use crate::support::{device, values};
+use burn::tensor::Tensor;
 use residual_flows::flows::{
     ActNorm, Coupling, CouplingNetConfig, InvertibleLinear, Logit, MovingBatchNorm, Normalize, ResidualBlock, Split, Squeeze,
 };
 use residual_flows::state::{named_tensors, with_tensors};
+use residual_flows::testing::{ContractError, Tolerances, check_gradients, check_inverse, check_log_det, check_state};
 use residual_flows::{
-    ActivationKind, ContractiveNetConfig, FixedPoint, FlowLayer, Gradients, LayerId, LogDetConfig, LogDetContext, LogDetDraw,
-    NoiseKey, NormLearning, NormOrder, PowerIteration, gaussian,
+    ActivationKind, ContractiveNetConfig, FixedPoint, Flow, FlowLayer, Gradients, LayerId, LogDetConfig, LogDetContext,
+    ModelError, NoiseKey, NormLearning, NormOrder, PowerIteration, gaussian,
 };
-use support::{device, numerical_log_dets, values};
 
 const BATCH: usize = 2;
 
@@ -172,131 +171,55 @@ fn cases() -> Vec<Case> {
     cases
 }
 
-fn id() -> LayerId {
-    LayerId { index: 0, path: "layer".into() }
-}
-
-fn exact_log_det(layer: &FlowLayer, x: Tensor<4>) -> (Tensor<4>, Vec<f32>) {
-    let config = LogDetConfig::exact();
-    let context = LogDetContext { config: &config, noise: NoiseKey::new(0, [0, 0]) };
-    let (z, log_det) = layer.forward_log_det(x, &context, &id()).unwrap();
-    (z, values(log_det))
+/// Every case, with its name where the contract is broken.
+fn each_case(check: impl Fn(&Case) -> Result<(), ContractError>) {
+    for case in cases() {
+        check(&case).unwrap_or_else(|error| panic!("{}: {error}", case.name));
+    }
 }
 
 #[test]
 fn inverse_undoes_forward() {
-    for case in cases() {
-        let z = case.layer.forward(case.x.clone());
-        let solver = FixedPoint { tol: 1e-6, max_iters: 1000, ..Default::default() };
-        let back = case.layer.inverse(z, &solver, &id(), &mut Default::default()).unwrap();
-        for (a, b) in values(back).iter().zip(values(case.x)) {
-            assert!((a - b).abs() < 2e-5, "{}: {a} for {b}", case.name);
-        }
-    }
+    each_case(|case| check_inverse(&case.layer, &case.x, &Tolerances::default()));
 }
 
 #[test]
 fn log_determinant_is_that_of_the_numerical_jacobian() {
-    const STEP: f32 = 5e-3;
-    for case in cases() {
-        let (z, log_det) = exact_log_det(&case.layer, case.x.clone());
-        assert_eq!(values(z), values(case.layer.forward(case.x.clone())), "{}", case.name);
-        let forward = |x| values(case.layer.forward(x));
-        for (want, got) in numerical_log_dets(&case.x, STEP, forward).into_iter().zip(log_det) {
-            assert!((f64::from(got) - want).abs() < 5e-3, "{}: {got} for {want}", case.name);
-        }
-    }
+    each_case(|case| check_log_det(&case.layer, &case.x, &Tolerances::default()));
 }
 
-/// Backward with the exact log-determinant: then the gradient is exact too, not an estimate.
-fn exact_backward(layer: &FlowLayer, x: &Tensor<4>, z_bar: &Tensor<4>, weight: &Tensor<1>) -> (Vec<f32>, Gradients) {
-    let mut gradients = Gradients::new();
-    let mut draw = |_| LogDetDraw::Exact;
-    let (x_bar, _) = layer.backward(x.clone(), z_bar.clone(), weight.clone(), &mut draw, &mut gradients);
-    (values(x_bar), gradients)
-}
-
-/// Differences would step over the kinks of these; `networks.rs` compares their gradients with the research code's.
+/// Differences would step over the kinks of these; `networks.rs` compares their gradients with the reference implementation's.
 const KINKED: [&str; 3] = ["relu", "max_min", "full_sort"];
 
 #[test]
 fn gradients_are_those_of_finite_differences() {
-    const STEP: f32 = 4e-3;
-    for case in cases().into_iter().filter(|case| !KINKED.contains(&case.name)) {
-        let mut rng = NoiseKey::new(8, [0, 0]).stream(0);
-        let z_bar = gaussian(case.layer.forward(case.x.clone()).dims(), &mut rng, &device());
-        // Unequal: the log-determinant of each sample has its own weight.
-        let weight = [1.0f32, -0.4];
-        let (x_bar, gradients) = exact_backward(&case.layer, &case.x, &z_bar, &Tensor::from_floats(weight, &device()));
-        let objective = |layer: &FlowLayer, x: Tensor<4>| -> f64 {
-            let (z, log_det) = exact_log_det(layer, x);
-            let of_z: f64 = values(z).iter().zip(values(z_bar.clone())).map(|(z, bar)| f64::from(z * bar)).sum();
-            of_z + log_det.iter().zip(weight).map(|(l, w)| f64::from(l * w)).sum::<f64>()
-        };
-        let check = |what: &str, got: f32, up: f64, down: f64| {
-            let want = (up - down) / f64::from(2.0 * STEP);
-            assert!((f64::from(got) - want).abs() < 1e-2 * (1.0 + want.abs()), "{} {what}: {got} for {want}", case.name);
-        };
-        for index in 0..x_bar.len() {
-            let moved = |by: f32| {
-                let mut numbers = values(case.x.clone());
-                numbers[index] += by;
-                Tensor::from_data(TensorData::new(numbers, case.x.dims()), &device())
-            };
-            check("x", x_bar[index], objective(&case.layer, moved(STEP)), objective(&case.layer, moved(-STEP)));
-        }
-        let state = named_tensors(&case.layer);
-        for (name, gradient) in gradients_by_name(&case.layer, &gradients) {
-            let place = state.iter().position(|tensor| tensor.name == name).unwrap();
-            for (index, got) in gradient.into_iter().enumerate() {
-                let moved = |by: f32| {
-                    let mut state = state.clone();
-                    state[place].values[index] += by;
-                    with_tensors(case.layer.clone(), state).unwrap()
-                };
-                check(&name, got, objective(&moved(STEP), case.x.clone()), objective(&moved(-STEP), case.x.clone()));
-            }
-        }
-    }
-}
-
-/// The gradient of every parameter; all but what the loss holds constant must have one.
-fn gradients_by_name(layer: &FlowLayer, gradients: &Gradients) -> Vec<(String, Vec<f32>)> {
-    use burn::module::{Module, ModuleVisitor, Param};
-    struct Names<'a>(&'a Gradients, Vec<String>, Vec<(String, Vec<f32>)>);
-    impl ModuleVisitor for Names<'_> {
-        fn enter_module(&mut self, name: &str, _container: &str) {
-            self.1.push(name.into());
-        }
-        fn exit_module(&mut self, _name: &str, _container: &str) {
-            self.1.pop();
-        }
-        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-            let name = self.1.join(".");
-            if ![".vector", ".running_mean"].iter().any(|constant| name.ends_with(constant)) && !name.contains(".orders.") {
-                let gradient = self.0.get(param).unwrap_or_else(|| panic!("no gradient for {name}"));
-                self.2.push((name, values(gradient)));
-            }
-        }
-    }
-    let mut names = Names(gradients, Vec::new(), Vec::new());
-    layer.visit(&mut names);
-    names.2
+    each_case(|case| match KINKED.contains(&case.name) {
+        true => Ok(()),
+        false => check_gradients(&case.layer, &case.x, &Tolerances::default()),
+    });
 }
 
 #[test]
 fn state_is_saved_and_loaded() {
-    for (case, other) in cases().into_iter().zip(cases()) {
-        let state = named_tensors(&case.layer);
-        let blank = state.iter().cloned().map(|mut tensor| {
-            tensor.values.fill(0.1);
-            tensor
-        });
-        let blank = with_tensors(other.layer, blank.collect()).unwrap();
-        let loaded = with_tensors(blank, state.clone()).unwrap();
-        assert_eq!(named_tensors(&loaded), state, "{}", case.name);
-        assert_eq!(values(loaded.forward(case.x.clone())), values(case.layer.forward(case.x)), "{}", case.name);
+    each_case(|case| check_state(&case.layer, &case.x));
+}
+
+#[test]
+fn shapes_of_outputs_are_known_beforehand() {
+    for Case { name, layer, x } in cases() {
+        let [_, c, h, w] = x.dims();
+        let [_, c_out, h_out, w_out] = layer.forward(x).dims();
+        assert_eq!(layer.output_shape([c, h, w]).unwrap(), [c_out, h_out, w_out], "{name}");
     }
+    assert!(FlowLayer::from(Squeeze {}).output_shape([1, 3, 2]).is_err());
+}
+
+#[test]
+fn a_residual_layer_needs_a_draw() {
+    let case = residual_cases().remove(0);
+    let (z_bar, weight) = (case.x.clone(), Tensor::ones([BATCH], &device()));
+    let error = case.layer.backward(case.x, z_bar, weight, None, &mut Gradients::new()).unwrap_err();
+    assert!(matches!(error, ModelError::NoDraw), "{error}");
 }
 
 #[test]
@@ -341,7 +264,10 @@ fn log_determinants_of_large_matrices_are_exact() {
     let mut state = named_tensors(&layer);
     state[0].values.iter_mut().for_each(|w| *w *= 10.0);
     let layer = with_tensors(layer.clone(), state).unwrap();
-    let (_, log_det) = exact_log_det(&layer, Tensor::zeros([1, 96, 2, 3], &device()));
+    let (config, noise) = (LogDetConfig::exact(), NoiseKey::new(0, [0, 0]));
+    let context = LogDetContext { config: &config, noise };
+    let x = Tensor::zeros([1, 96, 2, 3], &device());
+    let log_det = values(layer.forward_log_det(x, &context, &LayerId::alone()).unwrap().1);
     assert!((f64::from(log_det[0]) - 6.0 * 96.0 * 10f64.ln()).abs() < 1e-3, "{log_det:?}");
 }
 
@@ -354,7 +280,7 @@ fn a_singular_matrix_is_an_error() {
     let config = LogDetConfig::exact();
     let context = LogDetContext { config: &config, noise: NoiseKey::new(0, [0, 0]) };
     let x = Tensor::ones([1, 2, 1, 1], &device());
-    let forward = layer.forward_log_det(x.clone(), &context, &id()).unwrap_err().to_string();
+    let forward = layer.forward_log_det(x.clone(), &context, &LayerId::alone()).unwrap_err().to_string();
     assert!(forward.contains("`layer`") && forward.contains("singular"), "{forward}");
-    assert!(layer.inverse(x, &FixedPoint::default(), &id(), &mut Default::default()).is_err());
+    assert!(layer.inverse(x, &FixedPoint::default(), &LayerId::alone(), &mut Default::default()).is_err());
 }

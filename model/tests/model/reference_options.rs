@@ -1,16 +1,14 @@
-//! Agreement with the research code in the options that its released models do not use, on random weights. Origin of the
+//! Agreement with the reference implementation in the options that its released models do not use, on random weights. Origin of the
 //! numbers: `fixtures/README.md`.
 //!
 //! The fixtures are computed in double precision, this crate computes in single precision.
 
-mod support;
-
+use crate::support::{Golden, assert_close, compare, cross_entropy_gradient, values};
 use burn::tensor::{Device, Tensor};
 use residual_flows::{
     ActivationKind, BlockKind, DensityWeights, FixedPoint, Gradients, LogDetConfig, LogDetContext, LogDetDraw, NoiseKey,
     Objective, ResidualFlowConfig,
 };
-use support::{Golden, assert_close, compare, cross_entropy_gradient, values};
 
 /// The settings that the export script has in common for all models.
 fn common() -> ResidualFlowConfig {

@@ -3,7 +3,7 @@
 use burn::tensor::{Device, Tensor, TensorData};
 use residual_flows::flows::ResidualBlock;
 use residual_flows::{
-    ActivationKind, ContractiveNet, ContractiveNetConfig, FlowLayer, NoiseKey, NormOrder, NormPair, PowerIteration,
+    ActivationKind, ContractiveNet, ContractiveNetConfig, Flow, FlowLayer, NoiseKey, NormOrder, NormPair, PowerIteration,
 };
 
 const CONVERGED: PowerIteration = PowerIteration { tol: 1e-7, max_iters: 2000, random_starts: 30 };

@@ -1,4 +1,4 @@
-//! Gradients against those of the research code.
+//! Gradients against those of the reference implementation.
 
 use super::{Golden, GoldenFile, assert_close, values};
 use burn::module::{Module, ModuleVisitor, Param};
@@ -47,7 +47,7 @@ impl<F: Fn(&str) -> Option<String>> ModuleVisitor for Compare<'_, F> {
         let Some(key) = (self.key)(&self.path.join(".")) else { return };
         match (self.file.has(&key), self.gradients.get(param)) {
             (true, Some(got)) => {
-                // The research code's weights and ours have the same order of elements.
+                // The reference implementation's weights and ours have the same order of elements.
                 let (got, want) = (values(got), self.file.values(&key));
                 let magnitude = format!("{key}.magnitude");
                 match self.file.has(&magnitude) {
@@ -66,7 +66,7 @@ impl<F: Fn(&str) -> Option<String>> ModuleVisitor for Compare<'_, F> {
 /// number summed from thousands of terms of both signs.
 ///
 /// A sum that nearly cancels has no relative accuracy: the terms of rgb_swish's `transforms.1.chain.6.nnet.nnet.4.beta` have 1,917
-/// times the magnitude of their sum. Measured were errors of at most 4e-7 on the CPU, 2e-7 of the research code in single
+/// times the magnitude of their sum. Measured were errors of at most 4e-7 on the CPU, 2e-7 of the reference implementation in single
 /// precision, and 2.1e-6 on Mesa's Vulkan driver, whose `exp` is off by up to 6e-7. Where terms do not cancel this allows a
 /// gradient to be off by a hundredth of what [`assert_close`] does for others.
 const SUM_TOL: f32 = 1e-5;

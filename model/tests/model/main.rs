@@ -1,0 +1,27 @@
+//! The tests of the library as its users see it, in one program: `cargo test -p residual-flows --test model`.
+//!
+//! | module | what it holds against what |
+//! | --- | --- |
+//! | `flow_contract` | every layer against its contract: inverse, log-determinant, gradients, state |
+//! | `custom_layers` | layers of users, by the same contract and among ours |
+//! | `properties` | layers with random settings and inputs |
+//! | `architectures` | whole models of every option |
+//! | `constraint` | models whose weights have changed |
+//! | `log_det` | estimators against exact values |
+//! | `lipschitz`, `norm_orders` | norms against exhaustion and double precision |
+//! | `presets` | named architectures against `configs/*.toml` |
+//! | `networks`, `reference`, `reference_options` | the numbers of the reference implementation |
+
+mod architectures;
+mod constraint;
+mod custom_layers;
+mod flow_contract;
+mod lipschitz;
+mod log_det;
+mod networks;
+mod norm_orders;
+mod presets;
+mod properties;
+mod reference;
+mod reference_options;
+mod support;
