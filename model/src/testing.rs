@@ -269,8 +269,9 @@ fn agree(what: &str, got: &[f32], want: &[f32], tol: impl Fn(f32) -> f64) -> std
     }
     for (index, (&got, &want)) in got.iter().zip(want).enumerate() {
         let (a, b) = (f64::from(got), f64::from(want));
-        // Written so that NaN is a mismatch.
-        if !((a - b).abs() <= tol(want)) {
+        // NaN agrees with nothing.
+        let agrees = (a - b).abs() <= tol(want);
+        if !agrees {
             return Err(mismatch(index, a, b));
         }
     }

@@ -10,6 +10,7 @@ pub(super) const SELU_ALPHA: f64 = 1.673_263_242_354_377_2;
 pub(super) const SELU_SCALE: f64 = 1.050_700_987_355_480_5;
 
 /// A function of single numbers; [`ActivationKind`](super::ActivationKind) says which.
+#[expect(clippy::large_enum_variant, reason = "one lives at a time")]
 pub(super) enum Function {
     /// With `β`, `[1]`.
     LipSwish(Tensor<1>),

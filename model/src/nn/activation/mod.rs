@@ -182,6 +182,7 @@ impl Activation {
 }
 
 /// How an activation acts on the channels of a pixel.
+#[expect(clippy::large_enum_variant, reason = "one lives at a time")]
 enum Form {
     /// On each alone.
     Elementwise(Function),
