@@ -18,6 +18,11 @@ impl Constraint {
         self.is_stale
     }
 
+    /// The weights have changed.
+    pub fn outdated(&mut self) {
+        self.is_stale = true;
+    }
+
     /// The constraint belongs to the weights as they are.
     pub fn updated(&mut self) {
         self.is_stale = false;

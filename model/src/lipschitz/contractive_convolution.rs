@@ -29,15 +29,15 @@ use rand::Rng;
 #[derive(Module, Debug)]
 pub struct ContractiveConvolution {
     /// `W`, `[out, in, k, k]`
-    pub weight: Param<Tensor<4>>,
+    pub(crate) weight: Param<Tensor<4>>,
     /// `[out]`
-    pub bias: Param<Tensor<1>>,
+    pub(crate) bias: Param<Tensor<1>>,
     /// The vector that is kept: channels, height and width flattened, or channels for 1×1 kernels. None for norms in
     /// closed form.
-    pub vector: Option<Param<Tensor<1>>>,
+    pub(crate) vector: Option<Param<Tensor<1>>>,
     /// The vector on the other side, where it does not follow from `vector`: in the reference implementation's checkpoints.
     /// `σ = ⟨u, W v⟩` then, until the next update.
-    pub opposite: Option<Param<Tensor<1>>>,
+    pub(crate) opposite: Option<Param<Tensor<1>>>,
     constraint: Constraint,
     height: usize,
     width: usize,
@@ -119,6 +119,31 @@ impl ContractiveConvolution {
     /// Takes the kept vector as the one that belongs to the weights as they are.
     pub(crate) fn trust_vector(&mut self) {
         self.constraint.updated();
+    }
+
+    /// `W`, `[out, in, k, k]`.
+    pub fn weight(&self) -> &Param<Tensor<4>> {
+        &self.weight
+    }
+
+    /// Replaces `W` by one of the same shape. The constraint is out of date then.
+    ///
+    /// # Panics
+    /// If the shape is another.
+    pub fn set_weight(&mut self, weight: Tensor<4>) {
+        assert_eq!(weight.dims(), self.weight.val().dims(), "a weight is replaced by one of its shape");
+        self.weight = Param::initialized(self.weight.id, weight);
+        self.constraint.outdated();
+    }
+
+    /// The bias, `[out]`.
+    pub fn bias(&self) -> &Param<Tensor<1>> {
+        &self.bias
+    }
+
+    /// The vector that is kept between updates; none for norms in closed form.
+    pub fn vector(&self) -> Option<&Param<Tensor<1>>> {
+        self.vector.as_ref()
     }
 
     /// The bound `c`.

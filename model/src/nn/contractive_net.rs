@@ -28,14 +28,14 @@ use rand::Rng;
 #[derive(Module, Debug)]
 pub struct ContractiveNet {
     /// The affine layers.
-    pub convolutions: Vec<ContractiveConvolution>,
+    pub(crate) convolutions: Vec<ContractiveConvolution>,
     /// The activation before the first layer, if there is one, then those between layers.
-    pub activations: Vec<Activation>,
+    pub(crate) activations: Vec<Activation>,
     /// One before the activation before the first layer, if there is one, then one after every layer; or none at all.
-    pub batch_norms: Vec<MovingBatchNorm>,
+    pub(crate) batch_norms: Vec<MovingBatchNorm>,
     /// Parameters of the norm orders where they are learned, each `[1]`: one a layer, for the layer's domain and the
     /// codomain of the one before, or one for all.
-    pub orders: Vec<Param<Tensor<1>>>,
+    pub(crate) orders: Vec<Param<Tensor<1>>>,
     /// The norm orders of each layer where they are fixed.
     #[module(skip)]
     fixed_pairs: Vec<NormPair>,
@@ -158,6 +158,31 @@ impl ContractiveNetConfig {
 }
 
 impl ContractiveNet {
+    /// The affine layers.
+    pub fn convolutions(&self) -> &[ContractiveConvolution] {
+        &self.convolutions
+    }
+
+    /// The affine layers, to be changed.
+    pub fn convolutions_mut(&mut self) -> &mut [ContractiveConvolution] {
+        &mut self.convolutions
+    }
+
+    /// The activation before the first layer, if there is one, then those between layers.
+    pub fn activations(&self) -> &[Activation] {
+        &self.activations
+    }
+
+    /// One batch norm before the activation before the first layer, if there is one, then one after every layer; or none at all.
+    pub fn moving_batch_norms(&self) -> &[MovingBatchNorm] {
+        &self.batch_norms
+    }
+
+    /// Parameters of the norm orders where they are learned, each `[1]`.
+    pub fn orders(&self) -> &[Param<Tensor<1>>] {
+        &self.orders
+    }
+
     /// Whether it is fully connected, on images of a single pixel whose channels are all of the input's elements.
     pub fn is_dense(&self) -> bool {
         self.dense

@@ -79,6 +79,15 @@ fn a_whole_state_brings_its_own_vectors() {
     assert_eq!(values(trusted.log_prob(points()).unwrap()), values(model.log_prob(points()).unwrap()));
 }
 
+#[test]
+fn a_weight_that_is_set_is_a_change() {
+    let mut model = model();
+    let net = model.layers_mut().find_map(|layer| layer.net_mut()).unwrap();
+    let weight = net.convolutions()[0].weight().val();
+    net.convolutions_mut()[0].set_weight(weight * 2.0);
+    assert_refused(&model);
+}
+
 /// Norms in closed form have no vectors, and are never out of date.
 #[test]
 fn norms_in_closed_form_follow_weights() {

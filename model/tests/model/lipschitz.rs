@@ -53,10 +53,10 @@ fn spectral_norm(weight: &[f32], [c_out, c_in, k, _]: [usize; 4], [h, w]: [usize
 fn power_iteration_finds_the_spectral_norm() {
     let mut net = net(3.0, false);
     let settings = PowerIteration { tol: 1e-7, max_iters: 3000, random_starts: 0 };
-    for layer in &mut net.convolutions {
+    for layer in net.convolutions_mut() {
         let found = layer.update(NormPair::SPECTRAL, &settings);
-        let dims = layer.weight.val().dims();
-        let weight: Vec<f32> = layer.weight.val().try_into_vec_as().unwrap();
+        let dims = layer.weight().val().dims();
+        let weight: Vec<f32> = layer.weight().val().try_into_vec_as().unwrap();
         let image = if dims[2] == 1 { [1, 1] } else { [5, 4] };
         let expected = spectral_norm(&weight, dims, image);
         assert!((f64::from(found.sigma) / expected - 1.0).abs() < 1e-3, "{dims:?}: {} for {expected}", found.sigma);
@@ -72,9 +72,9 @@ fn converged_norms_are_those_of_double_precision() {
     model.converge_lipschitz().unwrap();
     let nets: Vec<&ContractiveNet> = model.layers().filter_map(FlowLayer::net).collect();
     assert_eq!(nets.len(), 5);
-    for layer in nets.iter().flat_map(|net| &net.convolutions) {
-        let dims = layer.weight.val().dims();
-        let weight: Vec<f32> = layer.weight.val().try_into_vec_as().unwrap();
+    for layer in nets.iter().flat_map(|net| net.convolutions()) {
+        let dims = layer.weight().val().dims();
+        let weight: Vec<f32> = layer.weight().val().try_into_vec_as().unwrap();
         let image = if dims[2] == 1 { [1, 1] } else { [5, 4] };
         let (found, expected) = (f64::from(layer.sigma(NormPair::SPECTRAL)), spectral_norm(&weight, dims, image));
         assert!((found / expected - 1.0).abs() < 1e-6, "{dims:?}: {found} for {expected}");

@@ -105,7 +105,7 @@ fn gradient(layer: &FlowLayer, x: &Tensor<4>, draw: LogDetDraw) -> Vec<f64> {
     let weight = Tensor::ones([SHAPE[0]], &device) / SHAPE[0] as f64;
     let (x_bar, _) = layer.backward(x.clone(), Tensor::zeros(SHAPE, &device), weight, Some(draw), &mut gradients).unwrap();
     let FlowLayer::Residual(block) = layer else { unreachable!("a residual block was built") };
-    let first = &block.net.convolutions[0].weight;
+    let first = block.net.convolutions()[0].weight();
     let of_x = values(x_bar.sum_dim(0)).into_iter();
     of_x.chain(values(gradients.get(first).unwrap()).into_iter().take(20)).map(f64::from).collect()
 }

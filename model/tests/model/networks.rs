@@ -44,7 +44,7 @@ impl Case {
     fn net(&self, file: &GoldenFile) -> ContractiveNet {
         let random = self.config.init(&mut NoiseKey::new(0, [0, 0]).stream(0), &device());
         let mut net = random.map(&mut Load { case: self, file, path: Vec::new() });
-        for (index, layer) in net.convolutions.iter_mut().enumerate() {
+        for (index, layer) in net.convolutions_mut().iter_mut().enumerate() {
             let name = self.reference_name(&format!("convolutions.{index}.u"));
             let [u, v] = [name.clone(), name.replace(".u", ".v")].map(|name| self.key(&format!("net.{name}")));
             if file.has(&u) {
@@ -155,7 +155,7 @@ fn networks_agree() {
         let net = layer.net().unwrap();
         let key = |path: &str| Some(case.key(&format!("gradient.{}", case.reference_name(path))));
         let compared = compare_with(&file, net, &gradients, key);
-        let expected = 2 * net.convolutions.len() + net.batch_norms.len();
+        let expected = 2 * net.convolutions().len() + net.moving_batch_norms().len();
         assert!(compared >= expected, "{}: {compared} of {expected}", case.name);
     }
 }
@@ -167,7 +167,7 @@ fn norms_agree_with_and_without_the_research_code_s_vectors() {
     for case in cases() {
         let mut net = case.net(&file);
         let pairs = net.norm_pairs();
-        for (index, (layer, pair)) in net.convolutions.iter_mut().zip(pairs).enumerate() {
+        for (index, (layer, pair)) in net.convolutions_mut().iter_mut().zip(pairs).enumerate() {
             let name = case.reference_name(&format!("convolutions.{index}.scale"));
             let want = file.values(&case.key(&format!("net.{name}")))[0];
             let stored = layer.sigma(pair);
@@ -186,8 +186,8 @@ fn learned_orders_and_their_gradients_agree() {
         let net = case.net(&file);
         let layer = FlowLayer::Residual(ResidualBlock::new(net.clone()));
         let mut gradients = Gradients::new();
-        layer.add_norm_order_gradients(1.0 / net.convolutions.len() as f64, &mut gradients);
-        for (index, (order, pair)) in net.orders.iter().zip(net.norm_pairs()).enumerate() {
+        layer.add_norm_order_gradients(1.0 / net.convolutions().len() as f64, &mut gradients);
+        for (index, (order, pair)) in net.orders().iter().zip(net.norm_pairs()).enumerate() {
             let want = file.values(&case.key(&format!("order.{index}")));
             assert_close("order", &[pair.domain.get() as f32], &want, 1e-5);
             let want = file.values(&case.key(&format!("order_gradient.{index}")));
@@ -202,7 +202,7 @@ fn moving_means_agree_after_a_batch() {
     let case = batch_norm();
     let mut net = case.net(&file);
     net.update_batch_norm(case.image(&file, "x"));
-    for (index, norm) in net.batch_norms.iter().enumerate() {
+    for (index, norm) in net.moving_batch_norms().iter().enumerate() {
         let want = file.values(&case.key(&format!("mean_after.{index}")));
         assert_close("moving mean", &values(norm.running_mean.val()), &want, 1e-4);
     }

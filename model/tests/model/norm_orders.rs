@@ -123,9 +123,9 @@ fn norms_are_those_found_by_exhaustion() {
         for (shape, kernel) in [([1, 3, 3], 3), ([4, 1, 1], 1)] {
             let mut net = net(shape, vec![kernel, kernel], vec![p, q, p]);
             let pairs = net.norm_pairs();
-            for (layer, pair) in net.convolutions.iter_mut().zip(pairs) {
+            for (layer, pair) in net.convolutions_mut().iter_mut().zip(pairs) {
                 let found = f64::from(layer.update(pair, &CONVERGED).sigma);
-                let matrix = convolution_matrix(&layer.weight.val(), [shape[1], shape[2]]);
+                let matrix = convolution_matrix(&layer.weight().val(), [shape[1], shape[2]]);
                 let want = induced_norm(&matrix, pair.domain.get(), pair.codomain.get());
                 assert!((found / want - 1.0).abs() < 2e-3, "{pair:?} {shape:?}: {found} for {want}");
                 let stored = f64::from(layer.sigma(pair));
@@ -143,11 +143,11 @@ fn norms_of_transposed_maps_agree() {
         let dual_order = |p: NormOrder| NormOrder::new(dual(p.get())).unwrap();
         let mut ours = net([2, 3, 2], vec![3], vec![p, q]);
         let mut other = net([2, 3, 2], vec![3], vec![dual_order(q), dual_order(p)]);
-        let weight = transposed_weight(ours.convolutions[0].weight.val());
-        other.convolutions[0].weight = other.convolutions[0].weight.clone().map(|_| weight.clone());
+        let weight = transposed_weight(ours.convolutions()[0].weight().val());
+        other.convolutions_mut()[0].set_weight(weight.clone());
         let sigma = |net: &mut ContractiveNet| {
             let pair = net.norm_pairs()[0];
-            net.convolutions[0].update(pair, &CONVERGED).sigma
+            net.convolutions_mut()[0].update(pair, &CONVERGED).sigma
         };
         let (a, b) = (sigma(&mut ours), sigma(&mut other));
         assert!((a / b - 1.0).abs() < 2e-3, "{p:?} {q:?}: {a} {b}");
@@ -161,7 +161,7 @@ fn constrained_layers_keep_the_bound() {
         for (shape, kernel) in [([1, 3, 3], 3), ([5, 1, 1], 1)] {
             let mut net = net(shape, vec![kernel], vec![p, q]);
             net.update_lipschitz(&CONVERGED);
-            let unconstrained = convolution_matrix(&net.convolutions[0].weight.val(), [shape[1], shape[2]]);
+            let unconstrained = convolution_matrix(&net.convolutions()[0].weight().val(), [shape[1], shape[2]]);
             assert!(induced_norm(&unconstrained, p.get(), q.get()) > 0.7, "the bound is not tested");
             let matrix = map_of(&FlowLayer::Residual(ResidualBlock::new(net)), shape);
             let norm = induced_norm(&matrix, p.get(), q.get());

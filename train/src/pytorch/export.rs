@@ -161,7 +161,7 @@ fn constraints(
         let [scale, position] = layer.block;
         let FlowLayer::Residual(block) = &model.scales()[scale].layers()[position] else { continue };
         let (name, pair) = (&layer.theirs, block.net.norm_pairs()[layer.index]);
-        let convolution = &block.net.convolutions[layer.index];
+        let convolution = &block.net.convolutions()[layer.index];
         tensors.push(Exported::scalar(format!("{name}.scale"), convolution.sigma(pair)));
         let Some((u, v)) = convolution.vectors(pair) else { continue };
         for (field, vector) in [("u", u), ("v", v)] {

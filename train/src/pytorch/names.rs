@@ -169,7 +169,7 @@ impl Sequence {
         let (convolutions, activations, batch_norms, orders) = match layer {
             FlowLayer::Residual(block) => {
                 let net = &block.net;
-                (net.convolutions.len(), net.activations.len(), !net.batch_norms.is_empty(), net.orders.len())
+                (net.convolutions().len(), net.activations().len(), !net.moving_batch_norms().is_empty(), net.orders().len())
             }
             FlowLayer::Coupling(block) => (block.net.convolutions.len(), block.net.activations.len(), false, 0),
             _ => return None,

@@ -144,10 +144,10 @@ pub fn fill(model: ResidualFlow, naming: &Naming, sources: &[&StateDict]) -> Res
     for layer in naming.constrained_layers(&model) {
         let [scale, position] = layer.block;
         let Some(FlowLayer::Residual(block)) = model.layer_mut(scale, position) else { continue };
-        let last = layer.index + 1 == block.net.convolutions.len();
-        let convolution = &mut block.net.convolutions[layer.index];
+        let last = layer.index + 1 == block.net.convolutions().len();
+        let convolution = &mut block.net.convolutions_mut()[layer.index];
         // Norms in closed form need none.
-        let Some(kept) = convolution.vector.as_ref().map(|vector| vector.val()) else { continue };
+        let Some(kept) = convolution.vector().map(|vector| vector.val()) else { continue };
         let [u, v] = ["u", "v"].map(|vector| {
             let name = [format!("{}.{vector}", layer.theirs)];
             let (_, values) = find(&name, sources)?.with_context(|| format!("there is no tensor `{}`", name[0]))?;
@@ -161,7 +161,7 @@ pub fn fill(model: ResidualFlow, naming: &Naming, sources: &[&StateDict]) -> Res
 /// Gives a layer both of its vectors. The last layer of a network keeps the one on its output's side, others the one on
 /// their input's.
 fn set_vectors(layer: &mut ContractiveConvolution, kept: &Tensor<1>, last: bool, u: Vec<f32>, v: Vec<f32>) -> Result<()> {
-    let [c_out, c_in, ..] = layer.weight.val().dims();
+    let [c_out, c_in, ..] = layer.weight().val().dims();
     let pixels = kept.dims()[0] / if last { c_out } else { c_in };
     let expected = [c_out * pixels, c_in * pixels];
     ensure!([u.len(), v.len()] == expected, "they have {} and {} elements, expected {expected:?}", u.len(), v.len());

@@ -189,7 +189,7 @@ impl Golden {
         let ids = model.layer_ids();
         for (layer, id) in model.layers_mut().zip(ids) {
             if let FlowLayer::Residual(block) = layer {
-                for (index, convolution) in block.net.convolutions.iter_mut().enumerate() {
+                for (index, convolution) in block.net.convolutions_mut().iter_mut().enumerate() {
                     let [u, v] = ["u", "v"].map(|field| {
                         let name = format!("{}.Residual.net.convolutions.{index}.{field}", id.path);
                         Some(self.tensor(&format!("model.{}", self.reference_name(&name)?)))
