@@ -1,4 +1,4 @@
-//! A layer of your own among ours: `z = sinh(k x) / k`, which makes heavy tails light, before a residual block.
+//! A layer of your own among ours: `z = asinh(k x) / k`, which makes heavy tails light, before a residual block.
 //!
 //!     cargo run -p residual-flows --example custom_layer
 
