@@ -94,7 +94,7 @@ impl RunDir {
     /// there.
     fn refuse_foreign_checkpoints(&self) -> Result<()> {
         let is_foreign = |name: &&str| fs::symlink_metadata(self.file(name)).is_ok() && !self.written.has(name);
-        match OF_CHECKPOINTS.iter().find(|name| is_foreign(*name)) {
+        match OF_CHECKPOINTS.iter().find(|name| is_foreign(name)) {
             Some(name) => bail!(
                 "{} has the name of a checkpoint of the run, which has not written it; move it away",
                 self.file(name).display()
