@@ -7,6 +7,7 @@ use crate::batches::source::BatchSource;
 use crate::error::DatasetError;
 use process_group::Part;
 use rand::Rng;
+use rand_distr::StandardNormal;
 use std::ops::Range;
 use std::sync::Arc;
 use twox_hash::xxhash3_128::Hasher as Xxh3;
@@ -21,6 +22,8 @@ pub struct PointBatcher {
     supply: Supply,
     /// Width of each column's noise, standardised; empty without noise.
     noise: Vec<f64>,
+    /// Standard deviation of normal noise on training points, in standardised coordinates.
+    jitter: f64,
     batch_size: usize,
     seed: u64,
 }
@@ -44,7 +47,7 @@ impl PointBatcher {
     ) -> Result<Self, DatasetError> {
         at_least_one("epoch_batches", batches_per_epoch)?;
         at_least_one("batch_size", batch_size)?;
-        Ok(Self { supply: Supply::Fresh { distribution, batches_per_epoch }, noise: Vec::new(), batch_size, seed })
+        Ok(Self { supply: Supply::Fresh { distribution, batches_per_epoch }, noise: Vec::new(), jitter: 0.0, batch_size, seed })
     }
 
     /// The points of a table, standardised; with `drop_last` the last training batch of an epoch is left out if it is not full.
@@ -67,7 +70,13 @@ impl PointBatcher {
         }
         let values = Arc::new(standardization.apply(points.values()));
         let supply = Supply::Stored { values, dimensions, order: EpochOrder::default(), drop_last };
-        Ok(Self { supply, noise: Vec::new(), batch_size, seed })
+        Ok(Self { supply, noise: Vec::new(), jitter: 0.0, batch_size, seed })
+    }
+
+    /// Adds normal noise of this standard deviation to all standardised coordinates of stored points in training, fresh in each
+    /// epoch: what is learned is then a density that is smoothed by such a kernel.
+    pub fn with_jitter(self, jitter: f64) -> Self {
+        Self { jitter, ..self }
     }
 
     /// Dequantises stored points: adds noise to every column, uniform over an interval of this width (in the column's units)
@@ -108,11 +117,15 @@ impl PointBatcher {
     fn selected(&self, values: &[f32], indices: Vec<usize>, purpose: Purpose, epoch: u64) -> Batch {
         let d = self.dimensions();
         let mut selected: Vec<f32> = indices.iter().flat_map(|&row| &values[row * d..][..d]).copied().collect();
-        if !self.noise.is_empty() {
+        let jitter = if matches!(purpose, Purpose::TrainPoint) { self.jitter } else { 0.0 };
+        if !self.noise.is_empty() || jitter > 0.0 {
             for (&row, point) in indices.iter().zip(selected.chunks_exact_mut(d)) {
                 let mut rng = stream(purpose, self.seed, epoch, row as u64);
                 for (x, width) in point.iter_mut().zip(&self.noise) {
                     *x += (width * (rng.random::<f64>() - 0.5)) as f32;
+                }
+                if jitter > 0.0 {
+                    point.iter_mut().for_each(|x| *x += (jitter * rng.sample::<f64, _>(StandardNormal)) as f32);
                 }
             }
         }

@@ -94,6 +94,11 @@ pub struct DataConfig {
     /// `file`: whether the first line has the names of the columns [default: found].
     #[serde(skip_serializing_if = "Option::is_none")]
     pub header: Option<bool>,
+    /// `file`: adds normal noise to training points, fresh in each epoch, so that small tables are not learned by heart. Its standard
+    /// deviation is `noise · sqrt(d / n)` times that of each column, with `n` training points of `d` columns: it vanishes as tables
+    /// grow.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub noise: f64,
     /// `file`: adds noise to columns of whole numbers, uniform and as wide as their step, the number in its middle: their
     /// density is then one of the sum, per unit of the column. The sum over the step, `ln p(x) + ln step`, is about the logarithm
     /// of the number's probability.
@@ -168,6 +173,7 @@ impl DataConfig {
             ("comment", self.comment.is_some()),
             ("header", self.header.is_some()),
             ("dequantize", self.dequantize),
+            ("noise", self.noise != 0.0),
         ] {
             if is_set && !matches!(source, DataSource::File(_)) {
                 bail!("`{key}` does not go with `{}`; remove one of them", source.key());

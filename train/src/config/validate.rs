@@ -163,6 +163,7 @@ impl Check<'_> {
         self.require(fraction > 0.0 && fraction < 1.0, "data.test_fraction", "between 0 and 1", fraction)?;
         let validation = data.validation_fraction.unwrap_or(0.0);
         self.require((0.0..1.0).contains(&validation), "data.validation_fraction", "0 (none) or a number below 1", validation)?;
+        self.real("data.noise", data.noise, 0.0..=MOST_FACTOR)?;
         self.whole("data.validation_most", data.validation_most.unwrap_or(1) as u64, 1..=u64::MAX)?;
         self.whole("data.validation_points", data.validation_points.unwrap_or(0) as u64, 0..=MOST_SAMPLES)?;
         self.whole("data.epoch_batches", data.epoch_batches() as u64, 1..=MOST_SAMPLES)?;

@@ -296,7 +296,8 @@ impl Splitting<'_> {
         let PointKind { standardization, noise, .. } = kind;
         let drop_last = self.config.optim.drop_last;
         let batcher = PointBatcher::stored(points, standardization, self.batch_size(), self.seed(), drop_last)?;
-        Ok(batcher.with_noise(noise, standardization))
+        let jitter = self.data().noise * (points.dimensions() as f64 / points.len().max(1) as f64).min(1.0).sqrt();
+        Ok(batcher.with_noise(noise, standardization).with_jitter(jitter))
     }
 
     fn points(&self, batcher: Result<PointBatcher, DatasetError>, kind: &PointKind, notes: Vec<String>) -> Result<DataSet> {
