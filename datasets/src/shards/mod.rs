@@ -3,7 +3,7 @@
 //!
 //! | module | what it holds |
 //! | --- | --- |
-//! | [`format`], [`shape`], [`codec`], [`manifest`] | names and version, shapes, encodings, the description of a split |
+//! | [`mod@format`], [`shape`], [`codec`], [`manifest`] | names and version, shapes, encodings, the description of a split |
 //! | [`dataset`], [`reader`] | random access to the images of a split |
 //! | [`writer`] | shards from a stream of images |
 //! | [`build`], [`staging`] | whole data sets, made in parallel, that survive interruption |
