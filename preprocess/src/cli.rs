@@ -13,6 +13,11 @@ use std::path::PathBuf;
 /// Turn published image data sets into tensor shards, look at them, check them.
 #[derive(Parser)]
 #[command(version, max_term_width = 100)]
+#[command(after_help = "Examples:
+  preprocess mnist ~/downloads/mnist --out data/mnist
+  preprocess images pictures --size 64 --out data/mine
+  preprocess inspect data/mine --sheet
+  preprocess verify data/mine")]
 pub struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -23,21 +28,30 @@ enum Command {
     #[command(flatten)]
     Convert(DataSet),
     /// Say what a directory of shards holds, and draw a contact sheet.
+    #[command(after_help = "Examples:
+  preprocess inspect data/mnist
+  preprocess inspect data/mnist --sheet")]
     Inspect {
         #[command(flatten)]
         args: InspectArgs,
     },
     /// Read everything in a directory of shards and compare it with its checksums.
+    #[command(after_help = "Examples:
+  preprocess verify data/mnist")]
     Verify {
         /// The data set's directory.
         dir: PathBuf,
     },
     /// Write shards as .npy or PNG files.
+    #[command(after_help = "Examples:
+  preprocess export data/mnist --format npy --out arrays")]
     Export {
         #[command(flatten)]
         args: ExportArgs,
     },
     /// Make up an input of a published layout, of any size, without downloading anything.
+    #[command(after_help = "Examples:
+  preprocess synth mnist --out made-up")]
     Synth {
         #[command(flatten)]
         args: SynthArgs,

@@ -20,4 +20,6 @@ fn reports_what_it_measured_as_one_object() {
     }
     assert!(object["sample_seconds"].is_null() && object["evaluate_seconds"].is_null());
     assert!(!run(&["--batch", "0"]).status.success());
+    let version = Command::new(env!("CARGO_BIN_EXE_bench")).arg("--version").output().expect("the program can be started");
+    assert_eq!(String::from_utf8_lossy(&version.stdout).trim(), format!("bench {}", env!("CARGO_PKG_VERSION")));
 }

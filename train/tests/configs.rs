@@ -30,7 +30,10 @@ fn all_are_valid_and_say_what_they_are() {
         let shape = config.data.known_shape().or(of_table).unwrap_or_else(|| panic!("{name} has no data.shape"));
         config.validate_architecture(shape, &source).unwrap_or_else(|error| panic!("{error:#}"));
         let text = std::fs::read_to_string(&path).expect("readable");
-        assert!(text.starts_with("# "), "{name} does not begin with a comment");
+        let schema = if path.parent().is_some_and(|folder| folder.ends_with("toy")) { "../schema.json" } else { "./schema.json" };
+        let rest =
+            text.strip_prefix(&format!("#:schema {schema}\n")).unwrap_or_else(|| panic!("{name} does not name its schema"));
+        assert!(rest.starts_with("# "), "{name} does not begin with a comment");
         assert!(text.contains(&format!("--config configs/{name}")), "{name} does not show its command");
     }
 }

@@ -1,9 +1,11 @@
 //! All integration tests of the crate but those of MPI and of devices, in one binary, which is linked once.
 
 mod bench;
+mod command_line;
 mod common;
 mod configs;
 mod data_sets;
+mod documents;
 mod errors;
 mod estimator;
 mod faults;
@@ -16,6 +18,7 @@ mod research;
 mod research_training;
 mod resume;
 mod scoring;
+mod settings;
 #[cfg(unix)]
 mod signals;
 mod tables;

@@ -272,3 +272,44 @@ fn every_command_ends_at_a_signal_and_leaves_nothing_half_written() {
         written.iter().for_each(|path| std::fs::remove_file(path).expect("removed"));
     }
 }
+
+/// The same of those that take long only with what nobody has: they are stopped wherever they are after a moment.
+#[test]
+fn commands_that_are_usually_quick_end_at_a_signal_too() {
+    let workshop = Workshop::new();
+    workshop.train("run", &["run.max_steps=4", "run.sample_at_start=true"]);
+    workshop.write("points.toml", crate::common::POINTS);
+    let large = ["--set", "model.blocks=[60]", "--set", "model.hidden_channels=128", "--set", "run.max_steps=1"];
+    workshop.json(&[&["--config", "points.toml", "--out", "points", "--json"][..], &large].concat());
+    let pth = crate::common::repository().join("train/tests/fixtures/research/rgb_swish/checkpoint.pth");
+    std::fs::copy(pth, workshop.path("checkpoint.pth")).expect("a fixture");
+    std::fs::create_dir(workshop.path("out")).expect("a directory");
+    let (digits, points) = ("run/checkpoints/last.safetensors", "points/checkpoints/last.safetensors");
+    let commands = [
+        (vec!["check", digits, "--n", "299"], ""),
+        (vec!["density", points, "--integrate"], ""),
+        (vec!["estimator", digits, "--draws", "1000000", "--out", "out"], "measuring: "),
+        (vec!["import", "checkpoint.pth", "--out", "out/a.safetensors"], ""),
+        (vec!["export", digits, "--out", "out/a.safetensors"], ""),
+        (vec!["report", "run", "--out", "out/a.html"], ""),
+        (vec!["animate", "run", "--out", "out/a.gif"], ""),
+        (vec!["report", "run", "--serve"], "serving the report"),
+    ];
+    for (signal, (arguments, line)) in ["-INT", "-TERM", "-HUP"].into_iter().cycle().zip(commands) {
+        let mut program = Program::start(&workshop, &arguments);
+        match line {
+            "" => std::thread::sleep(Duration::from_millis(30)),
+            line => drop(program.wait_for(line)),
+        }
+        let (status, took, said) = program.end(signal);
+        assert!(status.signal().is_some() || line.is_empty() && status.success(), "{arguments:?}: {status}: {said}");
+        assert!(took < PROMPT, "{arguments:?}: {took:?}: {said}");
+        let entries = std::fs::read_dir(workshop.path("out")).expect("a directory").map(|entry| entry.expect("an entry").path());
+        let written: Vec<_> = entries.collect();
+        // What was being written has another name until it is whole.
+        let is_unfinished =
+            |path: &std::path::PathBuf| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(".unfinished"));
+        assert!(written.iter().all(|path| is_unfinished(path) || status.success()), "{arguments:?}: {written:?}");
+        written.iter().for_each(|path| std::fs::remove_file(path).expect("removed"));
+    }
+}

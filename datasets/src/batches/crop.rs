@@ -1,10 +1,11 @@
 //! Random crops: an image shifted by a few pixels, with padding at the edges.
 
 use crate::shards::shape::ImageShape;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// The values outside of an image.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Outside {
     /// Zeros.
@@ -15,12 +16,13 @@ pub enum Outside {
 }
 
 /// A crop of the image's own size out of the image padded on all sides, at a uniformly random place.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct RandomCrop {
-    /// Pixels of padding on each side.
+    /// By up to this many pixels in each direction.
+    #[schemars(extend("x-unit" = "pixels"))]
     pub padding: usize,
-    /// The values of the padding.
+    /// What comes in from outside of the image.
     pub outside: Outside,
 }
 

@@ -2,10 +2,11 @@
 
 use rand::RngCore;
 use rand_chacha::ChaCha8Rng;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// How a pixel `k` of `levels` and uniform noise `u` become a number in `[0, 1)`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Dequantization {
     /// `(k + u) / levels`: bins side by side, so that the model's density bounds the probability of the image.

@@ -3,6 +3,7 @@
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution as _, StandardNormal};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::f64::consts::{FRAC_PI_4, PI, TAU};
 use std::fmt;
@@ -25,7 +26,7 @@ use std::fmt;
 /// // Of its fields, two units wide, only every second is used.
 /// assert_eq!(((x / 2.0).floor() + (y / 2.0).floor()).rem_euclid(2.0), 0.0);
 /// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Distribution {
     /// A spiral that begins away from the origin, blurred.

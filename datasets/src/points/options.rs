@@ -1,5 +1,6 @@
 //! What a reader of tables is told about a file, where it does not find out by itself.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -42,7 +43,7 @@ pub struct TableOptions {
 }
 
 /// The separator between the fields of a line.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum Delimiter {
     /// `,`
     #[serde(rename = ",", alias = "comma")]
@@ -82,7 +83,7 @@ impl fmt::Display for Delimiter {
 }
 
 /// The separator between a number's whole part and its decimals.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum Decimal {
     /// `.`
     #[serde(rename = ".", alias = "point")]
@@ -93,13 +94,13 @@ pub enum Decimal {
 }
 
 /// The treatment of a row in which a value is missing or infinite.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Missing {
     /// An error says how many there are in which columns.
     #[default]
     Error,
-    /// The row is left out, which the [summary](super::Summary) counts by reason.
+    /// The row is left out, which the summary counts by reason.
     Drop,
 }
 

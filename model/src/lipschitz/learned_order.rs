@@ -4,10 +4,11 @@ use super::norm_order::{CLOSEST_TO_ONE, NormOrder, NormPair};
 use super::vector_norm::{aligned, norm};
 use burn::module::Param;
 use burn::tensor::Tensor;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Whether a network's norm orders are trained.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum NormLearning {
     /// They are fixed.

@@ -1,10 +1,11 @@
 //! Orders `p` of vector norms, and the pairs of them that an affine layer is bounded between.
 
 use crate::error::{ModelError, Result};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// The order `p ≥ 1` of the norm `‖x‖_p = (Σ |x_i|ᵖ)^{1/p}`; written `inf` for the maximum norm.
-#[derive(Clone, Copy, Debug, PartialEq, PartialOrd, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, PartialOrd, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "f64", into = "f64")]
 pub struct NormOrder(f64);
 

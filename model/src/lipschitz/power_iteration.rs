@@ -4,23 +4,29 @@ use crate::error::Result;
 use crate::numerics::limits::{MOST_ITERATIONS, real, whole};
 use crate::numerics::tensor::to_vec;
 use burn::tensor::Tensor;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// When power iteration stops.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct PowerIteration {
-    /// Relative change of `σ` in one iteration below which it stops; with 0 it makes `max_iters` iterations. (The
-    /// reference implementation's tolerance is one for the elements of `u` and `v`, which long vectors meet at once.)
+    /// Relative change of the estimated norm in one iteration below which iteration stops. With 0 it makes `max_iters` iterations.
+    /// (The tolerance of the reference implementation is one for the elements of the vectors, which long vectors meet at once.)
+    #[schemars(range(min = 0.0, max = MOST_TOLERANCE))]
     pub tol: f64,
-    /// Iterations at the most.
+    /// Iterations at most.
+    #[schemars(range(min = 1, max = MOST_ITERATIONS), extend("x-unit" = "iterations"))]
     pub max_iters: usize,
-    /// Random vectors from which it is started beside the kept one, the best being kept. Only for norms other than the
-    /// spectral one, which may have local maxima.
+    /// Random vectors from which iteration starts beside the stored one; the best is kept. They matter only for norms other than
+    /// the spectral one, which may have local maxima.
+    #[schemars(range(min = 0, max = MOST_STARTS), extend("x-unit" = "vectors"))]
     pub random_starts: usize,
 }
 
-/// Random starts at the most.
+/// The loosest tolerance.
+const MOST_TOLERANCE: f64 = 1.0;
+/// Random starts at most.
 const MOST_STARTS: usize = 10_000;
 
 impl Default for PowerIteration {
@@ -35,7 +41,7 @@ impl PowerIteration {
     /// # Errors
     /// Names the first that is out of its range.
     pub fn validate(&self) -> Result<()> {
-        real("power_iteration.tol", self.tol, 0.0..=1.0)?;
+        real("power_iteration.tol", self.tol, 0.0..=MOST_TOLERANCE)?;
         whole("power_iteration.max_iters", self.max_iters, 1..=MOST_ITERATIONS)?;
         whole("power_iteration.random_starts", self.random_starts, 0..=MOST_STARTS)
     }

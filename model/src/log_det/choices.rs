@@ -1,9 +1,10 @@
 //! What can be chosen about an estimate.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// How a log-determinant is computed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Method {
     /// The unbiased power series: exact terms, then a random number of reweighted ones.
@@ -16,7 +17,7 @@ pub enum Method {
 }
 
 /// How the traces of the series are computed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Trace {
     /// Hutchinson's estimate, from one random probe a sample.
@@ -26,7 +27,7 @@ pub enum Trace {
 }
 
 /// Which estimate of the series' gradient is used. Both are unbiased where the value is, from the same randomness.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum GradientForm {
     /// The Neumann series, `tr((I + J)⁻¹ ∂J) = Σ_{k≥0} (-1)ᵏ tr(Jᵏ ∂J)` with weights `c_k` (`c_0 = 1`). One pullback.

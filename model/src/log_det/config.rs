@@ -10,13 +10,14 @@ use crate::error::{ModelError, Result};
 use crate::numerics::limits::{real, require, whole};
 use burn::tensor::Device;
 use rand::Rng;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Nats per dimension that early ends of the exact terms may leave to the roulette at the most.
 const MOST_TRUNCATION: f64 = 1.0;
-/// Draws that are averaged at the most.
+/// Draws that are averaged at most.
 const MOST_DRAWS: usize = 10_000;
-/// Exact terms at the most.
+/// Exact terms at most.
 const MOST_EXACT_TERMS: usize = 10_000;
 
 /// The log-determinant's estimator; training and evaluation have one each.
@@ -33,32 +34,41 @@ const MOST_EXACT_TERMS: usize = 10_000;
 /// // The weights of a draw of two terms beyond the exact ones: 1 / P(N ≥ 1) and 1 / P(N ≥ 2).
 /// assert!((config.coefficients(&[2])[4] - 1.0 / config.survival(1)).abs() < 1e-12);
 /// ```
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct LogDetConfig {
-    /// Power series, truncated power series, or exact.
+    /// How the log-determinant is computed.
     pub method: Method,
-    /// Distribution of the number of terms beyond the exact ones.
+    /// The distribution of the number of terms beyond the exact ones.
     pub distribution: TermDistribution,
-    /// Rate λ of the Poisson distribution, [`POISSON_RATES`].
+    /// The rate λ of the Poisson distribution: the mean number of terms beyond the exact ones.
+    #[schemars(range(min = *POISSON_RATES.start(), max = *POISSON_RATES.end()), extend("x-unit" = "terms"))]
     pub poisson_rate: f64,
-    /// Success probability of the geometric distribution, [`GEOMETRIC_PROBABILITIES`].
+    /// The success probability of the geometric distribution, whose mean is its inverse.
+    #[schemars(range(min = *GEOMETRIC_PROBABILITIES.start(), max = *GEOMETRIC_PROBABILITIES.end()))]
     pub geometric_success_prob: f64,
-    /// Terms that are always computed and have weight 1; of the truncated series, all terms.
+    /// Terms that are always computed and have weight 1; of the truncated series, all terms. More exact terms make the estimate
+    /// less noisy and take proportionally longer.
+    #[schemars(range(min = 0, max = MOST_EXACT_TERMS), extend("x-unit" = "terms"))]
     pub n_exact_terms: usize,
-    /// When values are computed, a sample's exact terms end where all that follow are together at most this many nats per
-    /// dimension, `‖u_n‖ ‖v‖ L / ((n+1)(1-L)) ≤ tol · D` after the `n`-th with `u_n = (Jᵀ)ⁿ v` and `L` the branch's spectral
-    /// bound; the roulette begins there, and keeps the estimate unbiased all the same. 0 turns it off.
+    /// When values are computed, the exact terms of a sample end where all that follow are together at most this, and the roulette
+    /// begins there, so that the estimate stays unbiased. With 0, no exact term is left out.
+    ///
+    /// The terms after the `n`-th are bounded by `‖u_n‖ ‖v‖ L / ((n+1)(1-L))`, with `u_n = (Jᵀ)ⁿ v` and `L` the branch's spectral
+    /// bound.
+    #[schemars(range(min = 0.0, max = MOST_TRUNCATION), extend("x-unit" = "nats per dimension"))]
     pub truncation_tol: f64,
     /// Draws of the number of terms that are averaged.
+    #[schemars(range(min = 1, max = MOST_DRAWS), extend("x-unit" = "draws"))]
     pub n_draws: usize,
-    /// Traces by Hutchinson's estimate or exactly.
+    /// How the traces of the series are computed.
     pub trace: Trace,
-    /// Distribution of Hutchinson's probe vectors.
+    /// The distribution of Hutchinson's probe vectors.
     pub probe: Probe,
-    /// The estimate of the gradient.
+    /// The estimate of the series' gradient. Both are unbiased where the value is, from the same randomness.
     pub gradient: GradientForm,
-    /// The precision of the series' products.
+    /// The precision of the series' products with the Jacobian; sums over them, and all else, stay in single precision. Half
+    /// precision is quicker on GPUs and slower on the CPU, and has a small bias that no number of draws takes away.
     pub series_precision: SeriesPrecision,
 }
 

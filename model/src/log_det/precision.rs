@@ -1,6 +1,7 @@
 //! The precision of the series' products.
 
 use burn::tensor::FloatDType;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -10,7 +11,7 @@ use std::fmt;
 /// What rounding changes in one estimate is far below what estimates vary by, but it has a mean that no number of draws takes
 /// away (measured in `experiments/estimator.md`). Cards compute such products several times as fast. The CPU has no kernels
 /// of its own for them and becomes slower.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum SeriesPrecision {
     /// Single precision.

@@ -1,6 +1,7 @@
 //! The random number of terms of the power series, and the probability of reaching each.
 
 use rand::Rng;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::ops::RangeInclusive;
 
@@ -14,7 +15,7 @@ pub const POISSON_RATES: RangeInclusive<f64> = 0.01..=700.0;
 /// hundredth of all draws with more than one.
 pub const GEOMETRIC_PROBABILITIES: RangeInclusive<f64> = 0.001..=0.99;
 /// The distribution of the number `N` of terms beyond the exact ones.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum TermDistribution {
     /// Poisson with rate λ, on 0, 1, 2, …

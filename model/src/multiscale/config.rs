@@ -7,25 +7,36 @@ use crate::nn::ActivationKind;
 use crate::nn::Widths;
 use crate::numerics::FixedPoint;
 use crate::numerics::limits::{MOST_BLOCKS, MOST_CHANNELS, real, require, whole};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::ops::RangeInclusive;
 
 /// Bounds that a layer's norm can be kept under; the largest is 1 to single precision.
 const LIPSCHITZ_BOUNDS: RangeInclusive<f64> = 1e-3..=0.999_999;
-/// Size of a kernel at the most.
+/// Size of a kernel at most.
 const MOST_KERNEL: usize = 255;
-/// Layers of a block at the most.
+/// Layers of a block at most.
 const MOST_LAYERS: usize = 100;
-/// Numbers in an image at the most.
+/// Values of `α`, if the logit transform is not left out.
+const LEAST_ALPHA: f64 = 1e-7;
+/// The largest.
+const MOST_ALPHA: f64 = 0.499;
+/// Means, standard deviations and scales at most.
+const MOST_INPUT: f64 = 1e6;
+/// The least standard deviation of a channel.
+const LEAST_STD: f64 = 1e-6;
+/// The least scale of last layers.
+const LEAST_SCALE: f64 = 1e-12;
+/// Numbers in an image at most.
 const MOST_ELEMENTS: usize = 1 << 30;
 
 /// The invertible blocks that a model is made of.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum BlockKind {
-    /// [`ResidualBlock`](crate::flows::ResidualBlock)s.
+    /// Residual blocks `x + g(x)` with a contractive `g`.
     Residual,
-    /// [`Coupling`](crate::flows::Coupling)s: the RealNVP baseline.
+    /// Affine coupling layers: the RealNVP baseline. Log-determinants are exact and cheap.
     Coupling,
 }
 
@@ -45,26 +56,30 @@ pub enum BlockKind {
 /// let error = config.validate([3, 31, 32]).unwrap_err();
 /// assert!(error.to_string().contains("`blocks`"));
 /// ```
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct ResidualFlowConfig {
     /// What the blocks are.
     pub block: BlockKind,
-    /// Blocks of each scale. Scales on which an image would be smaller than 4 pixels are left out.
+    /// Blocks of each scale; the length of the list is the number of scales. More blocks make the density more flexible, and each
+    /// takes its time. After every scale but the last, 2×2 pixels become 4 channels.
+    #[schemars(inner(range(min = 0, max = MOST_BLOCKS)), extend("x-unit" = "blocks"))]
     pub blocks: Vec<usize>,
     /// Channels of the hidden layers in blocks: one number, or a list of one for each hidden layer.
+    #[schemars(extend("minimum" = 1, "maximum" = MOST_CHANNELS, "x-unit" = "channels"))]
     pub hidden_channels: Widths,
-    /// Kernel sizes of a block's convolutions, odd, and as many as there are layers, in fully connected blocks too.
+    /// Kernel sizes of a block's convolutions: odd, and as many as there are layers, in fully connected blocks too.
+    #[schemars(inner(range(min = 1, max = MOST_KERNEL)), extend("x-unit" = "pixels"))]
     pub kernels: Vec<usize>,
-    /// Activation of all blocks.
+    /// The activation of all blocks.
     pub activation: ActivationKind,
-    /// Whether an activation stands before each block's first convolution too.
+    /// Whether an activation stands before each block's first layer too. Of few dimensions it is better left out: LipSwish has
+    /// almost no slope where all coordinates are negative.
     pub preactivation: bool,
-    /// Whether the model begins with the ActNorm that otherwise follows blocks, and its first block has no
-    /// preactivation. As in the reference implementation, a model of a single scale keeps this preactivation, and so do fully
-    /// connected blocks.
+    /// Whether the model begins with the ActNorm that otherwise follows blocks, and its first block has no preactivation. As in the
+    /// reference implementation, a model of a single scale keeps this preactivation, and so do fully connected blocks.
     pub plain_first_block: bool,
-    /// Whether all blocks are fully connected, instead of convolutional.
+    /// Whether all blocks are fully connected instead of convolutional.
     pub dense: bool,
     /// Whether ActNorm follows every block: with a scale for each channel, after fully connected blocks for each element.
     pub act_norm: bool,
@@ -72,55 +87,71 @@ pub struct ResidualFlowConfig {
     pub dense_act_norm: bool,
     /// Whether moving batch normalisation, a layer of the flow, follows every block (and its ActNorm).
     pub flow_batch_norm: bool,
-    /// Whether an invertible matrix stands before every block: an invertible 1×1 convolution, or one of all elements
-    /// where blocks are fully connected.
+    /// Whether an invertible matrix stands before every block: an invertible 1×1 convolution, or one of all elements where blocks
+    /// are fully connected.
     pub invertible_convolutions: bool,
-    /// Whether coupling blocks of the first scale split pixels like a checkerboard, instead of channels.
+    /// Whether coupling blocks of the first scale split pixels like a checkerboard instead of channels.
     pub checkerboard: bool,
     /// Fully connected blocks at the end of the last scale.
+    #[schemars(range(min = 0, max = MOST_BLOCKS), extend("x-unit" = "blocks"))]
     pub dense_blocks: usize,
-    /// Hidden width of the fully connected blocks.
+    /// The hidden width of the fully connected blocks.
+    #[schemars(range(min = 1, max = MOST_CHANNELS), extend("x-unit" = "features"))]
     pub dense_hidden: usize,
-    /// Whether half of the channels leave the flow after each scale, or all go on.
+    /// Whether half of the channels leave the flow after each scale, which makes large images several times cheaper. Else all go
+    /// on.
     pub factor_out: bool,
-    /// Whether the image is squeezed once before anything else.
+    /// Whether 2×2 pixels become 4 channels once before anything else, for large images.
     pub squeeze_first: bool,
-    /// `α` of the logit transform; with 0 there is none.
+    /// The `α` of the logit transform `ln(y / (1-y))` with `y = α + (1-2α) x`, which images begin with; with 0 there is none, as
+    /// points need it. Otherwise it is from 1e-7 on. Images with many black or white pixels take a small one, such as 1e-6.
+    #[schemars(range(min = 0.0, max = MOST_ALPHA))]
     pub logit_alpha: f64,
-    /// Mean of each channel, to be subtracted in place of the logit transform. Empty: no such transform.
+    /// The mean of each channel, to be subtracted in place of the logit transform. Empty: no such transform.
+    #[schemars(inner(range(min = -MOST_INPUT, max = MOST_INPUT)))]
     pub input_mean: Vec<f64>,
-    /// Standard deviation of each channel, to divide by.
+    /// The standard deviation of each channel, to divide by.
+    #[schemars(inner(range(min = LEAST_STD, max = MOST_INPUT)))]
     pub input_std: Vec<f64>,
     /// Channels of noise that the model adds to images.
+    #[schemars(range(min = 0, max = MOST_CHANNELS), extend("x-unit" = "channels"))]
     pub padding_channels: usize,
-    /// Distribution of this noise.
+    /// The distribution of this noise.
     pub padding: PaddingNoise,
-    /// Uniform noise is on `[0, 1/padding_levels)`.
+    /// `uniform` padding is as wide as the bin of one of this many levels.
+    #[schemars(range(min = 1), extend("x-unit" = "levels"))]
     pub padding_levels: u32,
-    /// Number of classes; 0: the model has no classifier.
+    /// The number of classes, at least 2. With 0 the model has no classifier.
+    #[schemars(range(min = 0, max = MOST_CHANNELS), extend("x-unit" = "classes"))]
     pub classes: usize,
     /// Features that the classifier computes from each scale.
+    #[schemars(range(min = 1, max = MOST_CHANNELS), extend("x-unit" = "features"))]
     pub classifier_channels: usize,
-    /// With factor-out, the last head reads the previous scale's factored-out half, as in the reference implementation; otherwise
-    /// it reads the last scale's own output.
+    /// Whether with `factor_out` the classifier sees for the last scale what the scale before factored out, again, as in the
+    /// reference implementation. Else it sees the last scale's own output.
     pub last_head_sees_factored: bool,
-    /// The bound `c` of every layer's induced norm.
+    /// The bound `c` of every layer's induced norm. A bound nearer to 1 makes the blocks more flexible; the inverse and the series
+    /// then take more iterations and terms.
+    #[schemars(range(min = *LIPSCHITZ_BOUNDS.start(), max = *LIPSCHITZ_BOUNDS.end()))]
     pub lipschitz_bound: f64,
-    /// Orders `p_0, …, p_n` of the norms between which the layers of a block are bounded, `‖W_i‖_{p_{i-1} → p_i} ≤ c`: one
-    /// more than a block has layers, or one for all. Numbers of at least 1, and `inf`. Blocks are contractions if the last
-    /// is at most the first.
+    /// Orders `p_0, …, p_n` of the norms between which the layers of a block are bounded, `‖W_i‖_{p_{i-1} → p_i} ≤ c`: one more
+    /// than a block has layers, or one for all. Numbers of at least 1, and `inf`. Blocks are contractions if the last is at most
+    /// the first.
+    #[schemars(inner(range(min = 1.0)), extend("x-infinite" = true))]
     pub norm_orders: Vec<NormOrder>,
-    /// Whether norm orders are trained instead, from 2 on: `off`, `per_layer`, `shared` by a block's layers.
+    /// Whether norm orders are trained instead, beginning with 2.
     pub learn_norm_orders: NormLearning,
     /// Whether blocks of convolutions have moving batch norms before the first activation and after every convolution.
     pub batch_norm: bool,
-    /// Probability with which, in training, a channel is left out before each block's last layer.
+    /// The probability with which, in training, a channel is left out before each block's last layer. It helps where data are few.
+    #[schemars(range(min = 0.0), extend("exclusiveMaximum" = 1.0))]
     pub dropout: f64,
-    /// What the random weights of each block's last layer are multiplied by; 1e-3 starts near the identity.
+    /// What the random weights of each block's last layer are multiplied by at the start; 1e-3 starts near the identity.
+    #[schemars(range(min = LEAST_SCALE, max = MOST_INPUT))]
     pub last_layer_scale: f64,
-    /// Power iterations after each optimiser step.
+    /// When the power iterations after each optimiser step stop.
     pub power_iteration: PowerIteration,
-    /// Fixed-point iterations of the inverse.
+    /// When the fixed-point iterations of the inverse stop.
     pub fixed_point: FixedPoint,
 }
 
@@ -177,10 +208,10 @@ impl ResidualFlowConfig {
         let expected = format!("one order, or {}, one more than there are kernels", self.kernels.len() + 1);
         require(orders == 1 || orders == self.kernels.len() + 1, "norm_orders", &expected, format!("{orders} orders"))?;
         require((0.0..1.0).contains(&self.dropout), "dropout", "at least 0 and less than 1", self.dropout)?;
-        real("last_layer_scale", self.last_layer_scale, 1e-12..=1e6)?;
+        real("last_layer_scale", self.last_layer_scale, LEAST_SCALE..=MOST_INPUT)?;
         let alpha = self.logit_alpha;
-        let possible = alpha == 0.0 || (1e-7..=0.499).contains(&alpha);
-        require(possible, "logit_alpha", "0, or a number from 1e-7 to 0.499", alpha)?;
+        let possible = alpha == 0.0 || (LEAST_ALPHA..=MOST_ALPHA).contains(&alpha);
+        require(possible, "logit_alpha", &format!("0, or a number from {LEAST_ALPHA:?} to {MOST_ALPHA}"), alpha)?;
         self.fixed_point.validate()?;
         self.power_iteration.validate()?;
         require(self.classes != 1, "classes", "0 or at least 2", self.classes)?;
@@ -230,7 +261,7 @@ impl ResidualFlowConfig {
         }
         let even = |n: usize| n.is_multiple_of(2);
         let error = |key, got| {
-            let expected = format!("even numbers of channels before every {:?} activation", self.activation);
+            let expected = "even numbers of channels, which activation = \"max_min\" takes in pairs".to_string();
             Err(ModelError::Config { key, expected, got })
         };
         if !self.hidden_channels.fit(self.kernels.len() - 1, even) || !even(self.dense_hidden) {
@@ -259,10 +290,10 @@ impl ResidualFlowConfig {
         require(alpha == 0.0, "logit_alpha", "0 beside `input_mean`: there is one transform of the input", alpha)?;
         // One for each channel that a squeeze makes is possible too.
         let fits = mean.len() == channels || self.squeeze_first && mean.len() == 4 * channels;
-        let fits = fits && mean.iter().all(|mean| mean.abs() <= 1e6);
+        let fits = fits && mean.iter().all(|mean| mean.abs() <= MOST_INPUT);
         let expected = format!("one number of at most 1e6 for each of {channels} channels");
         require(fits, "input_mean", &expected, format!("{mean:?}"))?;
-        let positive = std.len() == mean.len() && std.iter().all(|std| (1e-6..=1e6).contains(std));
+        let positive = std.len() == mean.len() && std.iter().all(|std| (LEAST_STD..=MOST_INPUT).contains(std));
         require(positive, "input_std", "as many positive numbers, from 1e-6 to 1e6, as `input_mean` has", format!("{std:?}"))
     }
 
@@ -277,7 +308,7 @@ impl ResidualFlowConfig {
         let fits = channels >= 2 || checkerboard && !last_is_dense;
         require(fits, "block", "\"residual\" for images of one channel", "\"coupling\"")?;
         let single = !self.activation.pairs_channels();
-        require(single, "activation", "one without pairs of channels in coupling blocks", format!("{:?}", self.activation))?;
+        require(single, "activation", "one without pairs of channels in coupling blocks", "\"max_min\"")?;
         require(!self.batch_norm, "batch_norm", "false with coupling blocks (`flow_batch_norm` fits them)", "true")
     }
 

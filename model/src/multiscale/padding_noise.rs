@@ -4,10 +4,11 @@ use crate::numerics::tensor::from_vec;
 use burn::tensor::{Device, Tensor};
 use rand::Rng;
 use rand_distr::{Distribution, StandardNormal};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Which noise pads the images; its density `q(u)` is part of the bound `ln p(x) ≥ E[ln p(x, u) - ln q(u)]`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum PaddingNoise {
     /// Uniform in `[0, 1/levels)`: like the dequantisation noise of a black channel.

@@ -1,10 +1,11 @@
 //! Widths of hidden layers, given once for all or one by one.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
 /// Channels of the hidden layers of a network: a number, or a list of one for each layer.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(untagged, expecting = "expected a number of channels, or a list of one for each hidden layer")]
 pub enum Widths {
     /// The same for all layers.

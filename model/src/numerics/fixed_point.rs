@@ -7,24 +7,27 @@ use crate::monitor::Monitor;
 use burn::tensor::Tensor;
 use flow_kernels::inner_product;
 use rayon::prelude::*;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
 
 /// When the iteration stops, and how it is accelerated.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct FixedPoint {
-    /// A sample is done when `min(1, θ/(1-θ)) max|f(x) - x|`, with `f(x) = y - g(x)`, is at most this times `1 + max|y|`;
-    /// `f(x)` is the solution.
+    /// A sample is done when the estimated error of its solution is at most this times `1 + max|y|`. Below 1e-8, single precision
+    /// would not get there; above 0.1, nothing would be inverted.
     ///
-    /// `θ = max|Δf| / max|Δx|` is the contraction between two iterates, of the last two such factors the larger; after only one
-    /// iterate the factor before `max|f(x) - x|` is 1. Where `θ` is small, the expression estimates the solution's error
-    /// (Hairer and Wanner, Solving Ordinary Differential Equations II, section IV.8), and an evaluation that would only confirm
-    /// it is saved. From 1e-8, what single precision can reach, to 0.1, above which nothing would be inverted.
+    /// With `f(x) = y - g(x)`, the estimate is `min(1, θ/(1-θ)) max|f(x) - x|` (Hairer and Wanner, Solving Ordinary Differential
+    /// Equations II, section IV.8), where the contraction `θ = max|Δf| / max|Δx|` is the larger of the last two; `f(x)` is the
+    /// solution.
+    #[schemars(range(min = TOLERANCES[0], max = TOLERANCES[1]))]
     pub tol: f32,
-    /// Iterations at the most, 100,000 or fewer; a sample that is not done by then is an error.
+    /// Iterations at most. A sample that is not done by then is an error.
+    #[schemars(range(min = 1, max = MOST_ITERATIONS), extend("x-unit" = "iterations"))]
     pub max_iters: usize,
-    /// Earlier iterates that the next one is combined from, 100 or fewer; 0 is the plain Banach iteration.
+    /// Earlier iterates that Anderson's acceleration combines the next one from. 0 is the plain Banach iteration.
+    #[schemars(range(min = 0, max = MOST_EARLIER), extend("x-unit" = "iterates"))]
     pub anderson_window: usize,
 }
 

@@ -44,6 +44,9 @@ use svhn::SvhnArgs;
 #[derive(clap::Subcommand)]
 pub(crate) enum DataSet {
     /// Downsampled ImageNet: train_SxS and valid_SxS as .npy, .tar or folder, or image-net.org's batches.
+    #[command(after_help = "Examples:
+  preprocess imagenet --size 64
+  preprocess imagenet ~/downloads --size 32 --out data/imagenet32")]
     Imagenet {
         #[command(flatten)]
         input: InputArgs,
@@ -53,6 +56,8 @@ pub(crate) enum DataSet {
         output: OutputArgs,
     },
     /// CelebA-HQ as published with Glow: celeba-tfr.tar, read in place, or unpacked.
+    #[command(after_help = "Examples:
+  preprocess celeba-tfr celeba-tfr.tar")]
     CelebaTfr {
         #[command(flatten)]
         input: InputArgs,
@@ -62,6 +67,8 @@ pub(crate) enum DataSet {
         output: OutputArgs,
     },
     /// CelebA-HQ 64x64 with 5 bits: celeba_full_64x64_5bit.npy.
+    #[command(after_help = "Examples:
+  preprocess celeba-5bit ~/downloads --out data/celebahq64_5bit")]
     #[command(name = "celeba-5bit")]
     Celeba5bit {
         #[command(flatten)]
@@ -72,6 +79,8 @@ pub(crate) enum DataSet {
         output: OutputArgs,
     },
     /// MNIST: the four idx files, gzipped or not.
+    #[command(after_help = "Examples:
+  preprocess mnist ~/downloads/mnist --out data/mnist")]
     Mnist {
         #[command(flatten)]
         input: InputArgs,
@@ -79,6 +88,8 @@ pub(crate) enum DataSet {
         output: OutputArgs,
     },
     /// Fashion-MNIST: four idx files named as those of MNIST.
+    #[command(after_help = "Examples:
+  preprocess fashion-mnist ~/downloads/fashion")]
     FashionMnist {
         #[command(flatten)]
         input: InputArgs,
@@ -86,6 +97,8 @@ pub(crate) enum DataSet {
         output: OutputArgs,
     },
     /// Kuzushiji-MNIST: four idx files named as those of MNIST.
+    #[command(after_help = "Examples:
+  preprocess kmnist ~/downloads/kmnist")]
     Kmnist {
         #[command(flatten)]
         input: InputArgs,
@@ -93,6 +106,8 @@ pub(crate) enum DataSet {
         output: OutputArgs,
     },
     /// Kuzushiji-49: four .npz files, such as k49-train-imgs.npz.
+    #[command(after_help = "Examples:
+  preprocess k49 ~/downloads/k49")]
     K49 {
         #[command(flatten)]
         input: InputArgs,
@@ -102,6 +117,8 @@ pub(crate) enum DataSet {
         output: OutputArgs,
     },
     /// EMNIST, handwritten digits and letters: idx files of a selection, or gzip.zip.
+    #[command(after_help = "Examples:
+  preprocess emnist ~/downloads/gzip.zip --split letters")]
     Emnist {
         #[command(flatten)]
         input: InputArgs,
@@ -111,6 +128,8 @@ pub(crate) enum DataSet {
         output: OutputArgs,
     },
     /// CIFAR-10: the binary or the Python version, as published or extracted.
+    #[command(after_help = "Examples:
+  preprocess cifar10 cifar-10-binary.tar.gz --out data/cifar10")]
     Cifar10 {
         #[command(flatten)]
         input: InputArgs,
@@ -121,6 +140,8 @@ pub(crate) enum DataSet {
         output: OutputArgs,
     },
     /// CIFAR-100: the binary or the Python version, as published or extracted.
+    #[command(after_help = "Examples:
+  preprocess cifar100 cifar-100-python.tar.gz")]
     Cifar100 {
         #[command(flatten)]
         input: InputArgs,
@@ -130,6 +151,8 @@ pub(crate) enum DataSet {
         output: OutputArgs,
     },
     /// Street View House Numbers: train_32x32.mat and test_32x32.mat, with --extra extra_32x32.mat.
+    #[command(after_help = "Examples:
+  preprocess svhn ~/downloads --extra")]
     Svhn {
         #[command(flatten)]
         input: InputArgs,
@@ -139,6 +162,9 @@ pub(crate) enum DataSet {
         output: OutputArgs,
     },
     /// Your own pictures (PNG, JPEG, WebP, BMP, GIF, TIFF): their centres, resampled.
+    #[command(after_help = "Examples:
+  preprocess images pictures --size 64 --out data/mine
+  preprocess images pictures.zip --size 64x48 --classes folders --dry-run")]
     Images {
         #[command(flatten)]
         args: ImagesArgs,
@@ -146,6 +172,8 @@ pub(crate) enum DataSet {
         output: OutputArgs,
     },
     /// The small digits that ship with this project: two .npy files.
+    #[command(after_help = "Examples:
+  preprocess digits optdigits")]
     Digits {
         #[command(flatten)]
         input: InputArgs,

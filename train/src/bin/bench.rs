@@ -28,32 +28,35 @@ use std::time::Instant;
 #[global_allocator]
 static ALLOCATOR: train::system::memory::Allocator = train::system::memory::Allocator;
 
-/// Measures a configuration on random images; needs no data.
+/// Measure how long a configuration takes for a step, an evaluation, encoding and a sample, on random images; needs no data
 #[derive(Parser)]
-#[command(version)]
+#[command(name = "bench", version)]
+#[command(after_help = "Examples:
+  bench --config configs/cifar10.toml --batch 16
+  bench --config configs/digits.toml --batch 64 --repeats 10 --skip sample,encode --json")]
 struct Arguments {
     /// The experiment's settings, a TOML file with data.shape
     #[arg(long, value_name = "FILE")]
     config: PathBuf,
-    /// Changes a setting of the file; may be repeated
+    /// Change a setting of the file; may be repeated
     #[arg(long, value_name = "SECTION.KEY=VALUE")]
     set: Vec<String>,
-    /// auto, cpu, cuda, cuda:N, wgpu or wgpu:N [default: `device` of the file]
+    /// Compute on auto, cpu, cuda, cuda:N, wgpu or wgpu:N [default: `device` of the file]
     #[arg(long, value_name = "NAME")]
     device: Option<DeviceChoice>,
-    /// Evaluates, encodes and samples with the averaged weights of a checkpoint of this configuration instead of initial ones
+    /// Evaluate, encode and sample with the averaged weights of a checkpoint of this configuration instead of initial ones
     #[arg(long, value_name = "FILE")]
     checkpoint: Option<PathBuf>,
-    /// Images of a batch
+    /// Use this many images in a batch
     #[arg(long, value_name = "N")]
     batch: std::num::NonZeroUsize,
-    /// Measurements of each kind; their median is reported
+    /// Measure each kind this often; the median is reported
     #[arg(long, value_name = "N", default_value = "3")]
     repeats: std::num::NonZeroUsize,
-    /// What not to measure, separated by commas
+    /// Leave these out, separated by commas
     #[arg(long, value_name = "WHAT", value_delimiter = ',')]
     skip: Vec<Part>,
-    /// Prints one JSON object instead of lines
+    /// Print one JSON object instead of lines
     #[arg(long)]
     json: bool,
 }

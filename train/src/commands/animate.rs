@@ -4,6 +4,7 @@ use super::{Overwrite, report};
 use ::train::directory;
 use ::train::reporting::path_text;
 use ::train::reporting::pictures::animation;
+use ::train::reporting::progress::{Progress, Work};
 use anyhow::Result;
 use clap::Args;
 use datasets::output::{self, Existing};
@@ -11,20 +12,23 @@ use serde::Serialize;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// Makes an animated GIF of the pictures that a run drew
+/// Make an animated GIF of the pictures that a run drew
 #[derive(Args)]
+#[command(after_help = "Examples:
+  train animate experiments/runs/digits
+  train animate experiments/runs/digits --each 200 --out digits.gif")]
 pub struct Animate {
-    /// Directory of the run
+    /// The directory of the run
     run: PathBuf,
-    /// The file [default: training.gif in the directory of the run]
+    /// Write this file [default: training.gif in the directory of the run]
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
     #[command(flatten)]
     overwrite: Overwrite,
-    /// How long each picture is shown
+    /// Show each picture for this long
     #[arg(long, value_name = "MILLISECONDS", default_value_t = 400, value_parser = super::at_least_one)]
     each: usize,
-    /// Prints the result as one JSON object
+    /// Print the result as one JSON object
     #[arg(long)]
     json: bool,
 }
@@ -50,7 +54,11 @@ impl Animate {
         if existing == Existing::Own {
             directory::note_file(&self.run, "training.gif")?;
         }
-        animation::write(&path, existing, &frames, Duration::from_millis(self.each as u64))?;
+        let mut progress = Progress::new();
+        let stage = progress.stage("animating", Work::count("pictures", frames.len()));
+        let told = |done: usize| stage.set(done as u64, "");
+        animation::write(&path, existing, &frames, Duration::from_millis(self.each as u64), told)?;
+        drop((stage, progress));
         let outcome = Outcome { animation: path, frames: frames.len() };
         report(self.json, &outcome, || format!("{} pictures in {}", outcome.frames, outcome.animation.display()))
     }

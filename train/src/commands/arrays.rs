@@ -3,8 +3,9 @@
 use super::{Chosen, Compute, Overwrite, load, ready, report};
 use ::train::data::kind::{DataKind, Named};
 use ::train::data::table::TableChoice;
+use ::train::monitoring::costs::Costs;
 use ::train::reporting::path_text;
-use ::train::reporting::progress::{Progress, duration};
+use ::train::reporting::progress::{Progress, Work, duration};
 use ::train::scoring::array_model::{ArrayModel, Inputs, LogDensities};
 use ::train::scoring::arrays::{self, Array};
 use ::train::scoring::weights::Weights;
@@ -21,6 +22,7 @@ use datasets::points::{FileKind, Points};
 use residual_flows::LogDetConfig;
 use residual_flows::log_det::Method;
 use serde::Serialize;
+use std::cell::RefCell;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -29,55 +31,62 @@ use std::time::Instant;
 struct Common {
     #[command(flatten)]
     chosen: Chosen,
-    /// A .npy file, float32 or float64; points may be in a table too, .csv or .parquet
+    /// Read a .npy file, float32 or float64; points may be in a table too, .csv or .parquet
     #[arg(long, value_name = "FILE")]
     input: PathBuf,
-    /// The .npy file to write, float32, points and their log-densities float64; of points .csv too
+    /// Write a .npy file, float32, points and their log-densities float64; of points .csv too
     #[arg(long, value_name = "FILE")]
     output: PathBuf,
     #[command(flatten)]
     overwrite: Overwrite,
-    /// Exact log-determinants, for few dimensions; adds log-densities to the summary
+    /// Compute exact log-determinants, for few dimensions; adds log-densities to the summary
     #[arg(long)]
     exact: bool,
     /// Images of a batch [default: run.eval_batch_size of the training]
     #[arg(long, value_name = "N", value_parser = super::at_least_one)]
     batch: Option<usize>,
-    /// Decides estimator noise [default: that of the training]
+    /// Choose the estimator's noise [default: that of the training]
     #[arg(long)]
     seed: Option<u64>,
     #[command(flatten)]
     table: TableChoice,
     #[command(flatten)]
     compute: Compute,
-    /// Prints the summary as one JSON object
+    /// Print the summary as one JSON object
     #[arg(long)]
     json: bool,
 }
 
-/// Maps dequantised images in [0, 1], [n, channels, height, width], or points, [n, dimensions], to latents [n, dimensions]
+/// Map dequantised images in [0, 1], [n, channels, height, width], or points, [n, dimensions], to latents [n, dimensions]
 #[derive(Args)]
+#[command(after_help = "Examples:
+  train encode experiments/runs/digits --input x.npy --output z.npy")]
 pub struct Encode {
     #[command(flatten)]
     common: Common,
 }
 
-/// Maps latents [n, dimensions] to images, or to points in their own units
+/// Map latents [n, dimensions] to images, or to points in their own units
 #[derive(Args)]
+#[command(after_help = "Examples:
+  train decode experiments/runs/digits --input z.npy --output x.npy")]
 pub struct Decode {
     #[command(flatten)]
     common: Common,
 }
 
-/// Writes the log-density of each image, or of each point in its own units, in nats, [n]; the summary has means and bits/dim
+/// Write the log-density of each image, or of each point in its own units, in nats, [n]; the summary has means and bits/dim
 #[derive(Args)]
+#[command(after_help = "Examples:
+  train log-prob experiments/runs/digits --input x.npy --output scores.npy --exact
+  train log-prob experiments/runs/digits --input new.csv --output scores.csv")]
 pub struct LogProb {
     #[command(flatten)]
     common: Common,
-    /// Also writes each one's ln|det dz/dx| in nats, [n]; of points in their own units
+    /// Also write each one's ln|det dz/dx| in nats, [n]; of points in their own units
     #[arg(long, value_name = "FILE")]
     log_det: Option<PathBuf>,
-    /// Also writes the classifier's logits, [n, classes]
+    /// Also write the classifier's logits, [n, classes]
     #[arg(long, value_name = "FILE")]
     logits: Option<PathBuf>,
     /// The images' classes, a .npy file of whole numbers [n]; adds cross entropy (nats) and accuracy to the summary
@@ -127,7 +136,8 @@ impl Encode {
     pub fn run(self) -> Result<()> {
         let session = Session::open(self.common, &[], &[])?;
         let input = session.inputs()?;
-        let latents = session.about_input(session.model.encode(&input))?;
+        let costs = Costs::forward(session.model.model());
+        let latents = session.about_input(session.shown("encoding", input.len(), &costs, || session.model.encode(&input)))?;
         let densities = session.exact_densities(&input)?;
         session.write_latents(latents)?;
         session.finish(input.len(), densities, None)
@@ -142,7 +152,8 @@ impl Decode {
     pub fn run(self) -> Result<()> {
         let session = Session::open(self.common, &[], &[])?;
         let latents = session.latents()?;
-        let decoded = session.about_input(session.model.decode(&latents))?;
+        let (n, costs) = (latents.shape.first().copied().unwrap_or(0), Costs::backward(session.model.model()));
+        let decoded = session.about_input(session.shown("decoding", n, &costs, || session.model.decode(&latents)))?;
         let densities = session.exact_densities(&decoded)?;
         let n = decoded.len();
         match decoded {
@@ -162,7 +173,7 @@ impl LogProb {
         let Self { common, log_det, logits, labels } = self;
         let session = Session::open(common, &[&log_det, &logits], &[&labels])?;
         let input = session.inputs()?;
-        let densities = session.about_input(session.model.log_densities(&input))?;
+        let densities = session.log_densities(&input)?;
         let classes = session.classes(&input, logits.as_deref(), labels.as_deref())?;
         if let Some(path) = &log_det {
             session.write_column(path, "log_det", &densities.log_det)?;
@@ -178,6 +189,7 @@ struct Session {
     common: Common,
     checkpoint: PathBuf,
     model: ArrayModel,
+    progress: RefCell<Progress>,
 }
 
 impl Session {
@@ -192,7 +204,6 @@ impl Session {
         let mut progress = Progress::new();
         let read = load(&checkpoint, &device, &mut progress)?;
         let (ready, _) = ready(read, common.chosen.weights, &mut progress)?;
-        drop(progress);
         let mut model = ArrayModel::new(ready, device);
         let known: &[&str] = if matches!(model.kind(), DataKind::Points(_)) { &["npy", "csv"] } else { &["npy"] };
         outputs.iter().try_for_each(|path| output::check_extension(path, known))?;
@@ -201,7 +212,21 @@ impl Session {
         if common.exact {
             model.log_det = LogDetConfig::exact();
         }
-        Ok(Self { start, common, checkpoint, model })
+        Ok(Self { start, common, checkpoint, model, progress: RefCell::new(progress) })
+    }
+
+    /// Does something with so many samples, which is shown where it takes long.
+    fn shown<T>(&self, what: &str, samples: usize, costs: &Costs, work: impl FnOnce() -> T) -> T {
+        let rounds = Work::layers(self.model.monitor(), costs, self.model.batches(samples));
+        let stage = self.progress.borrow_mut().stage(format!("{what} {samples} {}", self.model.kind().noun()), rounds);
+        let done = work();
+        drop(stage);
+        done
+    }
+
+    fn log_densities(&self, inputs: &Inputs) -> Result<LogDensities> {
+        let costs = Costs::forward(self.model.model());
+        self.about_input(self.shown("scoring", inputs.len(), &costs, || self.model.log_densities(inputs)))
     }
 
     fn existing(&self) -> Existing {
@@ -233,7 +258,7 @@ impl Session {
 
     /// Exact log-densities, if they are asked for.
     fn exact_densities(&self, inputs: &Inputs) -> Result<Option<LogDensities>> {
-        self.common.exact.then(|| self.about_input(self.model.log_densities(inputs))).transpose()
+        self.common.exact.then(|| self.log_densities(inputs)).transpose()
     }
 
     /// A number for each input: float32 of images, float64 of points, or a table with this name.

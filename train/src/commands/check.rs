@@ -17,22 +17,25 @@ use residual_flows::{BlockCertificate, Effort, ResidualFlow};
 use serde::Serialize;
 use std::path::PathBuf;
 
-/// Certifies the Lipschitz bounds of a checkpoint's weights, and measures how well images are reconstructed
+/// Certify the Lipschitz bounds of a checkpoint's weights, and measure how well samples are reconstructed
 #[derive(Args)]
+#[command(after_help = "Examples:
+  train check experiments/runs/digits
+  train check experiments/runs/digits --n 0 --json")]
 pub struct Check {
     #[command(flatten)]
     chosen: Chosen,
-    /// Directory of the data set, if it is not where it was in training; or any file of points
+    /// The directory of the data set, if it has moved since training; or any file of points
     #[arg(long, value_name = "PATH")]
     data: Option<PathBuf>,
     #[command(flatten)]
     table: TableChoice,
-    /// Test images that are reconstructed; 0: only the bounds
+    /// Reconstruct this many test samples; 0: only the bounds
     #[arg(long, value_name = "N", default_value_t = 64)]
     n: usize,
     #[command(flatten)]
     compute: Compute,
-    /// Prints the result as one JSON object
+    /// Print the result as one JSON object
     #[arg(long)]
     json: bool,
 }

@@ -3,10 +3,11 @@
 use super::{Chosen, Compute, Overwrite, load, ready, report};
 use ::train::data::kind::DataKind;
 use ::train::data::table::TableChoice;
+use ::train::monitoring::costs::Costs;
 use ::train::reporting::path_text;
 use ::train::reporting::progress::{Progress, Work};
 use ::train::scoring::array_model::ArrayModel;
-use ::train::scoring::density::{Density, Window};
+use ::train::scoring::density::{self, Density, Window};
 use ::train::training::parallel::ProcessGroup;
 use anyhow::{Context, Result, ensure};
 use clap::Args;
@@ -17,30 +18,33 @@ use residual_flows::LogDetConfig;
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 
-/// Writes the log-density (nats, in the data's own units) of every point of a file
+/// Write the log-density (nats, in the data's own units) of every point of a file
 #[derive(Args)]
+#[command(after_help = "Examples:
+  train density experiments/runs/digits points.csv --out scores.csv
+  train density experiments/runs/digits --integrate")]
 pub struct DensityOf {
     #[command(flatten)]
     chosen: Chosen,
     /// The points, a .csv, .parquet or .npy file with a column for each dimension
     #[arg(required_unless_present = "integrate")]
     points: Option<PathBuf>,
-    /// Writes the log-densities to a .csv or .npy file, in the order of the points [default: standard output]
+    /// Write the log-densities to a .csv or .npy file, in the order of the points [default: standard output]
     #[arg(long, value_name = "FILE", requires = "points")]
     out: Option<PathBuf>,
     #[command(flatten)]
     overwrite: Overwrite,
-    /// Exact log-determinants even if the training evaluated with an estimator
+    /// Compute exact log-determinants even if the training evaluated with an estimator
     #[arg(long)]
     exact: bool,
-    /// Integrates the density over the plane instead, which should give 1
+    /// Integrate the density over the plane instead, which should give 1
     #[arg(long, conflicts_with = "points")]
     integrate: bool,
     #[command(flatten)]
     table: TableChoice,
     #[command(flatten)]
     compute: Compute,
-    /// Prints a summary as one JSON object instead of the log-densities
+    /// Print a summary as one JSON object instead of the log-densities
     #[arg(long)]
     json: bool,
 }
@@ -98,7 +102,9 @@ impl DensityOf {
         }
         let Some(path) = &self.points else {
             self.table.ensure_unused("no table is given")?;
-            let stage = progress.stage("integrating the density", Work::unknown());
+            let rounds = (INTEGRAL_CELLS * INTEGRAL_CELLS).div_ceil(density::BATCH);
+            let work = Work::layers(model.monitor(), &Costs::forward(model.model()), rounds);
+            let stage = progress.stage("integrating the density", work);
             let integral = self.integrate(&Density::new(model.model(), &model.log_det, &device), &checkpoint);
             drop(stage);
             return integral;
@@ -106,7 +112,8 @@ impl DensityOf {
 
         let (points, notes) = model.read(path, &self.table)?;
         notes.iter().for_each(note);
-        let stage = progress.stage("computing log-densities", Work::unknown());
+        let work = Work::layers(model.monitor(), &Costs::forward(model.model()), model.batches(points.len()));
+        let stage = progress.stage(format!("scoring {} points", points.len()), work);
         let densities = model.log_densities(&points).with_context(|| path.display().to_string())?;
         drop((stage, progress));
         if let Some(text) = densities.warning() {

@@ -5,10 +5,13 @@ use ::train::system::device::{self, Listed};
 use anyhow::Result;
 use clap::Args;
 
-/// Lists the devices that `device` and --device can name, and what others would need
+/// List the devices that `device` and --device can name, and what others would need
 #[derive(Args)]
+#[command(after_help = "Examples:
+  train devices
+  train devices --json")]
 pub struct Devices {
-    /// Prints one JSON list
+    /// Print one JSON list
     #[arg(long)]
     json: bool,
 }

@@ -25,39 +25,42 @@ use serde::Serialize;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// Measures estimators of log-determinants against the exact value: bias, variance and cost
+/// Measure estimators of log-determinants against the exact value: bias, variance and cost
 #[derive(Args)]
+#[command(after_help = "Examples:
+  train estimator experiments/runs/digits
+  train estimator configs/digits.toml --terms 2,4,8 --draws 100 --out study")]
 pub struct EstimatorStudy {
     /// A checkpoint or the directory of a run (its best checkpoint), or a configuration (.toml, its initial weights)
     #[arg(value_name = "CONFIG|CHECKPOINT")]
     model: PathBuf,
-    /// Which of a checkpoint's weights [default: average]
+    /// Use these of a checkpoint's weights [default: average]
     #[arg(long, value_enum)]
     weights: Option<Weights>,
     #[command(flatten)]
     table: TableChoice,
-    /// Changes a setting of the configuration; may be repeated
+    /// Change a setting of the configuration; may be repeated
     #[arg(long, value_name = "SECTION.KEY=VALUE")]
     set: Vec<String>,
-    /// Directory of the data set, or file of points, if it is not where it was in training
+    /// The directory of the data set, or the file of points, if it has moved since training
     #[arg(long, value_name = "PATH")]
     data: Option<PathBuf>,
-    /// Test samples, the first ones
+    /// Measure on this many test samples, the first ones
     #[arg(long, value_name = "N", default_value_t = 100, value_parser = super::at_least_one)]
     n: usize,
-    /// Draws of each estimator
+    /// Draw each estimator this many times
     #[arg(long, value_name = "N", default_value_t = 400)]
     draws: usize,
     /// Expected numbers of terms, rising
-    #[arg(long, value_name = "N,...", value_delimiter = ',', default_values_t = [2, 4, 6, 10, 20])]
+    #[arg(long, value_name = "N,...", value_delimiter = ',', default_value = "2,4,6,10,20")]
     terms: Vec<usize>,
-    /// Instead measures the estimator of [log_det.train] in every precision of its products that the device computes in
+    /// Instead measure the estimator of [log_det.train] in every precision of its products that the device computes in
     #[arg(long, conflicts_with = "terms")]
     rounding: bool,
-    /// Decides the draws
+    /// Choose the draws
     #[arg(long, default_value_t = 0)]
     seed: u64,
-    /// Also writes estimator.md (the table), estimator.json, bias.svg and deviation.svg to a directory; of rounding,
+    /// Also write estimator.md (the table), estimator.json, bias.svg and deviation.svg to a directory; of rounding,
     /// rounding.md and rounding.json
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
@@ -65,7 +68,7 @@ pub struct EstimatorStudy {
     overwrite: Overwrite,
     #[command(flatten)]
     compute: Compute,
-    /// Prints the result as one JSON object
+    /// Print the result as one JSON object
     #[arg(long)]
     json: bool,
 }

@@ -28,12 +28,15 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
-/// Measures the bits/dim (of images) or nats (of points) of a checkpoint on test data, and scores every sample
+/// Measure the bits/dim (of images) or nats (of points) of a checkpoint on test data, and score every sample
 #[derive(Args)]
+#[command(after_help = "Examples:
+  train evaluate experiments/runs/digits --exact
+  train evaluate experiments/runs/digits --data other.csv --json")]
 pub struct Evaluate {
     #[command(flatten)]
     chosen: Chosen,
-    /// Directory of the data set, if it is not where it was in training; or any file of points, all of which are evaluated, with
+    /// The directory of the data set, if it has moved since training; or any file of points, all of which are evaluated, with
     /// the model's own standardisation
     #[arg(long, value_name = "PATH")]
     data: Option<PathBuf>,
@@ -43,13 +46,13 @@ pub struct Evaluate {
     /// Samples of a batch [default: run.eval_batch_size of the training]
     #[arg(long, value_name = "N", value_parser = super::at_least_one)]
     batch: Option<usize>,
-    /// Only the first N samples
+    /// Evaluate only the first N samples
     #[arg(long, value_name = "N", value_parser = super::at_least_one)]
     limit: Option<usize>,
     /// Decides dequantisation and estimator noise [default: that of the training]
     #[arg(long)]
     seed: Option<u64>,
-    /// Exact log-determinants, for few dimensions
+    /// Compute exact log-determinants, for few dimensions
     #[arg(long)]
     exact: bool,
     /// Writes a .csv file with a line for each sample: index, row (of points in a file), log-density in nats, bits/dim (of images)
@@ -62,14 +65,14 @@ pub struct Evaluate {
     table: TableChoice,
     #[command(flatten)]
     compute: Compute,
-    /// Dequantises images as the reference implementation does with 5 bits, whose bins overlap: bits/dim is too low, but compares
-    /// with numbers published that way
+    /// Dequantise images with overlapping bins, as the reference implementation does with 5 bits; underestimates bits/dim, only
+    /// for comparison with published numbers
     #[arg(long)]
     overlapping_bins: bool,
-    /// Prints the result as one JSON object
+    /// Print the result as one JSON object
     #[arg(long)]
     json: bool,
-    /// Also writes the result to DIR/evaluation.json
+    /// Also write the result to DIR/evaluation.json
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
     #[command(flatten)]

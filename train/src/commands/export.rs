@@ -4,6 +4,7 @@ use super::{Overwrite, checkpoint_at, report};
 use ::train::checkpoint;
 use ::train::pytorch::export;
 use ::train::reporting::path_text;
+use ::train::reporting::progress::{Progress, Work};
 use ::train::training::parallel::ProcessGroup;
 use anyhow::{Context, Result};
 use burn::tensor::Device;
@@ -12,18 +13,20 @@ use datasets::output;
 use serde::Serialize;
 use std::path::PathBuf;
 
-/// Writes both sets of weights into a safetensors file, by the research code's names
+/// Write both sets of weights into a safetensors file, by the reference implementation's names
 #[derive(Args)]
+#[command(after_help = "Examples:
+  train export experiments/runs/digits --out for_pytorch.safetensors")]
 pub struct Export {
     /// The checkpoint, a .safetensors file or a .pth file of the reference implementation; or the directory of a run, of which it is
     /// the best one
     checkpoint: PathBuf,
-    /// The file to write; averaged weights are called ema.shadow_params.<name>
+    /// Write this file; averaged weights are called ema.shadow_params.<name>
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
     #[command(flatten)]
     overwrite: Overwrite,
-    /// Prints the result as one JSON object
+    /// Print the result as one JSON object
     #[arg(long)]
     json: bool,
 }
@@ -48,8 +51,13 @@ impl Export {
         let checkpoint = checkpoint_at(&self.checkpoint, &ProcessGroup::alone())?;
         output::check_extension(&self.out, &["safetensors"])?;
         output::check_all(&[&self.out], &[&checkpoint], existing)?;
+        let mut progress = Progress::new();
+        let stage = progress.stage("reading the checkpoint", Work::unknown());
         let state = checkpoint::read_either(&checkpoint, &Device::flex())?;
+        drop(stage);
+        let stage = progress.stage("writing the weights", Work::unknown());
         export::write(&state, &self.out, existing).with_context(|| checkpoint.display().to_string())?;
+        drop((stage, progress));
         let outcome = Outcome { file: self.out, step: state.description.step, checkpoint };
         report(self.json, &outcome, || format!("the weights after {} steps in {}", outcome.step, outcome.file.display()))
     }

@@ -4,6 +4,7 @@ use super::{Overwrite, report};
 use ::train::checkpoint::{self, Description};
 use ::train::pytorch::import;
 use ::train::reporting::path_text;
+use ::train::reporting::progress::{Progress, Work};
 use anyhow::Result;
 use burn::tensor::Device;
 use clap::Args;
@@ -11,17 +12,19 @@ use datasets::output;
 use serde::Serialize;
 use std::path::PathBuf;
 
-/// Converts a checkpoint of the research code, with both sets of weights
+/// Convert a checkpoint of the reference implementation, with both sets of weights
 #[derive(Args)]
+#[command(after_help = "Examples:
+  train import checkpt.pth --out checkpoint.safetensors")]
 pub struct Import {
     /// The .pth file
     file: PathBuf,
-    /// Where to write [default: beside the file, with the extension .safetensors]
+    /// Write this file [default: beside the file, with the extension .safetensors]
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
     #[command(flatten)]
     overwrite: Overwrite,
-    /// Prints the result as one JSON object
+    /// Print the result as one JSON object
     #[arg(long)]
     json: bool,
 }
@@ -46,8 +49,13 @@ impl Import {
         let existing = self.overwrite.existing();
         output::check_extension(&out, &["safetensors"])?;
         output::check_all(&[&out], &[&self.file], existing)?;
+        let mut progress = Progress::new();
+        let stage = progress.stage("reading the checkpoint", Work::unknown());
         let imported = import::read(&self.file, &Device::flex())?;
+        drop(stage);
+        let stage = progress.stage("writing the checkpoint", Work::unknown());
         checkpoint::save(&out, existing, &imported)?;
+        drop((stage, progress));
         let Description { shape, step, .. } = imported.description;
         let outcome = Outcome { checkpoint: out, shape, step, file: self.file };
         report(self.json, &outcome, || format!("a model of {shape:?} after {step} steps in {}", outcome.checkpoint.display()))

@@ -3,6 +3,8 @@
 mod animate;
 mod arrays;
 mod check;
+mod completions;
+mod config;
 mod density;
 mod devices;
 mod estimator;
@@ -30,9 +32,17 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
-/// Trains, evaluates and samples Residual Flows.
+/// Train, evaluate and sample Residual Flows
 #[derive(Parser)]
-#[command(version, subcommand_negates_reqs = true, args_conflicts_with_subcommands = true)]
+#[command(name = "train", version, subcommand_negates_reqs = true, args_conflicts_with_subcommands = true)]
+#[command(after_help = "Examples:
+  train --config configs/digits.toml
+  train --config configs/tabular.toml --set data.file=mine.csv --out mine
+  train --resume experiments/runs/digits --set run.epochs=100
+  train evaluate experiments/runs/digits
+  train config --explain optim.learning_rate
+
+`train COMMAND --help` has examples of each command.")]
 pub struct Arguments {
     #[command(subcommand)]
     command: Option<Command>,
@@ -44,6 +54,7 @@ pub struct Arguments {
 enum Command {
     Animate(animate::Animate),
     Check(check::Check),
+    Config(config::Settings),
     Density(density::DensityOf),
     Devices(devices::Devices),
     Estimator(estimator::EstimatorStudy),
@@ -55,6 +66,8 @@ enum Command {
     LogProb(arrays::LogProb),
     Import(import::Import),
     Export(export::Export),
+    Completions(completions::Completions),
+    Man(completions::Manual),
 }
 
 impl Arguments {
@@ -66,6 +79,9 @@ impl Arguments {
         match (self.command, self.train) {
             (Some(Command::Animate(animate)), _) => animate.run()?,
             (Some(Command::Check(check)), _) => check.run()?,
+            (Some(Command::Config(settings)), _) => settings.run()?,
+            (Some(Command::Completions(completions)), _) => completions.run()?,
+            (Some(Command::Man(manual)), _) => manual.run()?,
             (Some(Command::Density(density)), _) => density.run()?,
             (Some(Command::Devices(devices)), _) => devices.run()?,
             (Some(Command::Estimator(study)), _) => study.run()?,
@@ -89,7 +105,7 @@ impl Arguments {
 /// Where a command computes.
 #[derive(Args)]
 struct Compute {
-    /// auto, cpu, cuda, cuda:N, wgpu or wgpu:N; `train devices` lists what there is
+    /// Compute on auto, cpu, cuda, cuda:N, wgpu or wgpu:N; `train devices` lists what there is
     #[arg(long = "device", value_name = "NAME", default_value_t)]
     choice: DeviceChoice,
 }
@@ -108,7 +124,7 @@ impl Compute {
 /// What becomes of files that exist.
 #[derive(Args)]
 struct Overwrite {
-    /// Replaces the output if it exists
+    /// Replace the output if it exists
     #[arg(long)]
     force: bool,
 }

@@ -23,31 +23,34 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
-/// Samples images (a picture) or points (a table) from a checkpoint's weights
+/// Sample images (a picture) or points (a table) from a checkpoint's weights
 #[derive(Args)]
+#[command(after_help = "Examples:
+  train sample experiments/runs/digits --n 100 --out samples.png
+  train sample experiments/runs/digits --n 1000 --seed 7 --out new.csv")]
 pub struct Sample {
     #[command(flatten)]
     chosen: Chosen,
-    /// How many
+    /// Draw this many samples
     #[arg(long, value_name = "N", default_value_t = 64, value_parser = super::at_least_one)]
     n: usize,
-    /// Standard deviation of the latents
+    /// Scale the latents: below 1, samples are more typical and less diverse
     #[arg(long, default_value_t = 1.0, value_parser = temperature, allow_negative_numbers = true)]
     temperature: f64,
-    /// Decides the latents
+    /// Choose the latents
     #[arg(long, default_value_t = 0)]
     seed: u64,
-    /// The picture (.png) or table (.csv, .npy), or a directory for it [default: the directory of the checkpoint]
+    /// Write this picture (.png) or table (.csv, .npy), or a directory for it [default: the directory of the checkpoint]
     #[arg(long, value_name = "PATH")]
     out: Option<PathBuf>,
     #[command(flatten)]
     overwrite: Overwrite,
-    /// How points are written into a directory
+    /// Write points in this format where --out is a directory
     #[arg(long, value_enum, default_value_t = TableFormat::Csv)]
     format: TableFormat,
     #[command(flatten)]
     compute: Compute,
-    /// Prints the result as one JSON object
+    /// Print the result as one JSON object
     #[arg(long)]
     json: bool,
 }
@@ -149,7 +152,7 @@ fn is_directory(path: &Path) -> bool {
 fn write(samples: Tensor<4>, kind: &DataKind, path: &Path, existing: Existing) -> Result<Named<String>> {
     match kind {
         DataKind::Images { .. } => {
-            grid::write(path, existing, vec![samples])?;
+            grid::write(path, existing, vec![("", samples)])?;
             Ok(Named::new("picture", path.to_string_lossy().into()))
         }
         DataKind::Points(points) => {

@@ -30,25 +30,26 @@ pub struct Train {
     /// The experiment's settings, a TOML file
     #[arg(long, value_name = "FILE", required_unless_present = "resume")]
     config: Option<PathBuf>,
-    /// Goes on with a run: its directory, or a checkpoint, the research code's (.pth) too. Settings are the run's unless --config or --set say otherwise
+    /// Resume a run from its directory or a checkpoint, also the reference implementation's (.pth). Settings are the run's unless
+    /// --config or --set say otherwise
     #[arg(long, value_name = "DIR|FILE")]
     resume: Option<PathBuf>,
-    /// Changes a setting of the file, such as optim.learning_rate=2e-3; may be repeated
+    /// Change a setting of the file, such as optim.learning_rate=2e-3; may be repeated
     #[arg(long, value_name = "SECTION.KEY=VALUE")]
     set: Vec<String>,
-    /// Where to compute, in place of the file's `device`: auto, cpu, cuda, cuda:N, wgpu or wgpu:N
+    /// Compute there, in place of the file's `device`: auto, cpu, cuda, cuda:N, wgpu or wgpu:N
     #[arg(long, value_name = "NAME")]
     device: Option<DeviceChoice>,
-    /// Directory of the run [default: experiments/runs/<name of the file>, or that of the run that goes on]
+    /// Write the run into this directory [default: experiments/runs/<name of the file>, or that of the resumed run]
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
-    /// Also evaluates on the test samples after every N epochs, as run.test_every_epochs
+    /// Also evaluate on the test samples after every N epochs, as run.test_every_epochs
     #[arg(long, value_name = "N")]
     test_every: Option<u64>,
-    /// Replaces the run that is in the directory
+    /// Replace the run that is in the directory
     #[arg(long)]
     force: bool,
-    /// Prints the summary as one JSON object
+    /// Print the summary as one JSON object
     #[arg(long)]
     json: bool,
 }

@@ -1,8 +1,10 @@
 //! `[data]`: images in shards, a distribution on the plane, or a file of points.
 
+use super::limits::{MOST_FACTOR, MOST_SAMPLES};
 use anyhow::{Result, bail};
 use datasets::points::{Decimal, Delimiter, Distribution, Missing, TableOptions};
 use datasets::{Dequantization, HeldOut, RandomCrop, Split, format};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -11,98 +13,136 @@ use std::path::{Path, PathBuf};
 const VALIDATION_FRACTION: f64 = 0.1;
 /// ... and how many at the most.
 const VALIDATION_MOST: usize = 10_000;
+/// Both in words.
+const VALIDATION_DEFAULT: &str = "0.1, unless there are validation samples of their own";
+const VALIDATION_MOST_DEFAULT: &str = "10,000 where `validation_fraction` is left out, else any number";
+/// Batches that count as an epoch of a distribution.
+const DEFAULT_EPOCH_BATCHES: usize = 100;
+/// Test points of a distribution.
+const DEFAULT_TEST_POINTS: usize = 10_000;
+/// Fraction of a table's rows that is for testing.
+const DEFAULT_TEST_FRACTION: f64 = 0.1;
+/// What decides which samples are for validation and testing.
+const DEFAULT_SPLIT_SEED: u64 = 0;
+/// No column is left out.
+const NO_NAMES: [&str; 0] = [];
 
 /// `[data]`: exactly one of `path`, `points` and `file`, and what belongs to it.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct DataConfig {
-    /// Images: directory with the shards of both splits, relative to the current directory.
+    /// Images: the directory with the shards of both splits, as `preprocess` writes it, relative to the current directory.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub path: Option<PathBuf>,
     /// Points of a known distribution on the plane, fresh ones in every training batch.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub points: Option<Distribution>,
-    /// Points in a `.csv`, `.parquet` or `.npy` file, standardised, split into training and test points.
+    /// A table of numbers: a `.csv`, `.parquet` or `.npy` file with one sample a row. Columns are standardised with the mean and
+    /// standard deviation of the training rows; results are in the columns' own units.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub file: Option<PathBuf>,
-    /// `file`: the test points, in a file of their own with the same columns; those of `file` are then for training and validation.
+    /// `file`: the test rows, in a file of their own with the same columns. Those of `file` are then for training and validation.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("x-default" = "a part of `file`, see `test_fraction`"))]
     pub test_file: Option<PathBuf>,
-    /// `file`: the validation points, in a file of their own with the same columns.
+    /// `file`: the validation rows, in a file of their own with the same columns.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("x-default" = "a part of the training rows, see `validation_fraction`"))]
     pub validation_file: Option<PathBuf>,
-    /// `path`, `file`: this part of the training samples is held out for validation; 0: none
-    /// [default: 0.1, unless there are validation samples of their own].
+    /// `path`, `file`: this part of the training samples is held out for validation, by which the best checkpoint is chosen and a run
+    /// stops early. With 0 there is no validation, and the test samples do it.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0.0), extend("exclusiveMaximum" = 1.0, "x-default" = VALIDATION_DEFAULT))]
     pub validation_fraction: Option<f64>,
-    /// `path`, `file`: no more than so many samples are held out [default: 10000 where `validation_fraction` is left out, else any
-    /// number].
+    /// `path`, `file`: no more than this many samples are held out.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1), extend("x-unit" = "samples", "x-default" = VALIDATION_MOST_DEFAULT))]
     pub validation_most: Option<usize>,
-    /// `path`: whether the validation images are the data set's split `validation` [default: if it has one].
+    /// `path`: whether the validation images are the data set's split `validation`.
     #[serde(default, skip_serializing_if = "is_default")]
+    #[schemars(extend("x-default" = "true, if the data set has this split"))]
     pub validation_split: bool,
-    /// `points`: number of validation points, the same ones whatever the seed; 0: none [default: as many as test points].
+    /// `points`: the number of validation points, which are the same whatever the seed. With 0 there is no validation.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0, max = MOST_SAMPLES), extend("x-unit" = "points", "x-default" = "as many as test points"))]
     pub validation_points: Option<usize>,
-    /// Shape of the samples, `[channels, height, width]`, or `[dimensions, 1, 1]` for points. Optional: if it is given,
-    /// the data must have it.
+    /// The shape of a sample, `[channels, height, width]`, or `[columns, 1, 1]` for points. If it is given, the data must have it,
+    /// and the architecture is checked before the data are read.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("x-default" = "that of the data"))]
     pub shape: Option<[usize; 3]>,
-    /// Images: reduces pixels to this many levels; without it they keep the data set's.
+    /// Images: reduces pixels to this many levels, such as 32 for 5 bits.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 2, max = 256), extend("x-unit" = "levels", "x-default" = "those of the data set"))]
     pub levels: Option<u32>,
-    /// Images: mirrors training images left to right with probability one half.
+    /// Images: mirrors training images left to right with probability one half. Leave it off where left and right differ, as in
+    /// digits and letters.
     #[serde(default, skip_serializing_if = "is_default")]
+    #[schemars(extend("default" = false))]
     pub flip: bool,
-    /// Images: shifts training images at random by up to `padding` pixels in each direction; `outside` says what comes in.
+    /// Images: shifts training images at random.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("x-default" = "images are not shifted"))]
     pub crop: Option<RandomCrop>,
-    /// Images: how pixels become real numbers.
+    /// Images: how whole pixels become real numbers.
     #[serde(default, skip_serializing_if = "is_default")]
+    #[schemars(extend("default" = Dequantization::default()))]
     pub dequantization: Dequantization,
-    /// `points`: so many batches count as an epoch [default: 100].
+    /// `points`: this many batches count as an epoch.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = MOST_SAMPLES), extend("default" = DEFAULT_EPOCH_BATCHES, "x-unit" = "batches"))]
     pub epoch_batches: Option<usize>,
-    /// `points`: number of test points, the same ones whatever the seed [default: 10000].
+    /// `points`: the number of test points, which are the same whatever the seed.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = MOST_SAMPLES), extend("default" = DEFAULT_TEST_POINTS, "x-unit" = "points"))]
     pub test_points: Option<usize>,
-    /// `file`: fraction of the points that are for testing [default: 0.1].
+    /// `file`: the fraction of the rows that is for testing. It does not go with `test_file`.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("default" = DEFAULT_TEST_FRACTION, "exclusiveMinimum" = 0.0, "exclusiveMaximum" = 1.0))]
     pub test_fraction: Option<f64>,
-    /// `path`, `file`: decides which samples are held out for validation, and which points of a file for testing [default: 0].
+    /// `path`, `file`: decides which samples are held out for validation, and which rows of a file are for testing.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("default" = DEFAULT_SPLIT_SEED))]
     pub split_seed: Option<u64>,
-    /// `file`: names of the columns to take, in this order [default: all].
+    /// `file`: the names of the columns to take, in this order. The others need not be numbers.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("x-default" = "all columns"))]
     pub columns: Option<Vec<String>>,
-    /// `file`: names of the columns to leave out.
+    /// `file`: the names of the columns to leave out.
     #[serde(default, skip_serializing_if = "is_default")]
+    #[schemars(extend("default" = NO_NAMES))]
     pub exclude: Vec<String>,
-    /// `file`: what becomes of rows with missing values, `error` or `drop` [default: error].
+    /// `file`: what becomes of rows with missing or infinite values.
     #[serde(default, skip_serializing_if = "is_default")]
+    #[schemars(extend("default" = Missing::default()))]
     pub missing: Missing,
-    /// `file`: what is between columns, `,`, `;`, `tab` or `blanks` [default: found].
+    /// `file`: what is between the columns of a text.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("x-default" = "found in the file"))]
     pub delimiter: Option<Delimiter>,
-    /// `file`: the decimal mark, `.` or `,` [default: found].
+    /// `file`: the decimal mark of a text.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("x-default" = "found in the file"))]
     pub decimal: Option<Decimal>,
-    /// `file`: the character that lines to be left out begin with [default: there are none].
+    /// `file`: the character with which lines of a text begin that are to be left out.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("x-default" = "no line is left out"))]
     pub comment: Option<char>,
-    /// `file`: whether the first line has the names of the columns [default: found].
+    /// `file`: whether the first line of a text has the names of the columns.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("x-default" = "found in the file"))]
     pub header: Option<bool>,
     /// `file`: adds normal noise to training points, fresh in each epoch, so that small tables are not learned by heart. Its standard
     /// deviation is `noise · sqrt(d / n)` times that of each column, with `n` training points of `d` columns: it vanishes as tables
     /// grow.
     #[serde(default, skip_serializing_if = "is_default")]
+    #[schemars(range(min = 0.0, max = MOST_FACTOR), extend("default" = 0.0))]
     pub noise: f64,
-    /// `file`: adds noise to columns of whole numbers, uniform and as wide as their step, the number in its middle: their
-    /// density is then one of the sum, per unit of the column. The sum over the step, `ln p(x) + ln step`, is about the logarithm
-    /// of the number's probability.
+    /// `file`: adds noise to columns of whole numbers, which have no density of their own: uniform noise as wide as the column's
+    /// step, with the number in its middle. The density is then that of the sum, and `ln p(x) + ln step` is about the logarithm of
+    /// the number's probability.
     #[serde(default, skip_serializing_if = "is_default")]
+    #[schemars(extend("default" = false))]
     pub dequantize: bool,
 }
 
@@ -276,22 +316,22 @@ impl DataConfig {
 
     /// Batches that count as an epoch of a distribution.
     pub fn epoch_batches(&self) -> usize {
-        self.epoch_batches.unwrap_or(100)
+        self.epoch_batches.unwrap_or(DEFAULT_EPOCH_BATCHES)
     }
 
     /// Test points of a distribution.
     pub fn test_points(&self) -> usize {
-        self.test_points.unwrap_or(10_000)
+        self.test_points.unwrap_or(DEFAULT_TEST_POINTS)
     }
 
     /// Fraction of a file's points that are for testing.
     pub fn test_fraction(&self) -> f64 {
-        self.test_fraction.unwrap_or(0.1)
+        self.test_fraction.unwrap_or(DEFAULT_TEST_FRACTION)
     }
 
     /// What decides which samples are for validation and testing.
     pub fn split_seed(&self) -> u64 {
-        self.split_seed.unwrap_or(0)
+        self.split_seed.unwrap_or(DEFAULT_SPLIT_SEED)
     }
 }
 
@@ -316,4 +356,15 @@ impl fmt::Display for DataSource<'_> {
 
 fn is_default<T: Default + PartialEq>(value: &T) -> bool {
     *value == T::default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn defaults_in_words_are_those_that_are_settled() {
+        assert!(VALIDATION_DEFAULT.starts_with(&VALIDATION_FRACTION.to_string()));
+        assert!(VALIDATION_MOST_DEFAULT.replace(',', "").starts_with(&VALIDATION_MOST.to_string()));
+    }
 }

@@ -5,6 +5,8 @@
 //! [`Config::load`] reads a file, [`Source`] remembers where each key came from, for later messages.
 
 mod data;
+mod limits;
+pub mod reference;
 mod source;
 mod task;
 mod validate;
@@ -17,47 +19,50 @@ use crate::system::device::DeviceChoice;
 use crate::training::optimizer::OptimizerKind;
 use anyhow::{Context, Result, anyhow};
 use datasets::input;
+use limits::{LEAST, MOST, MOST_EPOCHS, MOST_FACTOR, MOST_SAMPLES, MOST_STEPS};
 use residual_flows::{LogDetConfig, ResidualFlowConfig};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::path::Path;
 
 /// All settings of an experiment.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
-    /// Where to compute: `auto`, `cpu`, `cuda`, `cuda:N`, `wgpu` or `wgpu:N`.
+    /// Where to compute: `auto`, `cpu`, `cuda`, `cuda:N`, `wgpu` or `wgpu:N`. `auto` takes a CUDA device where there is one, else
+    /// the CPU.
     #[serde(default)]
     pub device: DeviceChoice,
-    /// Which images or points, and how they become real numbers.
+    /// The data: images, points of a known distribution, or a table of numbers.
     pub data: DataConfig,
-    /// The architecture.
+    /// The architecture. The default is the paper's model of CIFAR-10.
     #[serde(default)]
     pub model: ResidualFlowConfig,
     /// What is learned.
     #[serde(default)]
     pub task: TaskConfig,
-    /// The log-determinant's estimators.
+    /// The estimators of the log-determinant.
     #[serde(default)]
     pub log_det: LogDetSection,
-    /// The optimiser.
+    /// The optimiser, with warm-up, clipping and an average of the weights.
     #[serde(default)]
     pub optim: OptimConfig,
     /// How long to train, and what to do meanwhile.
     #[serde(default)]
     pub run: RunConfig,
-    /// When to save.
+    /// When to save. A run is saved after every evaluation, at its end and when it is stopped, whatever these say.
     #[serde(default)]
     pub checkpoint: CheckpointConfig,
 }
 
 /// `[log_det]`
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct LogDetSection {
-    /// In training; the default is [`LogDetConfig::training`].
+    /// The estimator of training steps.
     pub train: LogDetConfig,
-    /// In evaluation; keys that are left out are those of [`LogDetConfig::evaluation`].
+    /// The estimator of evaluations. A key that is left out has a default of its own, not the value of `log_det.train`.
     pub eval: LogDetConfig,
 }
 
@@ -68,58 +73,81 @@ impl Default for LogDetSection {
 }
 
 /// `[optim]`: the optimiser, with warm-up, clipping and an average of the weights.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct OptimConfig {
-    /// How gradients become steps.
+    /// The rule that turns a gradient into a step.
     pub optimizer: OptimizerKind,
-    /// The learning rate after warm-up.
+    /// The learning rate after warm-up. Narrow models of points and small images train well with 1e-2 to 3e-2, the paper's large
+    /// ones with 1e-3.
+    #[schemars(range(min = LEAST, max = MOST))]
     pub learning_rate: f64,
-    /// Steps in which the learning rate rises linearly.
+    /// The learning rate rises linearly from 0 in this many steps. Too few make the first steps of large models diverge.
+    #[schemars(range(min = 0, max = MOST_STEPS), extend("x-unit" = "steps"))]
     pub warmup_steps: u64,
     /// What the learning rate does after warm-up.
     pub schedule: ScheduleKind,
-    /// Fraction of the learning rate that a cosine ends at.
+    /// `cosine`, `cosine_restarts`: the fraction of `learning_rate` at which a cosine ends.
+    #[schemars(range(min = 0.0, max = 1.0))]
     pub final_fraction: f64,
-    /// Epochs up to the first restart of `cosine_restarts`.
+    /// `cosine_restarts`: the length of the first period.
+    #[schemars(range(min = 1, max = MOST_EPOCHS), extend("x-unit" = "epochs"))]
     pub restart_epochs: u64,
-    /// How many times longer every period of `cosine_restarts` is than the one before.
+    /// `cosine_restarts`: how many times longer every period is than the one before.
+    #[schemars(range(min = 1, max = MOST_EPOCHS))]
     pub restart_factor: u64,
-    /// Epochs after which `multi_step` lowers the learning rate.
+    /// `multi_step`: the epochs after which the learning rate is lowered, in rising order.
+    #[schemars(inner(range(min = 1, max = MOST_EPOCHS)), extend("x-unit" = "epochs"))]
     pub milestones: Vec<u64>,
-    /// What it multiplies the learning rate by.
+    /// `multi_step`: what the learning rate is multiplied by at each of the `milestones`.
+    #[schemars(range(min = LEAST, max = MOST_FACTOR))]
     pub milestone_factor: f64,
-    /// Steps in which the log-determinant's weight in the loss rises linearly from 0 to 1; 0: it is 1 from the beginning.
+    /// The weight of the log-determinant in the loss rises linearly from 0 to 1 in this many steps. With 0 it is 1 from the
+    /// beginning.
+    #[schemars(range(min = 0, max = MOST_STEPS), extend("x-unit" = "steps"))]
     pub annealing_steps: u64,
-    /// Images of a micro-batch: so many are in memory at a time.
+    /// Samples of a micro-batch, which are in memory together. Larger batches have less noisy gradients and take more memory.
+    #[schemars(range(min = 1, max = MOST_SAMPLES), extend("x-unit" = "samples"))]
     pub batch_size: usize,
-    /// Whether an epoch leaves out its last images where they do not fill a batch.
+    /// Whether an epoch leaves out its last samples where they do not fill a batch.
     pub drop_last: bool,
-    /// Micro-batches whose gradients are averaged in one step, every image counting the same.
+    /// Micro-batches whose gradients are averaged in one step. `accumulate = 4` with a quarter of `batch_size` makes the same step
+    /// with a quarter of the memory.
+    #[schemars(range(min = 1, max = MOST_SAMPLES), extend("x-unit" = "batches"))]
     pub accumulate: usize,
-    /// Largest norm of all gradients together; longer ones are scaled down to it. `inf` turns it off.
+    /// The largest norm of all gradients together; longer ones are scaled down to it. `inf` turns clipping off.
+    #[schemars(range(min = LEAST), extend("x-infinite" = true))]
     pub clip_norm: f64,
-    /// Decay rates of the first and second moments in Adam and Adamax; the second is RMSprop's smoothing constant too.
+    /// Decay rates of the first and second moments in Adam and Adamax. The second is RMSprop's smoothing constant too.
+    #[schemars(inner(range(min = 0.0)), extend("exclusiveMaximum" = 1.0))]
     pub betas: [f64; 2],
-    /// `ε` of Adam, Adamax and RMSprop.
+    /// The `ε` of Adam, Adamax and RMSprop, which keeps steps finite where gradients are close to 0.
+    #[schemars(range(min = LEAST, max = MOST))]
     pub epsilon: f64,
-    /// What the mean norm of all layers is multiplied by where learned norm orders descend it.
+    /// Where norm orders are learned (`model.learn_norm_orders`): the factor of the mean norm of all layers in the loss that they
+    /// descend.
+    #[schemars(range(min = LEAST, max = MOST_FACTOR))]
     pub norm_order_weight: f64,
-    /// SGD's momentum.
+    /// The momentum of SGD.
+    #[schemars(range(min = 0.0), extend("exclusiveMaximum" = 1.0))]
     pub momentum: f64,
-    /// Weight decay: decoupled from the gradient in Adam, Adamax and RMSprop, added to it in SGD.
+    /// Weight decay: decoupled from the gradient in Adam, Adamax and RMSprop, added to it in SGD. It applies to every trained
+    /// parameter, and helps where data are few.
+    #[schemars(range(min = 0.0, max = MOST_FACTOR))]
     pub weight_decay: f64,
-    /// Decay of the exponential moving average of the weights, which evaluation and samples use. With 0 there is no
-    /// average, and they use the weights of the last step.
+    /// Decay of the exponential moving average of the weights, which evaluation and samples use. With 0 there is no average, and
+    /// they use the weights of the last step.
+    #[schemars(range(min = 0.0), extend("exclusiveMaximum" = 1.0))]
     pub ema_decay: f64,
     /// Whether the average's decay after `t` steps is no more than `(1 + t) / (10 + t)`, so that it follows the weights closely at
-    /// first [default: true].
+    /// first. Runs of earlier versions go on without it.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("x-default" = "true"))]
     pub ema_warmup: Option<bool>,
 }
 
 /// The learning rate's course.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ScheduleKind {
     /// Stays as it is.
@@ -164,44 +192,56 @@ impl Default for OptimConfig {
 }
 
 /// `[run]`
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct RunConfig {
-    /// Decides initial weights, the order of images, and all noise.
+    /// Decides initial weights, the order of samples, and all noise. The same seed gives the same run, bit for bit.
     pub seed: u64,
-    /// Passes over the training images.
+    /// Passes over the training samples.
+    #[schemars(range(min = 1), extend("x-unit" = "epochs"))]
     pub epochs: u64,
-    /// Ends training after so many steps.
+    /// Ends training after this many steps, if `epochs` has not ended it before.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = MOST_STEPS), extend("x-unit" = "steps", "x-default" = "no limit"))]
     pub max_steps: Option<u64>,
-    /// Ends training after so many seconds; the last evaluation comes on top. How far a run gets then depends on the
-    /// machine.
+    /// Ends training after this time; the last evaluation comes on top. How far a run gets then depends on the machine.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = LEAST, max = MOST), extend("x-unit" = "seconds", "x-default" = "no limit"))]
     pub max_seconds: Option<f64>,
-    /// Evaluates on the validation samples after every so many epochs; 0: only at the end. Without validation samples, on those
-    /// for testing.
+    /// Evaluates on the validation samples every this many epochs. With 0 it does so only at the end. Without validation samples, it
+    /// is on those for testing.
+    #[schemars(extend("x-unit" = "epochs"))]
     pub evaluate_every_epochs: u64,
-    /// Evaluates on the test samples too after every so many epochs; 0: only at the end, with the best weights.
+    /// Evaluates on the test samples too every this many epochs. With 0 it does so only at the end, with the best weights.
+    #[schemars(extend("x-unit" = "epochs"))]
     pub test_every_epochs: u64,
-    /// Ends training after so many evaluations in a row that were no better than the best one; 0: never for this reason.
+    /// Ends training after this many evaluations in a row that were no better than the best one. With 0 it does not end for this
+    /// reason.
+    #[schemars(extend("x-unit" = "evaluations"))]
     pub patience: u64,
-    /// Images of an evaluation batch.
+    /// Samples of an evaluation batch. Only memory and speed depend on it.
+    #[schemars(range(min = 1, max = MOST_SAMPLES), extend("x-unit" = "samples"))]
     pub eval_batch_size: usize,
-    /// Writes metrics every so many steps.
+    /// Writes metrics every this many steps.
+    #[schemars(range(min = 1, max = MOST_STEPS), extend("x-unit" = "steps"))]
     pub log_every_steps: u64,
-    /// Draws pictures after every so many epochs; 0: only at the end.
+    /// Draws pictures every this many epochs. With 0 it draws them only at the end.
+    #[schemars(extend("x-unit" = "epochs"))]
     pub sample_every_epochs: u64,
-    /// Whether there is a picture of the untrained model as well, before the first step.
+    /// Whether the untrained model is drawn too, before the first step.
     pub sample_at_start: bool,
-    /// How many checkpoints with the lowest validation loss are kept, at least one.
+    /// How many checkpoints with the lowest validation loss are kept; at least one is.
+    #[schemars(extend("x-unit" = "checkpoints"))]
     pub keep_best: usize,
-    /// Images of each kind in a picture; of models that take minutes for it, as many as fit in a tenth of the time in training
-    /// so far, or in two minutes.
+    /// Images of each kind in a picture, or sampled points. Where a picture would take minutes it has as many images as fit in a
+    /// tenth of the time in training so far, or in two minutes.
+    #[schemars(range(min = 1, max = MOST_SAMPLES), extend("x-unit" = "samples"))]
     pub n_samples: usize,
-    /// Steps in a row whose loss or gradient is not finite after which the run ends. They are skipped: weights stay as
-    /// they were.
+    /// Steps whose loss or gradient is not finite are skipped, and leave the weights as they were. The run ends after more than
+    /// this many of them in a row.
+    #[schemars(extend("x-unit" = "steps"))]
     pub max_skipped_in_a_row: u64,
-    /// Whether to write event files for TensorBoard.
+    /// Whether event files for TensorBoard are written.
     pub tensorboard: bool,
 }
 
@@ -230,14 +270,17 @@ impl Default for RunConfig {
 /// `[checkpoint]`
 ///
 /// A run is saved after every evaluation, at its end and when it is stopped, whatever these say.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct CheckpointConfig {
-    /// Saves after so many minutes; 0: never for this reason.
+    /// Saves every this many minutes. With 0 time is no reason to save.
+    #[schemars(range(min = 0.0, max = MOST), extend("x-unit" = "minutes"))]
     pub every_minutes: f64,
-    /// Saves after so many steps; 0: never for this reason.
+    /// Saves every this many steps. With 0 the number of steps is no reason to save.
+    #[schemars(extend("x-unit" = "steps"))]
     pub every_steps: u64,
     /// How many of the latest checkpoints stay. With two, there is one to go back to if the last is damaged.
+    #[schemars(range(min = 1, max = MOST_EPOCHS), extend("x-unit" = "checkpoints"))]
     pub keep: usize,
 }
 

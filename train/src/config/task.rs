@@ -1,20 +1,21 @@
 //! `[task]`: what a model learns.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// `[task]`
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct TaskConfig {
-    /// Densities, classes, or both.
+    /// The density of the data, their classes, or both. Classes need `model.classes` and data with labels.
     pub kind: TaskKind,
-    /// Of a hybrid model: whether the density counts in bits per dimension, not in bits per image, beside the cross
-    /// entropy of a class.
+    /// `hybrid`: whether the density counts in bits per dimension beside the cross entropy of the class, which makes the classifier
+    /// weigh more. Without it, the density counts in bits per image.
     pub scale_dim: bool,
 }
 
 /// What is learned.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum TaskKind {
     /// The density of the data.

@@ -13,6 +13,8 @@ pub struct History {
     pub series: BTreeMap<String, Vec<(f64, f64)>>,
     /// Steps and texts of warnings.
     pub warnings: Vec<(u64, String)>,
+    /// Numbers of the lines that were left out.
+    damaged: Vec<usize>,
 }
 
 impl History {
@@ -22,21 +24,35 @@ impl History {
     /// # Errors
     /// If it cannot be read.
     pub fn read(path: &Path) -> Result<Self> {
+        let history = Self::quietly(path)?;
+        history.warn_of_damage(path);
+        Ok(history)
+    }
+
+    /// The same without a warning.
+    ///
+    /// # Errors
+    /// If it cannot be read.
+    pub fn quietly(path: &Path) -> Result<Self> {
         let bytes = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
-        let (mut history, mut damaged) = (Self::default(), Vec::new());
+        let mut history = Self::default();
         let bytes = bytes.strip_suffix(b"\n").unwrap_or(&bytes);
         let lines = bytes.split(|byte| *byte == b'\n').filter(|_| !bytes.is_empty());
         for (number, line) in (1..).zip(lines) {
             match serde_json::from_slice::<Map<String, Value>>(line) {
                 Ok(record) => history.add(&record),
-                Err(_) => damaged.push(number),
+                Err(_) => history.damaged.push(number),
             }
         }
-        if let Some(first) = damaged.first() {
-            let (path, n) = (path.display(), damaged.len());
+        Ok(history)
+    }
+
+    /// Says which lines were left out.
+    pub fn warn_of_damage(&self, path: &Path) {
+        if let Some(first) = self.damaged.first() {
+            let (path, n) = (path.display(), self.damaged.len());
             note(format_args!("warning: {path}: lines that are no JSON objects are left out: {n}, the first is line {first}"));
         }
-        Ok(history)
     }
 
     fn add(&mut self, record: &Map<String, Value>) {

@@ -18,6 +18,8 @@ const AGE: Duration = Duration::from_secs(2);
 const TICK: Duration = Duration::from_millis(200);
 /// Between plain lines, in the first minute of a stage and later.
 const LINES: [Duration; 2] = [Duration::from_secs(10), Duration::from_secs(30)];
+/// Columns of a line at most.
+const COLUMNS: usize = 80;
 /// Positions of the bar.
 const BAR: u64 = 1000;
 
@@ -286,7 +288,7 @@ impl View {
 }
 
 impl Shown {
-    /// On one line of 80 columns, but for long notes.
+    /// On one line of 80 columns.
     fn text(&self) -> String {
         let seconds = self.start.elapsed().as_secs_f64();
         let (place, rest) = self.work.described(seconds);
@@ -294,7 +296,11 @@ impl Shown {
         let name = if self.name.is_empty() { String::new() } else { format!("{}: ", self.name) };
         let rest = rest.map_or_else(String::new, |rest| format!(", {} left", duration(rest)));
         let note = if self.note.is_empty() { String::new() } else { format!(", {}", self.note) };
-        format!("{name}{place}{rest}{note}")
+        let text = format!("{name}{place}{rest}{note}");
+        match text.chars().count() > COLUMNS {
+            true => text.chars().take(COLUMNS - 1).chain(['…']).collect(),
+            false => text,
+        }
     }
 }
 
@@ -337,6 +343,8 @@ mod tests {
         assert_eq!(text, "evaluating: 600/3000 images, 10/s, 4m00s left, 3.1234 bits/dim");
         assert!(text.len() <= 80);
         assert_eq!(shown(Work::unknown(), 61).text(), "evaluating: 1m01s so far, 3.1234 bits/dim");
+        let long = Shown { note: "scale.1.block.17.layers.2.weight ".repeat(9), ..shown(Work::unknown(), 61) }.text();
+        assert!(long.chars().count() == 80 && long.ends_with('…'), "{long}");
     }
 
     #[test]

@@ -10,12 +10,14 @@ use crate::training::noise;
 use anyhow::{Context, Result, bail, ensure};
 use burn::tensor::{Device, Tensor, TensorData};
 use datasets::points::Points;
-use residual_flows::{LogDetConfig, ResidualFlow, bits_per_dim};
+use residual_flows::{LogDetConfig, Monitor, ResidualFlow, bits_per_dim};
 use std::path::Path;
+use std::sync::Arc;
 
 /// A model, and how it is used.
 pub struct ArrayModel {
     model: ResidualFlow,
+    monitor: Monitor,
     device: Device,
     kind: DataKind,
     /// The settings of the training data.
@@ -83,12 +85,24 @@ impl ArrayModel {
         let Ready { model, description } = ready;
         let (kind, config) = (description.kind, description.config);
         let (batch, log_det, seed) = (config.run.eval_batch_size, config.log_det.eval, config.run.seed);
-        Self { model, device, kind, data: config.data, batch, log_det, seed }
+        let (mut model, monitor) = (model, Monitor::new(Arc::default()));
+        model.set_monitor(&monitor);
+        Self { model, monitor, device, kind, data: config.data, batch, log_det, seed }
     }
 
     /// The model itself.
     pub fn model(&self) -> &ResidualFlow {
         &self.model
+    }
+
+    /// What sees the layers that the model passes.
+    pub fn monitor(&self) -> &Monitor {
+        &self.monitor
+    }
+
+    /// Batches of so many samples.
+    pub fn batches(&self, samples: usize) -> usize {
+        samples.div_ceil(self.batch.max(1))
     }
 
     /// What it is a density of.

@@ -6,7 +6,7 @@ use burn::tensor::Device;
 use residual_flows::{LogDetConfig, ResidualFlow};
 
 /// Points of a batch.
-const BATCH: usize = 10_000;
+pub const BATCH: usize = 10_000;
 
 /// The square of the plane that is looked at, `[-half_side, half_side]²` in the model's (standardised) coordinates.
 #[derive(Clone, Copy, Debug, PartialEq)]

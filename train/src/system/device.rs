@@ -7,12 +7,13 @@ use crate::system;
 use crate::training::parallel::ProcessGroup;
 use anyhow::{Result, anyhow};
 use burn::tensor::Device;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
 
 /// A device by its name in configurations and on the command line: `auto`, `cpu`, `cuda`, `cuda:1`, `wgpu`, `wgpu:1`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "String", into = "String")]
 pub enum DeviceChoice {
     /// A CUDA card where there is one, else the CPU. Cards of `wgpu` only by name: the CPU's own kernels may be quicker than

@@ -8,10 +8,11 @@ use burn::tensor::{Device, FloatDType, Tensor};
 use elementwise::Function;
 use flow_kernels::Phi;
 use permuting::Permutation;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Which activation a network uses. All but SELU have Lipschitz constant 1.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ActivationKind {
     /// `φ(a) = a · sigmoid(k a) / 1.1` with `k = softplus(β)` learned, `β = 0.5` at the start

@@ -32,6 +32,17 @@ impl Run {
     /// # Errors
     /// If it is not that of a run, or a file of it cannot be read.
     pub fn read(dir: &Path) -> Result<Self> {
+        let run = Self::read_as_it_grows(dir)?;
+        run.metrics.warn_of_damage(&dir.join("metrics.jsonl"));
+        run.timings.warn_of_damage(&dir.join("timings.jsonl"));
+        Ok(run)
+    }
+
+    /// Reads a directory into which a program may be writing: lines that are not whole yet are left out without a word.
+    ///
+    /// # Errors
+    /// As [`Self::read`].
+    pub fn read_as_it_grows(dir: &Path) -> Result<Self> {
         let config = dir.join("config.toml");
         if !config.is_file() {
             bail!("{} is not the directory of a run: it has no config.toml", dir.display());
@@ -43,8 +54,8 @@ impl Run {
         let full = fs::canonicalize(dir).unwrap_or_else(|_| dir.into());
         Ok(Self {
             name: full.file_name().map_or_else(|| dir.display().to_string(), |name| name.to_string_lossy().into_owned()),
-            metrics: History::read(&dir.join("metrics.jsonl"))?,
-            timings: History::read(&dir.join("timings.jsonl"))?,
+            metrics: History::quietly(&dir.join("metrics.jsonl"))?,
+            timings: History::quietly(&dir.join("timings.jsonl"))?,
             settings,
             sessions: lines(&dir.join("sessions.jsonl")),
             summary: fs::read(dir.join("summary.json")).ok().and_then(|text| serde_json::from_slice(&text).ok()),
@@ -56,6 +67,15 @@ impl Run {
     pub fn files(&self, dir: &Path) -> Vec<PathBuf> {
         let texts = ["config.toml", "metrics.jsonl", "timings.jsonl", "sessions.jsonl", "summary.json"];
         texts.iter().map(|name| dir.join(name)).chain(self.pictures.iter().cloned()).collect()
+    }
+
+    /// Whether it goes on, as far as its files say.
+    pub fn state(&self) -> &'static str {
+        match self.summary.as_ref().and_then(|summary| summary["finished"].as_bool()) {
+            Some(true) => "finished",
+            Some(false) => "stopped",
+            None => "going on",
+        }
     }
 
     /// The loss that the run minimises.

@@ -44,11 +44,11 @@ fn place(path: &Path) -> Option<u64> {
     }
 }
 
-/// Writes an animated GIF that repeats for ever, as [`output::write`] does.
+/// Writes an animated GIF that repeats for ever, as [`output::write`] does; tells how many pictures are done.
 ///
 /// # Errors
 /// If a picture cannot be read, has another size than the first, or the file cannot be written.
-pub fn write(path: &Path, existing: Existing, frames: &[PathBuf], each: Duration) -> Result<()> {
+pub fn write(path: &Path, existing: Existing, frames: &[PathBuf], each: Duration, told: impl Fn(usize)) -> Result<()> {
     output::write(path, existing, |out| {
         let mut encoder = GifEncoder::new_with_speed(out, 10);
         encoder.set_repeat(Repeat::Infinite)?;
@@ -59,6 +59,7 @@ pub fn write(path: &Path, existing: Existing, frames: &[PathBuf], each: Duration
             ensure!(picture.dimensions() == first, "{} is not of the size of the pictures before it", frame.display());
             let shown = if index + 1 == frames.len() { each * LAST } else { each };
             encoder.encode_frame(Frame::from_parts(picture, 0, 0, Delay::from_saturating_duration(shown)))?;
+            told(index + 1);
         }
         Ok(())
     })
@@ -81,7 +82,7 @@ mod tests {
         }
         let frames = frames_of(dir.path())?;
         let path = dir.path().join("training.gif");
-        write(&path, Existing::Keep, &frames, Duration::from_millis(250))?;
+        write(&path, Existing::Keep, &frames, Duration::from_millis(250), |_| {})?;
         let decoder = GifDecoder::new(BufReader::new(std::fs::File::open(&path)?))?;
         let frames = decoder.into_frames().collect_frames()?;
         let shades: Vec<u8> = frames.iter().map(|frame| frame.buffer().get_pixel(3, 2)[0]).collect();
@@ -99,8 +100,8 @@ mod tests {
             RgbImage::new(*width, 2).save(path)?;
         }
         let out = dir.path().join("out.gif");
-        let error =
-            write(&out, Existing::Keep, &paths.map(|(_, path)| path), Duration::from_millis(10)).expect_err("sizes differ");
+        let error = write(&out, Existing::Keep, &paths.map(|(_, path)| path), Duration::from_millis(10), |_| {})
+            .expect_err("sizes differ");
         assert!(error.to_string().contains("b.png is not of the size") && !out.exists(), "{error}");
         assert!(frames_of(dir.path()).is_err());
         Ok(())

@@ -1,5 +1,6 @@
 //! Images as PNG files: grids, one above the other, with visible gaps.
 
+use crate::reporting::pictures::text;
 use anyhow::{Context, Result};
 use burn::tensor::Tensor;
 use datasets::output::{self, Existing};
@@ -15,24 +16,36 @@ const BORDER: u32 = 2;
 const GAP: u32 = 12;
 const BACKGROUND: Rgb<u8> = Rgb([40, 40, 60]);
 const GAP_COLOUR: Rgb<u8> = Rgb([230, 160, 40]);
+const TITLE_COLOUR: Rgb<u8> = Rgb([255; 3]);
 
-/// Draws grids of images, one section above the other, and [writes](output::write) them to a PNG file.
+/// Draws grids of images, one section above the other, each under its title, and [writes](output::write) them to a PNG file.
+/// Without a title there is a gap.
 ///
 /// Each section is `[n, channels, height, width]` with values in `[0, 1]`; what lies outside is clamped. One channel
 /// is drawn in grey, three in colour; of any other number the first is drawn.
 ///
 /// # Errors
 /// If the file cannot be written.
-pub fn write(path: &Path, existing: Existing, sections: Vec<Tensor<4>>) -> Result<()> {
-    let sections: Vec<Section> = sections.into_iter().map(Section::new).collect::<Result<_>>()?;
-    let width = sections.iter().map(|section| section.size().0).max().unwrap_or(1);
-    let gaps = GAP * (sections.len() as u32).saturating_sub(1);
-    let height = sections.iter().map(|section| section.size().1).sum::<u32>() + gaps;
-    let mut picture = RgbImage::from_pixel(width, height.max(1), GAP_COLOUR);
+pub fn write(path: &Path, existing: Existing, sections: Vec<(&str, Tensor<4>)>) -> Result<()> {
+    let sections: Vec<(&str, Section)> =
+        sections.into_iter().map(|(title, images)| Ok((title, Section::new(images)?))).collect::<Result<_>>()?;
+    let heading = |index: usize, title: &str| match title {
+        "" if index == 0 => 0,
+        "" => GAP,
+        _ => text::HEIGHT + 4,
+    };
+    let widths = sections.iter().map(|(title, section)| section.size().0.max(text::width(title) + 2 * BORDER));
+    let width = widths.max().unwrap_or(1);
+    let heights = sections.iter().enumerate().map(|(index, (title, section))| heading(index, title) + section.size().1);
+    let height = heights.sum::<u32>().max(1);
+    let is_titled = sections.iter().any(|(title, _)| !title.is_empty());
+    let mut picture = RgbImage::from_pixel(width, height, if is_titled { BACKGROUND } else { GAP_COLOUR });
     let mut top = 0;
-    for section in &sections {
+    for (index, (title, section)) in sections.iter().enumerate() {
+        text::draw(&mut picture, [BORDER, top + 2], title, TITLE_COLOUR);
+        top += heading(index, title);
         section.draw(&mut picture, top);
-        top += section.size().1 + GAP;
+        top += section.size().1;
     }
     save(path, existing, &picture)
 }
@@ -125,7 +138,7 @@ mod tests {
         let path = dir.path().join("grid.png");
         // Two grey images of 1 x 2 pixels, magnified 16 times, side by side; one value out of range.
         let data = TensorData::new(vec![0.0f32, 0.2, 0.4, 7.0], [2, 1, 1, 2]);
-        write(&path, Existing::Keep, vec![Tensor::from_data(data, &Device::flex())])?;
+        write(&path, Existing::Keep, vec![("", Tensor::from_data(data, &Device::flex()))])?;
         let picture = image::open(&path)?.to_rgb8();
         assert_eq!(picture.dimensions(), grid_size(2, [1, 1, 2]));
         assert_eq!(picture.dimensions(), (2 * (32 + 2) + 2, 16 + 2 + 2));
@@ -143,11 +156,26 @@ mod tests {
         let dir = tempfile::tempdir()?;
         let path = dir.path().join("grid.png");
         let images = |n| Tensor::<4>::ones([n, 3, 32, 32], &Device::flex());
-        write(&path, Existing::Keep, vec![images(4), images(1)])?;
+        write(&path, Existing::Keep, vec![("", images(4)), ("", images(1))])?;
         let picture = image::open(&path)?.to_rgb8();
         assert_eq!(picture.dimensions(), (70, 70 + GAP + 36));
         assert_eq!(picture.get_pixel(10, 70 + GAP / 2), &GAP_COLOUR);
         assert_eq!(picture.get_pixel(10, 70 + GAP + 10), &Rgb([255; 3]));
+        Ok(())
+    }
+
+    #[test]
+    fn titles_stand_above_their_sections() -> Result<()> {
+        let dir = tempfile::tempdir()?;
+        let path = dir.path().join("grid.png");
+        let images = |n| Tensor::<4>::zeros([n, 1, 32, 32], &Device::flex());
+        write(&path, Existing::Keep, vec![("held-out images", images(4)), ("samples", images(4))])?;
+        let picture = image::open(&path)?.to_rgb8();
+        let title = text::HEIGHT + 4;
+        assert_eq!(picture.dimensions(), (text::width("held-out images") + 2 * BORDER, 2 * (70 + title)));
+        let white =
+            |top: u32| (top..top + title).flat_map(|y| (0..70).map(move |x| (x, y))).filter(|&(x, y)| picture[(x, y)][0] > 200);
+        assert!(white(0).count() > 50 && white(70 + title).count() > 20);
         Ok(())
     }
 }

@@ -1,16 +1,8 @@
 //! Numbers over the plane as colours, from black over red to yellow.
 
-use crate::reporting::pictures::grid;
 use crate::scoring::density::Window;
-use anyhow::Result;
-use datasets::output::Existing;
 use image::{Rgb, RgbImage};
-use std::path::Path;
 
-/// Pixels a side of a map.
-const SIDE: u32 = 256;
-/// Pixels between maps.
-const GAP: u32 = 8;
 /// Shades that are told apart: few, for small files.
 const SHADES: f64 = 63.0;
 
@@ -50,17 +42,31 @@ impl HeatMap {
         Self { cells, values }
     }
 
-    /// Adds 1 where the point lies, if it is in the window.
-    pub fn count(&mut self, window: &Window, point: [f32; 2]) {
-        if let Some([column, row]) = window.cell(self.cells, point) {
+    /// Adds 1 where the point lies; false if that is not in the window.
+    pub fn count(&mut self, window: &Window, point: [f32; 2]) -> bool {
+        let cell = window.cell(self.cells, point);
+        if let Some([column, row]) = cell {
+            self.values[row * self.cells + column] += 1.0;
+        }
+        cell.is_some()
+    }
+
+    /// Adds 1 where the point lies, in parts of the map's sides from the lower left, if it is inside.
+    pub fn count_at(&mut self, place: [f64; 2]) {
+        if place.iter().all(|part| (0.0..=1.0).contains(part)) {
+            let [column, row] = place.map(|part| ((part * self.cells as f64) as usize).min(self.cells - 1));
             self.values[row * self.cells + column] += 1.0;
         }
     }
 
-    /// The number at a pixel; the second coordinate rises upwards.
-    fn at(&self, x: u32, y: u32) -> f64 {
-        let cell = |pixel: u32| pixel as usize * self.cells / SIDE as usize;
-        self.values[cell(SIDE - 1 - y) * self.cells + cell(x)]
+    /// Draws the map as a square of so many pixels a side; the second coordinate rises upwards.
+    pub fn draw(&self, picture: &mut RgbImage, [left, top]: [u32; 2], side: u32) {
+        let brightest = self.brightest();
+        let cell = |pixel: u32| pixel as usize * self.cells / side as usize;
+        for (x, y) in (0..side).flat_map(|y| (0..side).map(move |x| (x, y))) {
+            let value = self.values[cell(side - 1 - y) * self.cells + cell(x)];
+            picture.put_pixel(left + x, top + y, colour(value / brightest));
+        }
     }
 
     /// What is drawn brightest: the largest number but for a few single fields.
@@ -70,24 +76,6 @@ impl HeatMap {
         let most = sorted[sorted.len() - 1 - sorted.len() / 500];
         if most > 0.0 { most } else { 1.0 }
     }
-}
-
-/// Draws maps from left to right into a PNG file of the run.
-///
-/// # Errors
-/// If the file cannot be written.
-pub fn write_side_by_side(path: &Path, maps: &[HeatMap]) -> Result<()> {
-    let n = maps.len() as u32;
-    let mut picture = RgbImage::from_pixel(n * SIDE + n.saturating_sub(1) * GAP, SIDE, Rgb([255; 3]));
-    for (map, left) in maps.iter().zip((0..).step_by((SIDE + GAP) as usize)) {
-        let brightest = map.brightest();
-        for y in 0..SIDE {
-            for x in 0..SIDE {
-                picture.put_pixel(left + x, y, colour(map.at(x, y) / brightest));
-            }
-        }
-    }
-    grid::save(path, Existing::Own, &picture)
 }
 
 /// The colour of a number in `[0, 1]`; what lies outside is clamped.
@@ -106,22 +94,23 @@ mod tests {
     use super::*;
 
     #[test]
-    fn points_are_drawn_where_they_are() -> Result<()> {
-        let dir = tempfile::tempdir()?;
-        let path = dir.path().join("map.png");
+    fn points_are_drawn_where_they_are() {
+        const SIDE: u32 = 64;
         let mut map = HeatMap::new(4);
         // In the upper left field, and one outside.
-        map.count(&Window::default(), [-3.9, 3.9]);
-        map.count(&Window::default(), [-4.1, 3.9]);
-        write_side_by_side(&path, &[HeatMap::new(2), map])?;
-        let picture = image::open(&path)?.to_rgb8();
-        assert_eq!(picture.dimensions(), (2 * SIDE + GAP, SIDE));
+        assert!(map.count(&Window::default(), [-3.9, 3.9]));
+        assert!(!map.count(&Window::default(), [-4.1, 3.9]));
+        map.count_at([1.1, 0.5]);
+        let mut picture = RgbImage::new(SIDE + 10, SIDE + 10);
+        map.draw(&mut picture, [10, 10], SIDE);
         let [black, yellow] = [0.0, 1.0].map(colour);
-        assert_eq!(*picture.get_pixel(SIDE + GAP + 1, 1), yellow);
-        for (x, y) in [(SIDE + GAP + 1, SIDE - 1), (2 * SIDE + GAP - 1, 1), (SIDE + GAP + SIDE / 4, 1), (1, 1)] {
+        assert_eq!(*picture.get_pixel(11, 11), yellow);
+        for (x, y) in [(11, SIDE + 9), (SIDE + 9, 11), (10 + SIDE / 4, 11)] {
             assert_eq!(*picture.get_pixel(x, y), black, "{x} {y}");
         }
-        Ok(())
+        map.count_at([1.0, 0.0]);
+        map.draw(&mut picture, [10, 10], SIDE);
+        assert_eq!(*picture.get_pixel(SIDE + 9, SIDE + 9), yellow, "the lower right end belongs to the map");
     }
 
     #[test]

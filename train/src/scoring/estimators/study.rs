@@ -108,7 +108,8 @@ impl<'a> Study<'a> {
     /// # Errors
     /// If an estimate is not finite.
     pub fn measure(&self, estimator: Estimator) -> Result<Measurement> {
-        let (errors, seconds) = self.errors(&estimator.config()).with_context(|| format!("{estimator:?}"))?;
+        let (errors, seconds) =
+            self.errors(&estimator.config()).with_context(|| format!("{} of {} terms", estimator.sum.name(), estimator.terms))?;
         let passes = estimator.expected_passes(self.model.latent_dimensions());
         Ok(Measurement { estimator, errors: Errors::of(&errors), passes, seconds })
     }

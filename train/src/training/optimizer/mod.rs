@@ -17,11 +17,12 @@ use burn::module::{Module, ModuleMapper, ModuleVisitor, Param, ParamId};
 use burn::optim::GradientsParams;
 use burn::tensor::Tensor;
 use residual_flows::parallel;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 
 /// Which optimiser.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum OptimizerKind {
     /// Adam.
@@ -33,6 +34,18 @@ pub enum OptimizerKind {
     RmsProp,
     /// Stochastic gradient descent with momentum.
     Sgd,
+}
+
+impl OptimizerKind {
+    /// As configurations have it.
+    fn name(self) -> &'static str {
+        match self {
+            Self::Adam => "\"adam\"",
+            Self::Adamax => "\"adamax\"",
+            Self::RmsProp => "\"rmsprop\"",
+            Self::Sgd => "\"sgd\"",
+        }
+    }
 }
 
 /// An optimiser and what it remembers of its parameters.
@@ -107,9 +120,9 @@ impl Optimizer {
     pub fn restore<M: Module>(&mut self, state: &OptimizerState, module: &M) -> Result<()> {
         ensure!(
             state.kind == self.rule.kind,
-            "the checkpoint's optimiser is {:?}, `optim.optimizer` is {:?}; go on with the same one",
-            state.kind,
-            self.rule.kind
+            "the checkpoint's optimiser is {}, `optim.optimizer` is {}; go on with the same one",
+            state.kind.name(),
+            self.rule.kind.name()
         );
         self.steps = state.steps;
         for (name, slot) in SLOTS.into_iter().zip(&mut self.slots) {

@@ -62,10 +62,10 @@ impl ImageShowcase {
             let (time, limit) = (duration(begin.elapsed().as_secs_f64()), duration(budget.seconds));
             lacks.left_out = Some(format!("{done} of {n} images in {time}; more would take longer than {limit}"));
         }
-        let mut sections = vec![self.images.clone()];
+        let mut sections = vec![("held-out images", self.images.clone())];
         for (what, result) in [("reconstructions", reconstructed), ("samples", sampled)] {
             match result {
-                Ok(images) => sections.push(filled_up(images, n)),
+                Ok(images) => sections.push((what, filled_up(images, n))),
                 Err(error) => lacks.failed.push(format!("no {what} in {}: {error}", path.display())),
             }
         }

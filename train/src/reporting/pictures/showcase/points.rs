@@ -1,14 +1,20 @@
-//! Points as the paper shows them: data, the model's density, and samples, side by side.
+//! Points: on the plane data, the model's density, and samples, side by side, as the paper shows them; of more columns every pair
+//! of them.
 
 use super::Lacks;
 use crate::config::Config;
+use crate::data::kind::{DataKind, PointKind};
 use crate::data::{DataSet, tensor};
-use crate::reporting::pictures::heat_map::{HeatMap, write_side_by_side};
+use crate::reporting::pictures::axis::Axis;
+use crate::reporting::pictures::heat_map::HeatMap;
+use crate::reporting::pictures::pair_plot::{self, Columns};
+use crate::reporting::pictures::panel::{self, Panel};
 use crate::scoring::density::{Density, Window};
 use crate::training::noise;
 use anyhow::{Context, Result};
 use burn::tensor::{Device, Tensor};
 use datasets::BatchSource;
+use datasets::points::Standardization;
 use residual_flows::{LogDetConfig, ModelError, ResidualFlow, gaussian};
 use std::path::Path;
 
@@ -17,52 +23,98 @@ const DENSITY_CELLS: usize = 128;
 /// Cells a side in which points are counted.
 const COUNT_CELLS: usize = 64;
 
-/// A panel with the data, and the latents of samples. Of points with more than two dimensions the first two are shown, and
-/// no density.
+/// The data, and the latents of samples.
 pub struct PointShowcase {
-    data: HeatMap,
+    data: Shown,
+    names: Vec<String>,
+    standardization: Standardization,
     latents: Tensor<2>,
     log_det: LogDetConfig,
+}
+
+/// Points as they are shown.
+enum Shown {
+    /// Counted on the plane: the map, and how many lie outside of it.
+    Plane(HeatMap, usize),
+    /// Columns of a table.
+    Table(Columns),
 }
 
 impl PointShowcase {
     /// With all test points, of at least two dimensions.
     pub(super) fn new(config: &Config, test: &DataSet, device: &Device) -> Result<Self> {
         let dimensions = test.shape()[0];
-        let mut data = HeatMap::new(COUNT_CELLS);
+        let kind = match &test.kind {
+            DataKind::Points(kind) => kind.clone(),
+            DataKind::Images { .. } => PointKind::unnamed(Standardization::identity(dimensions)),
+        };
+        let mut values = Vec::new();
         for index in 0..test.batches.eval_batches() {
-            count(&mut data, tensor(test.batches.eval_batch(index)?, device))?;
+            values.extend(numbers(tensor(test.batches.eval_batch(index)?, device))?);
         }
         let rng = &mut noise::samples(config.run.seed).stream(0);
         let latents = gaussian([config.run.n_samples, dimensions], rng, device);
-        Ok(Self { data, latents, log_det: config.log_det.eval.clone() })
+        let numbered = || (1..=dimensions).map(|n| format!("x{n}")).collect();
+        let names = kind.columns.clone().unwrap_or_else(numbered);
+        let data = shown(&values, dimensions, &kind.standardization);
+        Ok(Self { data, names, standardization: kind.standardization, latents, log_det: config.log_det.eval.clone() })
     }
 
     pub(super) fn draw(&self, model: &ResidualFlow, path: &Path) -> Result<Lacks> {
-        let mut panels = vec![self.data.clone()];
-        if model.dimensions() == 2 {
-            let density = Density::new(model, &self.log_det, &self.latents.device());
-            panels.push(HeatMap::of(density.on_grid(&Window::default(), DENSITY_CELLS)?));
-        }
         let mut lacks = Lacks::default();
-        match model.decode(self.latents.clone()) {
-            Ok(samples) => {
-                let mut counted = HeatMap::new(COUNT_CELLS);
-                count(&mut counted, samples)?;
-                panels.push(counted);
-            }
+        let samples = match model.decode(self.latents.clone()) {
+            Ok(samples) => Some(shown(&numbers(samples)?, self.names.len(), &self.standardization)),
             Err(ModelError::Interrupted) => return Err(ModelError::Interrupted.into()),
-            Err(error) => lacks.failed.push(format!("no samples in {}: {error}", path.display())),
+            Err(error) => {
+                lacks.failed.push(format!("no samples in {}: {error}", path.display()));
+                None
+            }
+        };
+        match (&self.data, &samples) {
+            (Shown::Table(data), Some(Shown::Table(samples))) => {
+                pair_plot::write(path, &self.names, &self.standardization, data, Some(samples))?
+            }
+            (Shown::Table(data), _) => pair_plot::write(path, &self.names, &self.standardization, data, None)?,
+            (data, samples) => {
+                let density = Density::new(model, &self.log_det, &self.latents.device());
+                let density = HeatMap::of(density.on_grid(&Window::default(), DENSITY_CELLS)?);
+                let mut panels: Vec<Panel> = self.panel("held-out points", data).into_iter().collect();
+                panels.extend(self.panel("density", &Shown::Plane(density, 0)));
+                panels.extend(samples.as_ref().and_then(|samples| self.panel("samples", samples)));
+                panel::write(path, &panels)?;
+            }
         }
-        write_side_by_side(path, &panels)?;
         Ok(lacks)
+    }
+
+    /// Of the plane, with axes in the columns' own units.
+    fn panel(&self, title: &str, shown: &Shown) -> Option<Panel> {
+        let Shown::Plane(map, outside) = shown else { return None };
+        let half_side = f64::from(Window::default().half_side);
+        let axis = |index: usize| {
+            let (mean, std) = (self.standardization.mean[index], self.standardization.std[index]);
+            Axis::new(self.names[index].clone(), mean - half_side * std, mean + half_side * std)
+        };
+        let title = match outside {
+            0 => title.to_string(),
+            outside => format!("{title} ({outside} outside)"),
+        };
+        Some(Panel { title, x: axis(0), y: axis(1), map: map.clone() })
     }
 }
 
-/// Counts points by their first two coordinates.
-fn count(map: &mut HeatMap, points: Tensor<4>) -> Result<()> {
-    let dimensions = points.dims()[1];
-    let values = points.try_into_vec_as::<f32>().context("cannot read points from the device")?;
-    values.chunks_exact(dimensions).for_each(|point| map.count(&Window::default(), [point[0], point[1]]));
-    Ok(())
+/// Standardised points, row by row: on the plane counted, of more columns in their own units.
+fn shown(values: &[f32], dimensions: usize, standardization: &Standardization) -> Shown {
+    if dimensions > 2 {
+        return Shown::Table(Columns::of(&standardization.invert(values), dimensions));
+    }
+    let (mut map, window, mut outside) = (HeatMap::new(COUNT_CELLS), Window::default(), 0);
+    for point in values.chunks_exact(2) {
+        outside += usize::from(!map.count(&window, [point[0], point[1]]));
+    }
+    Shown::Plane(map, outside)
+}
+
+fn numbers(points: Tensor<4>) -> Result<Vec<f32>> {
+    points.try_into_vec_as::<f32>().context("cannot read points from the device")
 }
