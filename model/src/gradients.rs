@@ -35,6 +35,11 @@ impl Gradients {
         self.parameters.insert(parameter.id);
     }
 
+    /// Takes a parameter's gradient out, if it has one.
+    pub fn take<const D: usize>(&mut self, parameter: &Param<Tensor<D>>) -> Option<Tensor<D>> {
+        self.by_parameter.remove(parameter.id)
+    }
+
     /// The gradient of a parameter, if it has one.
     pub fn get<const D: usize>(&self, parameter: &Param<Tensor<D>>) -> Option<Tensor<D>> {
         self.by_parameter.get(parameter.id)
@@ -55,11 +60,6 @@ impl Gradients {
     /// Multiplies every gradient by the factor.
     pub fn scale<M: Module>(&mut self, module: &M, factor: f64) {
         module.visit(&mut Scale { gradients: self, factor });
-    }
-
-    /// For an optimiser.
-    pub fn into_params(self) -> GradientsParams {
-        self.by_parameter
     }
 }
 

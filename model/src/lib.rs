@@ -18,6 +18,8 @@
 //! | [`Objective`], [`ResidualFlow::gradients`] | what is trained for, density or classes or both, and its gradients |
 //! | [`LogDetConfig`], [`log_det`] | the estimators |
 //! | [`lipschitz`] | the constraint that keeps layers invertible |
+//! | [`training::fit`], [`training`], [`optim`] | training in one call, its steps, optimisers, schedules, averaged weights |
+//! | [`ResidualFlow::save`], [`ResidualFlow::load`], [`io`] | models in files |
 //! | [`state`] | reading and replacing tensors by name |
 //!
 //! Conventions: forward is data to latent. Log-determinants are `ln|det ∂z/∂x|`, `[batch]`, and are added. Densities are in
@@ -49,20 +51,23 @@ mod error;
 mod flow;
 pub mod flows;
 mod gradients;
-mod io;
+pub mod io;
 pub mod lipschitz;
 pub mod log_det;
 mod monitor;
 mod multiscale;
 mod nn;
 mod numerics;
+pub mod optim;
+mod parameters;
 pub mod testing;
+pub mod training;
 
 pub use error::{ModelError, NotFinite, Result};
 pub use flow::{Flow, LayerId, LogDetContext};
 pub use flows::{CustomLayer, FlowLayer, Sequential};
 pub use gradients::Gradients;
-pub use io::{named, state};
+pub use io::state;
 pub use lipschitz::{ConvolutionWeight, LayerCertificate, NormLearning, NormOrder, NormPair, PowerIteration};
 pub use log_det::{LogDetConfig, LogDetDraw};
 pub use monitor::Monitor;
@@ -72,3 +77,4 @@ pub use multiscale::{
 };
 pub use nn::{Activation, ActivationKind, ContractiveNet, ContractiveNetConfig, MovingBatchNorm, PlainConvolution, Widths};
 pub use numerics::{FixedPoint, InversionReport, NoiseKey, bits_per_dim, gaussian, parallel, standard_normal_log_prob};
+pub use parameters::{Parameter, map_parameters, visit_parameters};

@@ -5,12 +5,11 @@
 use crate::error::{ModelError, Result};
 use crate::flow::{Flow, LayerId, LogDetContext};
 use crate::gradients::Gradients;
-use crate::io::named::{NamedVisitor, visit_named};
 use crate::io::state::{NamedTensor, StateError, named_tensors, with_tensors};
 use crate::log_det::{LogDetConfig, LogDetDraw};
 use crate::numerics::tensor::{from_vec, to_vec};
 use crate::numerics::{FixedPoint, NoiseKey, gaussian};
-use burn::module::Param;
+use crate::parameters::visit_parameters;
 use burn::tensor::Tensor;
 use thiserror::Error;
 
@@ -249,15 +248,11 @@ fn exact<const D: usize>(layer: &impl Flow<D>, x: Tensor<D>) -> Result<(Vec<f32>
 
 /// The gradient of every parameter, where there is one.
 fn gradients_by_name<const D: usize>(layer: &impl Flow<D>, gradients: &Gradients) -> Vec<(String, Option<Vec<f32>>)> {
-    struct Names<'a>(&'a Gradients, Vec<(String, Option<Vec<f32>>)>);
-    impl NamedVisitor for Names<'_> {
-        fn visit<const D: usize>(&mut self, name: String, param: &Param<Tensor<D>>) {
-            self.1.push((name, self.0.get(param).map(to_vec)));
-        }
-    }
-    let mut names = Names(gradients, Vec::new());
-    visit_named(layer, &mut names);
-    names.1
+    let mut by_name = Vec::new();
+    visit_parameters(layer, |name, parameter| {
+        by_name.push((name.to_string(), parameter.flat_gradient(gradients).map(to_vec)));
+    });
+    by_name
 }
 
 /// # Errors

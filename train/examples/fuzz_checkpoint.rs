@@ -6,11 +6,12 @@
 
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
+use residual_flows::optim::OptimizerState;
 use residual_flows::state::NamedTensor;
 use serde_json::{Map, Value, json};
 use std::time::Instant;
 use train::checkpoint::format;
-use train::checkpoint::state::{Description, Evaluated, Fingerprints, OptimizerState, RunLog, TrainingState};
+use train::checkpoint::state::{Description, Evaluated, Fingerprints, RunLog, TrainingState};
 use train::config::Source;
 use train::data::kind::DataKind;
 
@@ -38,6 +39,7 @@ fn state() -> anyhow::Result<TrainingState> {
             data: Some(Fingerprints { train: "3f".into(), validation: Some("a0".into()), test: "moons".into() }),
         },
         average: weights.clone(),
+        converged: vec![tensor("scales.0.vector", &[2])],
         weights,
         optimizer,
         log: RunLog { running_loss: Some(2.75), best, ..Default::default() },
@@ -123,7 +125,7 @@ fn main() -> anyhow::Result<()> {
     let mut whole = Vec::new();
     let original = state()?;
     format::write(&original, &mut whole)?;
-    anyhow::ensure!(format::read(&whole)? == original, "what was written is read as something else");
+    anyhow::ensure!(format::read(whole.clone())? == original, "what was written is read as something else");
     let header = u64::from_le_bytes(whole[..8].try_into()?) as usize;
     let (start, mut accepted, mut late) = (Instant::now(), [0u64; 2], 0u64);
     for i in first..first + executions {
@@ -141,7 +143,7 @@ fn main() -> anyhow::Result<()> {
             let header_end = (header + bytes.len()).saturating_sub(whole.len());
             mend(&mut bytes, header_end);
         }
-        match format::read(&bytes) {
+        match format::read(bytes.clone()) {
             Ok(state) => {
                 assert!(mended || state == original, "execution {i}: a damaged checkpoint was accepted");
                 accepted[usize::from(mended)] += 1;

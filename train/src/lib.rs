@@ -8,10 +8,10 @@
 //! | [`config`] | one TOML file per experiment: strict, with every default in one place |
 //! | [`data`] | images and points, and the units of their likelihoods |
 //! | [`directory`] | the directory of a run: its lock, and the list of files that the run wrote |
-//! | [`training`] | one optimiser step, without input and output |
+//! | [`training`] | the library's training steps as the settings ask for them, by one process or several |
 //! | [`monitoring`] | numbers that go wrong, and where |
-//! | [`checkpoint`] | what a run needs to go on, on disk and back |
 //! | [`pytorch`] | checkpoints of the reference implementation |
+//! | [`checkpoint`] | what a run needs to go on, on disk and back |
 //! | [`scoring`] | test losses, log-densities of tables and arrays, studies of estimators |
 //! | [`reporting`] | the console, JSON lines, TensorBoard, HTML, pictures |
 //! | [`run`] | the training loop, and how it resumes |

@@ -2,9 +2,10 @@
 
 use crate::common::repository;
 use residual_flows::log_det::TermDistribution;
+use residual_flows::optim::OptimConfig;
 use residual_flows::{LogDetConfig, PowerIteration, ResidualFlowConfig};
 use std::path::PathBuf;
-use train::config::{Config, OptimConfig};
+use train::config::Config;
 
 fn shipped() -> Vec<PathBuf> {
     let folders = ["configs", "configs/toy"].map(|folder| repository().join(folder));

@@ -4,22 +4,24 @@ use crate::common::{Workshop, number};
 use burn::tensor::{Device, Tensor};
 use datasets::{CodecKind, ImageShape, Split, synthetic};
 use residual_flows::ResidualFlow;
+use residual_flows::optim::Timeline;
 use residual_flows::state::named_tensors;
+use residual_flows::training::Samples;
+use residual_flows::training::{StepOutcome, Trainer};
 use std::process::Command;
 use train::checkpoint;
-use train::data::samples::Samples;
-use train::training::schedule::Timeline;
-use train::training::step::{StepOutcome, Stepper};
+use train::training;
 
 /// A tiny trained model, and what makes its steps.
-fn stepper(workshop: &Workshop) -> (ResidualFlow, Stepper) {
+fn trainer(workshop: &Workshop) -> (ResidualFlow, Trainer) {
     workshop.train("run", &["run.max_steps=2"]);
-    let checkpoint = checkpoint::load(&workshop.path("run/checkpoints/last.safetensors"), &Device::flex()).expect("a checkpoint");
-    let description = checkpoint.description;
+    let state = checkpoint::read(&workshop.path("run/checkpoints/last.safetensors")).expect("a checkpoint");
+    let [model, average] = state.models(&Device::flex()).expect("its own model");
+    let description = &state.description;
     let timeline = Timeline { total_steps: 100, steps_per_epoch: 10.0 };
-    let mut stepper = Stepper::new(&description.config, description.kind.clone(), timeline);
-    stepper.restore(2, &checkpoint.optimizer, &checkpoint.model, checkpoint.average).expect("its own state");
-    (checkpoint.model, stepper)
+    let mut trainer = training::trainer(&description.config, &description.kind, timeline);
+    trainer.restore(2, &state.optimizer, &model, average).expect("its own state");
+    (model, trainer)
 }
 
 fn samples(x: Tensor<4>) -> Samples {
@@ -29,31 +31,31 @@ fn samples(x: Tensor<4>) -> Samples {
 #[test]
 fn numbers_that_are_not_finite_never_reach_the_weights() {
     let workshop = Workshop::new();
-    let (model, mut stepper) = stepper(&workshop);
+    let (model, mut trainer) = trainer(&workshop);
     let device = Device::flex();
     let good = Tensor::<4>::full([4, 1, 8, 8], 0.4, &device);
     let bad = good.clone().slice_fill([1..2, 0..1, 3..4, 3..4], f32::NAN);
-    let before = (named_tensors(&model), named_tensors(stepper.average(&model)), stepper.optimizer_state(&model));
-    let (model, outcome) = stepper.step(model, vec![samples(good.clone()), samples(bad)]).expect("a step that is skipped");
+    let before = (named_tensors(&model), named_tensors(trainer.average(&model)), trainer.optimizer_state(&model));
+    let (model, outcome) = trainer.step(model, vec![samples(good.clone()), samples(bad)]).expect("a step that is skipped");
     let StepOutcome::Skipped(fault) = outcome else { panic!("the step was made") };
     assert_eq!(fault.to_string(), "the output of layer `scales.0.layers.0` is not finite");
-    assert!(before == (named_tensors(&model), named_tensors(stepper.average(&model)), stepper.optimizer_state(&model)));
-    assert_eq!(stepper.steps(), 3, "a skipped step counts");
-    let (model, outcome) = stepper.step(model, vec![samples(good)]).expect("a step");
+    assert!(before == (named_tensors(&model), named_tensors(trainer.average(&model)), trainer.optimizer_state(&model)));
+    assert_eq!(trainer.steps(), 3, "a skipped step counts");
+    let (model, outcome) = trainer.step(model, vec![samples(good)]).expect("a step");
     assert!(matches!(outcome, StepOutcome::Made(_)) && named_tensors(&model) != before.0);
 }
 
 #[test]
 fn the_layer_that_broke_is_named() {
     let workshop = Workshop::new();
-    let (model, mut stepper) = stepper(&workshop);
+    let (model, mut trainer) = trainer(&workshop);
     let mut tensors = named_tensors(&model);
     let bias = tensors.iter_mut().find(|tensor| tensor.name.contains("scales.1.layers.0") && tensor.name.ends_with("bias"));
     let bias = bias.expect("a bias on the second scale");
     bias.values[0] = f32::INFINITY;
     let model = model.with_state(tensors).expect("its own tensors");
     let images = Tensor::<4>::full([4, 1, 8, 8], 0.4, &Device::flex());
-    let (_, outcome) = stepper.step(model, vec![samples(images)]).expect("a step that is skipped");
+    let (_, outcome) = trainer.step(model, vec![samples(images)]).expect("a step that is skipped");
     let StepOutcome::Skipped(fault) = outcome else { panic!("the step was made") };
     assert_eq!(fault.layer.as_deref(), Some("scales.1.layers.0"));
 }
@@ -197,9 +199,15 @@ fn one_image_is_enough() {
 }
 
 /// A checkpoint's bytes with another last number, and the checksum that belongs to them.
-fn with_last_number(mut bytes: Vec<u8>, number: f32) -> Vec<u8> {
+fn with_number(mut bytes: Vec<u8>, is_last: bool, number: f32) -> Vec<u8> {
     let end = bytes.len() - 4;
-    bytes[end - 4..end].copy_from_slice(&number.to_le_bytes());
+    let header = 8 + u64::from_le_bytes(bytes[..8].try_into().expect("eight bytes")) as usize;
+    // As in files of earlier versions, which have no checksums of single sections.
+    let at = bytes.windows(11).position(|window| window == b"\"checksums\"").expect("in the header");
+    bytes[at..at + 11].copy_from_slice(b"\"checksumz\"");
+    // The first number is one of the averaged weights, the last one of the optimiser's memory.
+    let at = if is_last { end - 4 } else { header };
+    bytes[at..at + 4].copy_from_slice(&number.to_le_bytes());
     let checksum = crc32c::crc32c(&bytes[..end]).to_le_bytes();
     bytes[end..].copy_from_slice(&checksum);
     bytes
@@ -212,13 +220,16 @@ fn checkpoints_with_numbers_that_are_not_finite_are_neither_written_nor_read() {
     let path = workshop.path("run/checkpoints/last.safetensors");
     let whole = std::fs::read(&path).expect("a checkpoint");
     let state = checkpoint::read(&path).expect("a checkpoint");
-    std::fs::write(workshop.path("good.safetensors"), with_last_number(whole.clone(), 0.25)).expect("written");
+    std::fs::write(workshop.path("good.safetensors"), with_number(whole.clone(), true, 0.25)).expect("written");
     checkpoint::read(&workshop.path("good.safetensors")).expect("finite numbers");
     for number in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
-        std::fs::write(workshop.path("bad.safetensors"), with_last_number(whole.clone(), number)).expect("written");
-        for command in
-            [&["evaluate", "bad.safetensors"][..], &["sample", "bad.safetensors"], &["--resume", "bad.safetensors", "--out", "o"]]
-        {
+        // Commands that use a model read its weights only; where a run goes on, everything is read.
+        for (is_last, command) in [
+            (false, &["evaluate", "bad.safetensors"][..]),
+            (false, &["sample", "bad.safetensors"]),
+            (true, &["--resume", "bad.safetensors", "--out", "o"]),
+        ] {
+            std::fs::write(workshop.path("bad.safetensors"), with_number(whole.clone(), is_last, number)).expect("written");
             let message = workshop.error(command);
             assert!(
                 message.contains("bad.safetensors is not a usable checkpoint") && message.contains("` is not finite"),

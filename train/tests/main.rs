@@ -9,6 +9,7 @@ mod documents;
 mod errors;
 mod estimator;
 mod faults;
+mod models;
 mod outputs;
 mod parallel;
 mod points;

@@ -3,14 +3,15 @@
 use crate::common::tiny_config;
 use burn::tensor::Device;
 use residual_flows::ResidualFlow;
+use residual_flows::optim::Timeline;
 use residual_flows::state::named_tensors;
+use residual_flows::training::noise;
+use residual_flows::training::{StepOutcome, StepStats};
 use std::sync::Arc;
 use train::config::{Config, Source};
 use train::data::{self, DataSet};
-use train::training::noise;
-use train::training::parallel::{ProcessGroup, threaded_group};
-use train::training::schedule::Timeline;
-use train::training::step::{StepOutcome, StepStats, Stepper};
+use train::training;
+use train::training::parallel::{ProcessGroup, TrainingGroup, threaded_group};
 
 /// Log-determinants without noise, and steps that are the gradient itself.
 const EXACT: [&str; 7] = [
@@ -41,10 +42,10 @@ fn step(config: &Config, train: &DataSet, group: ProcessGroup) -> ([ResidualFlow
         data::samples(part, &device)
     });
     let timeline = Timeline { total_steps: 10, steps_per_epoch: 5.0 };
-    let mut stepper = Stepper::new(config, train.kind.clone(), timeline);
+    let mut trainer = training::trainer(config, &train.kind, timeline);
     let micro_batches = micro_batches.collect();
-    stepper = stepper.with_group(Arc::new(group));
-    let (after, outcome) = stepper.step(model.clone(), micro_batches).expect("a step");
+    trainer = trainer.with_group(Arc::new(TrainingGroup(Arc::new(group))));
+    let (after, outcome) = trainer.step(model.clone(), micro_batches).expect("a step");
     let StepOutcome::Made(stats) = outcome else { panic!("a step that is made") };
     ([model, after], stats)
 }

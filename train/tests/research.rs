@@ -1,17 +1,16 @@
 //! The research code's own checkpoints, through the commands: the latents and log-determinants that it computes for them.
 
 use burn::tensor::Device;
+use residual_flows::optim::{Optimizer, OptimizerKind, OptimizerState};
 use safetensors::SafeTensors;
 use safetensors::tensor::TensorView;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
-use train::checkpoint::state::OptimizerState;
-use train::pytorch::import;
+use train::checkpoint;
 use train::pytorch::state_dict::StateDict;
 use train::pytorch::torch::TorchFile;
 use train::scoring::arrays;
-use train::training::optimizer::{Optimizer, OptimizerKind};
 
 fn fixture(case: &str, file: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/research").join(case).join(file)
@@ -77,7 +76,7 @@ fn memories_of_all_optimisers_are_imported() {
         // It does not count its steps.
         ("quadratic", OptimizerKind::Sgd, 0, 1),
     ] {
-        let state = import::read(&fixture(case, "checkpoint.pth"), &Device::flex()).unwrap();
+        let state = checkpoint::read_either(&fixture(case, "checkpoint.pth"), &Device::flex()).unwrap();
         let OptimizerState { kind: found, steps: counted, slots: remembered } = &state.optimizer;
         assert_eq!((*found, *counted, remembered.len()), (kind, steps, slots), "{case}");
         // What is no parameter: vectors, and running means.

@@ -4,15 +4,15 @@ use crate::common::{Workshop, number};
 use burn::tensor::{Device, Tensor, TensorData};
 use datasets::{CodecKind, ImageShape, Split, synthetic};
 use residual_flows::log_det::{GradientForm, SeriesPrecision};
+use residual_flows::optim::Optimizer;
 use residual_flows::state::{NamedTensor, named_tensors};
 use residual_flows::{Gradients, LayerId, LogDetDraw, Objective, ResidualFlow};
 use safetensors::SafeTensors;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use train::checkpoint;
-use train::pytorch::{import, names::Naming};
+use train::pytorch::names::Naming;
 use train::scoring::arrays;
-use train::training::optimizer::Optimizer;
 
 /// Steps that the research code has made.
 const STEPS: u64 = 40;
@@ -56,7 +56,7 @@ fn gradients(model: &ResidualFlow, naming: &Naming) -> Gradients {
 
 #[test]
 fn the_next_step_is_the_research_codes() {
-    let state = import::read(&fixture("checkpoint.pth"), &Device::flex()).unwrap();
+    let state = checkpoint::read_either(&fixture("checkpoint.pth"), &Device::flex()).unwrap();
     assert_eq!((state.description.step, state.optimizer.steps), (STEPS, STEPS));
     let config = &state.description.config;
     let [model, _] = state.models(&Device::flex()).unwrap();
@@ -67,7 +67,7 @@ fn the_next_step_is_the_research_codes() {
     assert!(gradients.norm(&model) < config.optim.clip_norm);
     let mut optimizer = Optimizer::new(&config.optim);
     optimizer.restore(&state.optimizer, &model).unwrap();
-    let model = optimizer.step(config.optim.learning_rate, model, gradients.into_params());
+    let model = optimizer.step(config.optim.learning_rate, model, gradients);
 
     let expected = tensors(&fixture("params_after_adam.safetensors"));
     let got: HashMap<String, NamedTensor> = named_tensors(&model).into_iter().map(|t| (t.name.clone(), t)).collect();
@@ -103,7 +103,7 @@ fn runs_go_on_from_there() {
     workshop.write("config.toml", &format!("{settings}{small}"));
     let checkpoint = fixture("checkpoint.pth");
     let checkpoint = checkpoint.to_str().unwrap();
-    let before = import::read(Path::new(checkpoint), &Device::flex()).unwrap();
+    let before = checkpoint::read_either(Path::new(checkpoint), &Device::flex()).unwrap();
     let without_config = ["--set", "data.path=data", "--set", "optim.batch_size=4", "--set", "run.max_steps=42"];
     let few = ["--set", "run.eval_batch_size=16", "--set", "run.n_samples=2", "--set", "optim.learning_rate=1e-4"];
     for (out, more) in [("with", &["--config", "config.toml"][..]), ("without", &[&without_config[..], &few[..]].concat())] {

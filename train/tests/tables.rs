@@ -507,7 +507,7 @@ proptest! {
         state.log = log;
         let mut bytes = Vec::new();
         checkpoint::format::write(&state, &mut bytes).expect("written");
-        let read = checkpoint::format::read(&bytes).expect("its own bytes");
+        let read = checkpoint::format::read(bytes).expect("its own bytes");
         prop_assert!(read == state);
         let bits = |state: &TrainingState| [state.log.training_seconds, state.description.config.optim.learning_rate].map(f64::to_bits);
         prop_assert_eq!(bits(&read), bits(&state));

@@ -1,9 +1,8 @@
 //! A module's parameters and persistent vectors by name, for checkpoints.
 
-use crate::io::named::{NamedMapper, NamedVisitor, map_named, visit_named};
 use crate::numerics::tensor::{from_vec, to_vec};
-use burn::module::{Module, Param};
-use burn::tensor::Tensor;
+use crate::parameters::{map_parameters, visit_parameters};
+use burn::module::Module;
 use std::collections::HashMap;
 use thiserror::Error;
 
@@ -61,9 +60,11 @@ pub enum StateError {
 /// # Ok::<(), residual_flows::state::StateError>(())
 /// ```
 pub fn named_tensors<M: Module>(module: &M) -> Vec<NamedTensor> {
-    let mut collect = Collect::default();
-    visit_named(module, &mut collect);
-    collect.tensors
+    let mut tensors = Vec::new();
+    visit_parameters(module, |name, parameter| {
+        tensors.push(NamedTensor { name: name.into(), shape: parameter.shape(), values: to_vec(parameter.flat()) });
+    });
+    tensors
 }
 
 /// The module with its whole state replaced; parameters keep their identity.
@@ -71,47 +72,24 @@ pub fn named_tensors<M: Module>(module: &M) -> Vec<NamedTensor> {
 /// # Errors
 /// If a tensor is missing, left over, or of another shape. The first fault is named.
 pub fn with_tensors<M: Module>(module: M, tensors: Vec<NamedTensor>) -> Result<M, StateError> {
-    let mut load = Load { tensors: tensors.into_iter().map(|tensor| (tensor.name.clone(), tensor)).collect(), fault: None };
-    let module = map_named(module, &mut load);
-    if let Some(fault) = load.fault {
-        return Err(fault);
-    }
-    match load.tensors.keys().min() {
-        Some(first) => Err(StateError::Unexpected { count: load.tensors.len(), first: first.clone() }),
-        None => Ok(module),
-    }
-}
-
-#[derive(Default)]
-struct Collect {
-    tensors: Vec<NamedTensor>,
-}
-
-impl NamedVisitor for Collect {
-    fn visit<const D: usize>(&mut self, name: String, param: &Param<Tensor<D>>) {
-        let value = param.val();
-        let shape = value.dims().to_vec();
-        self.tensors.push(NamedTensor { name, shape, values: to_vec(value) });
-    }
-}
-
-struct Load {
-    tensors: HashMap<String, NamedTensor>,
-    fault: Option<StateError>,
-}
-
-impl NamedMapper for Load {
-    fn map<const D: usize>(&mut self, name: String, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
-        let expected = param.val().dims();
-        let fault = match self.tensors.remove(&name) {
+    let mut tensors: HashMap<String, NamedTensor> = tensors.into_iter().map(|tensor| (tensor.name.clone(), tensor)).collect();
+    let mut fault = None;
+    let module = map_parameters(module, |name, parameter| {
+        let expected = parameter.shape();
+        let of_tensor = match tensors.remove(name) {
             Some(tensor) if tensor.shape == expected => {
-                let device = param.val().device();
-                return Param::initialized(param.id, from_vec(tensor.values, expected, &device));
+                let length = tensor.values.len();
+                return Some(from_vec(tensor.values, [length], &parameter.device()));
             }
-            Some(tensor) => StateError::Shape { name, expected: expected.to_vec(), got: tensor.shape },
-            None => StateError::Missing(name),
+            Some(tensor) => StateError::Shape { name: name.into(), expected, got: tensor.shape },
+            None => StateError::Missing(name.into()),
         };
-        self.fault.get_or_insert(fault);
-        param
+        fault.get_or_insert(of_tensor);
+        None
+    });
+    match (fault, tensors.keys().min()) {
+        (Some(fault), _) => Err(fault),
+        (None, Some(first)) => Err(StateError::Unexpected { count: tensors.len(), first: first.clone() }),
+        (None, None) => Ok(module),
     }
 }

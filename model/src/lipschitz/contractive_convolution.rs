@@ -11,7 +11,7 @@ use super::spectral_map::SpectralMap;
 use crate::numerics::convolution::{Convolution, Form};
 use crate::numerics::randomness::{gaussian, uniform};
 use crate::numerics::tensor::{from_vec, to_doubles, to_vec};
-use burn::module::{Module, Param};
+use burn::module::{Module, Param, ParamId};
 use burn::tensor::{Device, Tensor};
 use rand::Rng;
 
@@ -73,12 +73,15 @@ impl ContractiveConvolutionConfig {
         let (of_weight, of_bias) = ([channels_out, channels_in, kernel, kernel], [channels_out]);
         let limit = 1.0 / ((channels_in * kernel * kernel) as f32).sqrt();
         let (weight, bias) = match is_random {
-            true => (uniform(of_weight, limit, rng, device) * weight_scale, uniform(of_bias, limit, rng, device)),
-            false => (Tensor::zeros(of_weight, device), Tensor::zeros(of_bias, device)),
+            true => {
+                let weight = uniform(of_weight, limit, rng, device) * weight_scale;
+                (Param::from_tensor(weight), Param::from_tensor(uniform(of_bias, limit, rng, device)))
+            }
+            false => (to_be_replaced(of_weight, device), to_be_replaced(of_bias, device)),
         };
         let mut layer = ContractiveConvolution {
-            weight: Param::from_tensor(weight),
-            bias: Param::from_tensor(bias),
+            weight,
+            bias,
             vector: None,
             opposite: None,
             constraint: Constraint::default(),
@@ -99,10 +102,15 @@ impl ContractiveConvolutionConfig {
             layer.vector = Some(Param::from_tensor(gaussian(elements, rng, device)));
             layer.update(pair, &INITIAL);
         } else {
-            layer.vector = Some(Param::from_tensor(Tensor::zeros(elements, device)));
+            layer.vector = Some(to_be_replaced(elements, device));
         }
         layer
     }
+}
+
+/// A parameter that a stored one replaces: zero, but no memory is taken unless it is looked at.
+fn to_be_replaced<const D: usize>(shape: [usize; D], device: &Device) -> Param<Tensor<D>> {
+    Param::uninitialized(ParamId::new(), move |device, _| Tensor::zeros(shape, device), device.clone(), true, shape.into())
 }
 
 impl ContractiveConvolution {

@@ -89,6 +89,7 @@ impl ResidualFlowConfig {
             power_iteration: self.power_iteration,
             fixed_point: self.fixed_point,
             monitor: Monitor::default(),
+            config: Some(self.clone()),
         };
         model.set_monitor(monitor);
         Ok(model)

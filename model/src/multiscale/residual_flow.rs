@@ -1,6 +1,7 @@
 //! The multi-scale Residual Flow.
 
 use super::classifier::Classifier;
+use super::config::ResidualFlowConfig;
 use super::padding_noise::PaddingNoise;
 use crate::error::{ModelError, Result};
 use crate::flow::{Flow, LayerId, LogDetContext};
@@ -45,6 +46,9 @@ pub struct ResidualFlow {
     pub(super) fixed_point: FixedPoint,
     #[module(skip)]
     pub(super) monitor: Monitor,
+    /// The settings that the layers were built from; `None` if somebody has put them together.
+    #[module(skip)]
+    pub(super) config: Option<ResidualFlowConfig>,
 }
 
 /// `ln p(x)` in its parts, each `[batch]` in nats.
@@ -72,6 +76,7 @@ impl From<Sequential> for ResidualFlow {
             power_iteration: PowerIteration::default(),
             fixed_point: FixedPoint::default(),
             monitor: Monitor::default(),
+            config: None,
         }
     }
 }
@@ -95,6 +100,11 @@ pub(crate) struct ForwardOutput {
 }
 
 impl ResidualFlow {
+    /// The settings that the model was built from; `None` of one that a program has put together of layers.
+    pub fn config(&self) -> Option<&ResidualFlowConfig> {
+        self.config.as_ref()
+    }
+
     /// Shape of the images, `[channels, height, width]`.
     pub fn image_shape(&self) -> [usize; 3] {
         self.image

@@ -24,7 +24,7 @@ impl ResidualFlow {
                 let Some(net) = flow.net_mut() else { continue };
                 for (index, convolution) in net.convolutions.iter_mut().enumerate() {
                     let name = format!("scales.{scale}.layers.{layer}.Residual.net.convolutions.{index}.opposite");
-                    let device = convolution.weight.val().device();
+                    let device = convolution.weight.lazy_device();
                     let empty = |&len: &usize| Param::from_tensor(from_vec(vec![0.0; len], [len], &device));
                     convolution.opposite = opposites.get(name.as_str()).map(empty);
                 }

@@ -9,13 +9,19 @@
 //! | `constraint` | models whose weights have changed |
 //! | `log_det` | estimators against exact values |
 //! | `lipschitz`, `norm_orders` | norms against exhaustion and double precision |
+//! | `fit` | training in one call |
+//! | `io` | models in files, whole, damaged and of earlier versions |
+//! | `examples` | that the examples run |
 //! | `presets` | named architectures against `configs/*.toml` |
 //! | `networks`, `reference`, `reference_options` | the numbers of the reference implementation |
 
 mod architectures;
 mod constraint;
 mod custom_layers;
+mod examples;
+mod fit;
 mod flow_contract;
+mod io;
 mod lipschitz;
 mod log_det;
 mod networks;

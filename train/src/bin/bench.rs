@@ -3,21 +3,23 @@
 use ::train::checkpoint;
 use ::train::config::Config;
 use ::train::data::kind::{DataKind, PointKind};
-use ::train::data::samples::Samples;
 use ::train::run::footprint::{Work, check_use};
 use ::train::scoring::weights;
 use ::train::system;
 use ::train::system::device::DeviceChoice;
-use ::train::training::noise;
 use ::train::training::parallel::ProcessGroup;
-use ::train::training::schedule::Timeline;
-use ::train::training::step::Stepper;
+use ::train::training::trainer;
 use anyhow::{Context, Result, ensure};
 use burn::tensor::{Device, Tensor};
 use clap::{Parser, ValueEnum};
 use datasets::console;
 use datasets::points::Standardization;
 use rand::Rng;
+use residual_flows::io::Weights;
+use residual_flows::optim::Timeline;
+use residual_flows::training::Samples;
+use residual_flows::training::Trainer;
+use residual_flows::training::noise;
 use residual_flows::{LogDetContext, Monitor, ResidualFlow, gaussian};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
@@ -168,12 +170,12 @@ fn measure(arguments: &Arguments) -> Result<Outcome> {
         };
         let timeline = Timeline { total_steps: 1 + repeats as u64, steps_per_epoch: 1.0 };
         let samples = Samples { x: images.clone(), labels: Some(vec![0; batch]) };
-        let mut stepper = Stepper::new(&config, kind, timeline);
-        let (trained, seconds, shares) = steps(model, &mut stepper, &samples, repeats)?;
+        let mut trainer = trainer(&config, &kind, timeline);
+        let (trained, seconds, shares) = steps(model, &mut trainer, &samples, repeats)?;
         let passes = config.log_det.train.expected_terms() + 7.0;
         outcome.step_gflops = Some(passes * trained.pass_flops(batch) / seconds / 1e9);
         outcome.step_shares = Some(shares);
-        outcome.parameters = Some(stepper.n_parameters(&trained));
+        outcome.parameters = Some(trainer.n_parameters(&trained));
         (model, outcome.step_seconds) = (trained, Some(seconds));
         outcome.peak_memory_bytes = system::peak_memory_bytes();
     }
@@ -204,7 +206,7 @@ fn measure(arguments: &Arguments) -> Result<Outcome> {
 
 /// The averaged weights of a checkpoint of images of this shape.
 fn trained(path: &Path, shape: [usize; 3], device: &Device) -> Result<ResidualFlow> {
-    let model = checkpoint::load(path, device)?.average;
+    let model = checkpoint::load(path, Weights::Average, device)?.model;
     let found = model.image_shape();
     ensure!(found == shape, "{}: is of images {found:?}, the configuration's are {shape:?}", path.display());
     Ok(model)
@@ -213,18 +215,18 @@ fn trained(path: &Path, shape: [usize; 3], device: &Device) -> Result<ResidualFl
 /// The model after some steps, the median seconds of all but the first, and the parts of those.
 fn steps(
     mut model: ResidualFlow,
-    stepper: &mut Stepper,
+    trainer: &mut Trainer,
     samples: &Samples,
     repeats: usize,
 ) -> Result<(ResidualFlow, f64, StepShares)> {
-    (model, _) = stepper.step(model, vec![samples.clone()])?;
+    (model, _) = trainer.step(model, vec![samples.clone()])?;
     let mut seconds = Vec::with_capacity(repeats);
     let mut parts = [0.0; 4];
     for _ in 0..repeats {
         let start = Instant::now();
-        (model, _) = stepper.step(model, vec![samples.clone()])?;
+        (model, _) = trainer.step(model, vec![samples.clone()])?;
         seconds.push(start.elapsed().as_secs_f64());
-        let times = stepper.times();
+        let times = trainer.times();
         let of_step = [times.gradients, times.optimizer, times.lipschitz, times.average];
         parts.iter_mut().zip(of_step).for_each(|(sum, part)| *sum += part.as_secs_f64());
     }

@@ -5,13 +5,13 @@
 //! files, not copies, where the file system can do that.
 
 use crate::checkpoint::state::{Evaluated, TrainingState};
-use crate::checkpoint::{self, sync_dir};
+use crate::checkpoint::{self, Checkpoint, sync_dir};
 use crate::directory::{BEST, LAST, Written};
 use anyhow::{Context, Result, anyhow, ensure};
 use burn::tensor::Device;
 use datasets::console::note;
 use datasets::output::{Existing, UNFINISHED};
-use residual_flows::ResidualFlow;
+use residual_flows::io::Weights;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -47,15 +47,14 @@ impl Checkpoints {
     ///
     /// # Errors
     /// If it cannot be read, or an earlier one could not be written.
-    pub fn best_average(&mut self, device: &Device) -> Result<ResidualFlow> {
+    pub fn best_average(&mut self, device: &Device) -> Result<Checkpoint> {
         self.finish()?;
         let best = self.best.first().context("no checkpoint was evaluated")?;
         let of_step = step_path(&self.files.dir, best.step);
         let named = newest_first(&self.files.dir)?.into_iter().find(|path| best_step(path) == Some(best.step));
         let path = named.unwrap_or(of_step);
-        let state = checkpoint::read_alone(&path).context("the best checkpoint, which is to be evaluated on the test samples")?;
-        let [_, average] = state.models(device).with_context(|| path.display().to_string())?;
-        Ok(average)
+        let loaded = checkpoint::load_alone(&path, Weights::Average, device);
+        loaded.context("the best checkpoint, which is to be evaluated on the test samples")
     }
 
     /// Those with the lowest loss, best first.

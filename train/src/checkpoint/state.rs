@@ -1,25 +1,24 @@
 //! Everything that a run needs to go on with the same numbers, in memory.
 //!
-//! All randomness is a function of the seed and the position ([`crate::training::noise`]), and the vectors of power iteration are
+//! All randomness is a function of the seed and the position ([`residual_flows::training::noise`]), and the vectors of power iteration are
 //! among the weights, so there is no other state.
 
+use crate::checkpoint::Checkpoint;
 use crate::config::Config;
 use crate::data::kind::DataKind;
 use crate::data::{DataSet, Splits};
 use crate::monitoring::overfitting::Selection;
 use crate::monitoring::watch::Watch;
+use crate::pytorch::import::Imported;
 use crate::scoring::evaluate::MeanLoss;
-use crate::training::optimizer::OptimizerKind;
-use anyhow::{Context, Result, bail, ensure};
-use burn::module::{Module, Param};
-use burn::optim::GradientsParams;
-use burn::tensor::{Device, Tensor, TensorData};
+use anyhow::{Context, Result, bail};
+use burn::tensor::Device;
 use datasets::Split;
 use residual_flows::ResidualFlow;
-use residual_flows::named::{NamedVisitor, visit_named};
+use residual_flows::io::{Readiness, Weights};
+use residual_flows::optim::OptimizerState;
 use residual_flows::state::NamedTensor;
 use serde::{Deserialize, Serialize};
-use std::collections::{BTreeMap, HashMap};
 
 /// A run between two steps; what a checkpoint holds.
 #[derive(Clone, Debug, PartialEq)]
@@ -30,6 +29,9 @@ pub struct TrainingState {
     pub weights: Vec<NamedTensor>,
     /// The same of the averaged model.
     pub average: Vec<NamedTensor>,
+    /// The vectors of power iteration of the averaged model after its constraint has converged; none where it was not evaluated as
+    /// it is.
+    pub converged: Vec<NamedTensor>,
     /// The optimiser's memory.
     pub optimizer: OptimizerState,
     /// What the log has counted so far.
@@ -81,17 +83,6 @@ impl Fingerprints {
             Split::Test => Some(&self.test),
         }
     }
-}
-
-/// The memory of an optimiser, whichever it is.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct OptimizerState {
-    /// Which optimiser.
-    pub kind: OptimizerKind,
-    /// Updates made, for the corrections of bias.
-    pub steps: u64,
-    /// By their names ([`crate::training::optimizer::SLOTS`]): one tensor for every parameter that has one, named and shaped like it.
-    pub slots: BTreeMap<String, Vec<NamedTensor>>,
 }
 
 /// What a run counts and averages for its log.
@@ -179,7 +170,8 @@ impl TrainingState {
     /// If a number of a model or of the optimiser's memory is not finite: names it. Nothing can be done with such a state.
     pub fn check_finite(&self) -> Result<()> {
         let slots = self.optimizer.slots.iter().map(|(slot, tensors)| (format!("optimizer.{slot}"), tensors));
-        for (prefix, tensors) in [("model".into(), &self.weights), ("average".into(), &self.average)].into_iter().chain(slots) {
+        let models = [("model", &self.weights), ("average", &self.average), ("converged", &self.converged)];
+        for (prefix, tensors) in models.map(|(section, tensors)| (section.to_string(), tensors)).into_iter().chain(slots) {
             for NamedTensor { name, values, .. } in tensors {
                 if let Some(at) = values.iter().position(|value| !value.is_finite()) {
                     bail!("tensor `{prefix}.{name}` is not finite: element {at} is {}", values[at]);
@@ -205,70 +197,35 @@ impl TrainingState {
         };
         Ok([fill("model", &self.weights)?, fill("average", &self.average)?])
     }
-}
 
-impl OptimizerState {
-    /// Stores what an optimiser keeps for each parameter of the module.
-    pub fn store<M: Module>(&mut self, slot: &str, values: &GradientsParams, module: &M) {
-        let mut collect = Collect { values, tensors: Vec::new() };
-        visit_named(module, &mut collect);
-        if !collect.tensors.is_empty() {
-            self.slots.insert(slot.into(), collect.tensors);
-        }
-    }
-
-    /// What an optimiser keeps for each parameter of the module, as it was stored; nothing if it keeps none.
+    /// One set of the weights, as they were stored.
     ///
     /// # Errors
-    /// If a tensor belongs to no parameter, or has another shape.
-    pub fn restore<M: Module>(&self, slot: &str, module: &M) -> Result<GradientsParams> {
-        let tensors = self.slots.get(slot).map_or(&[][..], Vec::as_slice);
-        let mut restore = Restore {
-            tensors: tensors.iter().map(|tensor| (tensor.name.as_str(), tensor)).collect(),
-            values: GradientsParams::new(),
-            fault: None,
+    /// As [`models`](Self::models).
+    pub fn into_checkpoint(self, weights: Weights, device: &Device) -> Result<Checkpoint> {
+        let [model, average] = self.models(device)?;
+        let is_of_run = self.description.data.is_some();
+        let (model, readiness) = match weights {
+            Weights::Average => (average, if is_of_run { Readiness::Update } else { Readiness::Converge }),
+            Weights::Raw => (model, Readiness::AsStored),
         };
-        visit_named(module, &mut restore);
-        if let Some(fault) = restore.fault {
-            return Err(fault);
-        }
-        let left = restore.tensors.keys().min();
-        ensure!(left.is_none(), "the optimiser's `{slot}` of `{}` belongs to no parameter", left.unwrap_or(&""));
-        Ok(restore.values)
+        Ok(Checkpoint { description: self.description, model, readiness })
     }
 }
 
-struct Collect<'a> {
-    values: &'a GradientsParams,
-    tensors: Vec<NamedTensor>,
-}
-
-impl NamedVisitor for Collect<'_> {
-    fn visit<const D: usize>(&mut self, name: String, param: &Param<Tensor<D>>) {
-        if let Some(value) = self.values.get::<D>(param.id) {
-            let shape = value.dims().to_vec();
-            let values = value.try_into_vec_as::<f32>().expect("a float tensor can be read as f32");
-            self.tensors.push(NamedTensor { name, shape, values });
+impl From<Imported> for TrainingState {
+    /// A run that goes on where the reference implementation's has stopped. Which epoch it is does not stand in its checkpoints:
+    /// it begins with the first.
+    fn from(imported: Imported) -> Self {
+        let Imported { config, shape, kind, weights, average, optimizer } = imported;
+        let step = optimizer.steps;
+        Self {
+            description: Description { config, shape, kind, step, epoch: 0, batch: 0, data: None },
+            weights,
+            average,
+            converged: Vec::new(),
+            optimizer,
+            log: RunLog::default(),
         }
-    }
-}
-
-struct Restore<'a> {
-    tensors: HashMap<&'a str, &'a NamedTensor>,
-    values: GradientsParams,
-    fault: Option<anyhow::Error>,
-}
-
-impl NamedVisitor for Restore<'_> {
-    fn visit<const D: usize>(&mut self, name: String, param: &Param<Tensor<D>>) {
-        let Some(tensor) = self.tensors.remove(name.as_str()) else { return };
-        let (dims, device) = (param.val().dims(), param.val().device());
-        if tensor.shape != dims {
-            let got = &tensor.shape;
-            self.fault.get_or_insert(anyhow::anyhow!("the optimiser's `{name}` has shape {got:?}, the parameter {dims:?}"));
-            return;
-        }
-        let value = Tensor::<D>::from_data(TensorData::new(tensor.values.clone(), dims), &device);
-        self.values.register(param.id, value);
     }
 }

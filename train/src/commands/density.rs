@@ -89,13 +89,13 @@ impl DensityOf {
         }
         let device = self.compute.device()?;
         let mut progress = Progress::new();
-        let read = load(&checkpoint, &device, &mut progress)?;
+        let read = load(&checkpoint, self.chosen.weights, &device, &mut progress)?;
         ensure!(
             matches!(read.description.kind, DataKind::Points(_)),
             "{} is a model of images; `train evaluate` measures those",
             checkpoint.display()
         );
-        let (ready, _) = ready(read, self.chosen.weights, &mut progress)?;
+        let (ready, _) = ready(read, &mut progress)?;
         let mut model = ArrayModel::new(ready, device.clone());
         if self.exact {
             model.log_det = LogDetConfig::exact();

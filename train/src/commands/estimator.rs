@@ -178,7 +178,7 @@ impl EstimatorStudy {
         }
         ensure!(self.set.is_empty(), "--set goes with a configuration; {} has its settings", self.model.display());
         let file = checkpoint_at(&self.model, &ProcessGroup::alone())?;
-        let checkpoint = load(&file, device, progress)?;
+        let checkpoint = load(&file, self.weights.unwrap_or_default(), device, progress)?;
         let description = &checkpoint.description;
         let mut config = description.config.clone();
         config.run.eval_batch_size = self.n;
@@ -187,7 +187,7 @@ impl EstimatorStudy {
         let Found { data: test, .. } = sought.open()?;
         test.notes.iter().for_each(note);
         self.check_memory(&config, &test)?;
-        let (ready, _) = ready(checkpoint, self.weights.unwrap_or_default(), progress)?;
+        let (ready, _) = ready(checkpoint, progress)?;
         Ok((ready.model, test, config.log_det.train))
     }
 

@@ -1,7 +1,7 @@
 //! `train export CHECKPOINT`: a checkpoint by the research code's names.
 
 use super::{Overwrite, checkpoint_at, report};
-use ::train::checkpoint;
+use ::train::checkpoint::{self, Description};
 use ::train::pytorch::export;
 use ::train::reporting::path_text;
 use ::train::reporting::progress::{Progress, Work};
@@ -56,9 +56,12 @@ impl Export {
         let state = checkpoint::read_either(&checkpoint, &Device::flex())?;
         drop(stage);
         let stage = progress.stage("writing the weights", Work::unknown());
-        export::write(&state, &self.out, existing).with_context(|| checkpoint.display().to_string())?;
+        let [model, average] = state.models(&Device::flex()).with_context(|| checkpoint.display().to_string())?;
+        let Description { config, shape, kind, step, .. } = &state.description;
+        let export = export::Export { config, shape: *shape, kind, step: *step, model, average };
+        export::write(&export, &self.out, existing).with_context(|| checkpoint.display().to_string())?;
         drop((stage, progress));
-        let outcome = Outcome { file: self.out, step: state.description.step, checkpoint };
+        let outcome = Outcome { file: self.out, step: *step, checkpoint };
         report(self.json, &outcome, || format!("the weights after {} steps in {}", outcome.step, outcome.file.display()))
     }
 }

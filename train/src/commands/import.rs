@@ -1,6 +1,7 @@
 //! `train import FILE.pth`: a checkpoint of the research code in our own format.
 
 use super::{Overwrite, report};
+use ::train::checkpoint::state::TrainingState;
 use ::train::checkpoint::{self, Description};
 use ::train::pytorch::import;
 use ::train::reporting::path_text;
@@ -51,7 +52,7 @@ impl Import {
         output::check_all(&[&out], &[&self.file], existing)?;
         let mut progress = Progress::new();
         let stage = progress.stage("reading the checkpoint", Work::unknown());
-        let imported = import::read(&self.file, &Device::flex())?;
+        let imported: TrainingState = import::read(&self.file, &Device::flex())?.into();
         drop(stage);
         let stage = progress.stage("writing the checkpoint", Work::unknown());
         checkpoint::save(&out, existing, &imported)?;

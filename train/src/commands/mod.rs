@@ -162,16 +162,16 @@ impl Chosen {
         checkpoint_at(&self.checkpoint, group)
     }
 
-    /// Reads a checkpoint.
+    /// Reads one of its sets of weights.
     fn read(&self, device: &Device, group: &ProcessGroup, progress: &mut Progress) -> Result<(PathBuf, Checkpoint)> {
         let file = self.file(group)?;
-        let checkpoint = load(&file, device, progress)?;
+        let checkpoint = load(&file, self.weights, device, progress)?;
         Ok((file, checkpoint))
     }
 
-    /// Makes one of its sets of weights ready.
+    /// Makes them ready.
     fn ready(&self, (checkpoint, read): (PathBuf, Checkpoint), progress: &mut Progress) -> Result<Opened> {
-        let (Ready { model, description }, monitor) = ready(read, self.weights, progress)?;
+        let (Ready { model, description }, monitor) = ready(read, progress)?;
         Ok(Opened { checkpoint, description, model, monitor })
     }
 
@@ -194,20 +194,20 @@ fn checkpoint_at(path: &Path, group: &ProcessGroup) -> Result<PathBuf> {
     Ok(file)
 }
 
-/// Reads a checkpoint, which is shown where it takes long.
-fn load(path: &Path, device: &Device, progress: &mut Progress) -> Result<Checkpoint> {
+/// Reads one of a checkpoint's sets of weights, which is shown where it takes long.
+fn load(path: &Path, weights: Weights, device: &Device, progress: &mut Progress) -> Result<Checkpoint> {
     let stage = progress.stage("reading the checkpoint", Work::unknown());
-    let checkpoint = checkpoint::load(path, device);
+    let checkpoint = checkpoint::load(path, weights.into(), device);
     drop(stage);
     checkpoint
 }
 
 /// A checkpoint's model ready for use, and what sees the layers that it passes.
-fn ready(checkpoint: Checkpoint, weights: Weights, progress: &mut Progress) -> Result<(Ready, Monitor)> {
+fn ready(checkpoint: Checkpoint, progress: &mut Progress) -> Result<(Ready, Monitor)> {
     let monitor = Monitor::new(Arc::default());
-    let work = Work::layers(&monitor, &Costs::equal(checkpoint.average.layer_ids().len()), 1);
+    let work = Work::layers(&monitor, &Costs::equal(checkpoint.model.layer_ids().len()), 1);
     let stage = progress.stage("converging the constraint", work);
-    let ready = weights::ready(checkpoint, weights, &monitor)?;
+    let ready = weights::ready(checkpoint, &monitor)?;
     drop(stage);
     Ok((ready, monitor))
 }

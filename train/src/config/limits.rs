@@ -10,5 +10,3 @@ pub(super) const MOST_EPOCHS: u64 = 1_000_000_000;
 pub(super) const LEAST: f64 = 1e-30;
 /// The other end.
 pub(super) const MOST: f64 = 1e30;
-/// Factors that multiply losses and learning rates at most.
-pub(super) const MOST_FACTOR: f64 = 1e6;

@@ -1,9 +1,10 @@
 //! Settings that make no sense, found before any work starts.
 
 use super::reference::{Range, Setting};
-use super::{Config, DataConfig, Source, TaskKind, reference};
+use super::{Config, DataConfig, Source, reference};
 use anyhow::{Context, Result, anyhow};
 use burn::tensor::Device;
+use residual_flows::training::TaskKind;
 use residual_flows::{LogDetConfig, ModelError};
 use std::fmt::Display;
 use toml::Value;

@@ -1,9 +1,8 @@
 //! What a model is a density of, and so what its likelihoods are measured in.
 
-use crate::config::TaskConfig;
 use crate::data::loss_unit::LossUnit;
 use datasets::points::{Points, Standardization};
-use residual_flows::bits_per_dim;
+use residual_flows::training::{DensityLoss, TaskConfig};
 use serde::{Serialize, Serializer};
 use std::fmt;
 
@@ -81,8 +80,7 @@ impl DataKind {
     pub fn loss(&self, log_prob: f64, dimensions: usize) -> f64 {
         match self {
             Self::Images { only_classes: true, .. } => -log_prob,
-            Self::Images { levels, .. } => bits_per_dim(log_prob, dimensions, *levels),
-            Self::Points(points) => points.standardization.log_scale() - log_prob,
+            _ => self.density_loss().value(log_prob, dimensions),
         }
     }
 
@@ -94,11 +92,11 @@ impl DataKind {
         }
     }
 
-    /// The derivative of the loss by the log-density.
-    pub fn loss_slope(&self, dimensions: usize) -> f64 {
+    /// The loss of the density.
+    pub fn density_loss(&self) -> DensityLoss {
         match self {
-            Self::Images { only_classes: false, .. } => -1.0 / (dimensions as f64 * std::f64::consts::LN_2),
-            Self::Images { .. } | Self::Points(_) => -1.0,
+            Self::Images { levels, .. } => DensityLoss::BitsPerDim { levels: *levels },
+            Self::Points(points) => DensityLoss::Nats { log_scale: points.standardization.log_scale() },
         }
     }
 
@@ -192,9 +190,9 @@ mod tests {
         assert!((points.loss(-0.25, 1) - (0.25 + 3f64.ln())).abs() < 1e-12);
         let classes = DataKind::Images { levels: 256, only_classes: true };
         assert_eq!((classes.loss(-0.5, 10), classes.key("test_").as_str()), (0.5, "test_cross_entropy"));
-        for kind in [images, classes, points] {
-            let slope = (kind.loss(1.0, 7) - kind.loss(0.0, 7)) - kind.loss_slope(7);
-            assert!(slope.abs() < 1e-12, "{kind:?}");
+        for loss in [images.density_loss(), points.density_loss()] {
+            let slope = (loss.value(1.0, 7) - loss.value(0.0, 7)) - loss.slope(7);
+            assert!(slope.abs() < 1e-12, "{loss:?}");
         }
     }
 

@@ -2,18 +2,17 @@
 
 pub mod kind;
 pub mod loss_unit;
-pub mod samples;
 pub mod table;
 
 use crate::config::{Config, DataConfig, DataSource, Source, Validation};
 use crate::data::kind::{DataKind, PointKind};
-use crate::data::samples::Samples;
 use crate::data::table::Tables;
 use crate::run::footprint;
 use anyhow::{Context, Result, bail};
 use burn::tensor::{Device, Tensor, TensorData};
 use datasets::points::{Distribution, PointBatcher, Points, Standardization};
 use datasets::{Batch, BatchConfig, BatchSource, Batcher, DatasetError, HeldOut, ImageDataset, Split};
+use residual_flows::training::Samples;
 use std::path::Path;
 use std::sync::Arc;
 

@@ -3,9 +3,9 @@
 
 use crate::monitoring::costs::Costs;
 use crate::monitoring::watch::Warning;
-use crate::training::noise;
 use anyhow::Result;
 use burn::tensor::Tensor;
+use residual_flows::training::noise;
 use residual_flows::{Effort, LayerOutput, LogDetConfig, LogDetContext, ModelError, Monitor, ResidualFlow};
 
 /// Draws of the estimators, from which their variance is taken.

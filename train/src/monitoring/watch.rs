@@ -1,7 +1,7 @@
 //! Signs that training goes wrong, with the layer's name.
 
-use crate::training::fault::Fault;
-use crate::training::step::StepStats;
+use residual_flows::training::Fault;
+use residual_flows::training::StepStats;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 

@@ -1,14 +1,13 @@
-//! A checkpoint by the research code's names: what its `load_state_dict` takes, constants and flags included.
+//! A checkpoint by the reference implementation's names: what its `load_state_dict` takes, constants and flags included.
 //!
 //! The weights of the last step have the names of its `state_dict`, the averaged ones `ema.shadow_params.<name>`, as they
 //! stand in its own checkpoints.
 
 use super::names::{NamePair, Naming, places};
 use super::optimizer;
-use crate::checkpoint::state::{Description, TrainingState};
 use crate::config::Config;
+use crate::data::kind::DataKind;
 use anyhow::{Context, Result};
-use burn::tensor::Device;
 use datasets::output::{self, Existing};
 use residual_flows::state::{NamedTensor, named_tensors};
 use residual_flows::{FlowLayer, ResidualFlow};
@@ -24,7 +23,7 @@ pub const AVERAGE: &str = "ema.shadow_params.";
 const POISSON_RATE: f32 = 2.0;
 const GEOMETRIC_LOGIT: f64 = 0.0;
 
-/// A tensor as the research code has it.
+/// A tensor as the reference implementation has it.
 pub struct Exported {
     /// Its name.
     pub name: String,
@@ -52,18 +51,34 @@ impl Exported {
     }
 }
 
-/// [Writes](output::write) a checkpoint's tensors by the research code's names into a safetensors file; its metadata have the settings and
+/// What is exported.
+pub struct Export<'a> {
+    /// The settings of its run.
+    pub config: &'a Config,
+    /// Shape of the samples.
+    pub shape: [usize; 3],
+    /// What the model is a density of.
+    pub kind: &'a DataKind,
+    /// Steps made.
+    pub step: u64,
+    /// The model with its weights.
+    pub model: ResidualFlow,
+    /// The model with averaged weights.
+    pub average: ResidualFlow,
+}
+
+/// [Writes](output::write) a checkpoint's tensors by the reference implementation's names into a safetensors file; its metadata have the settings and
 /// the number of steps.
 ///
 /// # Errors
-/// If the model has a layer that the research code lacks, or the file cannot be written.
-pub fn write(state: &TrainingState, path: &Path, existing: Existing) -> Result<()> {
-    let tensors = tensors(state)?;
+/// If the model has a layer that the reference implementation lacks, or the file cannot be written.
+pub fn write(export: &Export, path: &Path, existing: Existing) -> Result<()> {
+    let tensors = tensors(export)?;
     let views = tensors.iter().map(|tensor| {
         let view = TensorView::new(tensor.dtype, tensor.shape.clone(), &tensor.bytes);
         view.map(|view| (tensor.name.as_str(), view)).with_context(|| format!("tensor `{}`", tensor.name))
     });
-    let Description { config, step, .. } = &state.description;
+    let Export { config, step, .. } = export;
     let metadata = [("format", "pt".into()), ("config", config.to_toml()?), ("step", step.to_string())];
     let metadata: HashMap<String, String> = metadata.into_iter().map(|(key, text)| (key.into(), text)).collect();
     let bytes = safetensors::serialize(views.collect::<Result<Vec<_>>>()?, Some(metadata))?;
@@ -73,20 +88,19 @@ pub fn write(state: &TrainingState, path: &Path, existing: Existing) -> Result<(
 /// The tensors of both sets of weights.
 ///
 /// # Errors
-/// If the model has a layer that the research code lacks.
-pub fn tensors(state: &TrainingState) -> Result<Vec<Exported>> {
-    let Description { config, shape, kind, .. } = &state.description;
-    let [model, average] = state.models(&Device::flex())?;
+/// If the model has a layer that the reference implementation lacks.
+pub fn tensors(export: &Export) -> Result<Vec<Exported>> {
+    let Export { config, shape, kind, model, average, .. } = export;
     let naming = Naming::new(&config.model, kind);
-    let pairs = naming.pairs(&model)?;
-    let mut tensors = named(&model, &naming, &pairs);
-    tensors.extend(constants(&model, &naming, config));
+    let pairs = naming.pairs(model)?;
+    let mut tensors = named(model, &naming, &pairs);
+    tensors.extend(constants(model, &naming, config));
     tensors.extend(flags(&pairs));
-    tensors.extend(constraints(&model, &naming, config.model.squeeze_first, *shape)?);
+    tensors.extend(constraints(model, &naming, config.model.squeeze_first, *shape)?);
 
     // An average has parameters only, shared ones once.
-    let mut averages = named(&average, &naming, &pairs);
-    averages.extend(constants(&average, &naming, config));
+    let mut averages = named(average, &naming, &pairs);
+    averages.extend(constants(average, &naming, config));
     let known: Vec<String> = averages.iter().map(|tensor| tensor.name.clone()).collect();
     let parameters = optimizer::parameters(known.iter().map(String::as_str), &pairs);
     averages.retain(|tensor| parameters.iter().any(|parameter| parameter.theirs == tensor.name));

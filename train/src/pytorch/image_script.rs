@@ -2,12 +2,13 @@
 
 use super::args::ScriptArguments;
 use super::settings::{ScriptSettings, activation, distribution, norm_orders};
-use crate::config::{Config, DataConfig, LogDetSection, OptimConfig, RunConfig, ScheduleKind, TaskConfig, TaskKind};
+use crate::config::{Config, DataConfig, LogDetSection, RunConfig};
 use crate::data::kind::DataKind;
 use crate::system::device::DeviceChoice;
-use crate::training::optimizer::OptimizerKind;
 use anyhow::{Result, bail, ensure};
 use residual_flows::log_det::{GradientForm, Method};
+use residual_flows::optim::{OptimConfig, OptimizerKind, ScheduleKind};
+use residual_flows::training::{TaskConfig, TaskKind};
 use residual_flows::{BlockKind, LogDetConfig, NormLearning, PaddingNoise, PowerIteration, ResidualFlowConfig};
 
 /// Exact terms in the research code's evaluation, whatever its arguments.

@@ -1,4 +1,4 @@
-//! A checkpoint of the research code as the state of a run of ours.
+//! What is in a checkpoint of the reference implementation, in our settings and by our names.
 
 use super::args::ScriptArguments;
 use super::names::Naming;
@@ -6,12 +6,13 @@ use super::optimizer;
 use super::settings::ScriptSettings;
 use super::state_dict::{StateDict, fill};
 use super::torch::TorchFile;
-use crate::checkpoint::state::{Description, OptimizerState, RunLog, TrainingState};
-use crate::config::Source;
+use crate::config::{Config, Source};
+use crate::data::kind::DataKind;
 use anyhow::{Context, Result, ensure};
 use burn::tensor::Device;
 use datasets::input;
-use residual_flows::state::named_tensors;
+use residual_flows::optim::OptimizerState;
+use residual_flows::state::{NamedTensor, named_tensors};
 use std::io::Read;
 use std::path::Path;
 
@@ -25,13 +26,29 @@ pub fn is_likely(path: &Path) -> bool {
     is_read && TorchFile::is_likely(&start) && start.get(8) != Some(&b'{')
 }
 
+/// What is in a checkpoint.
+pub struct Imported {
+    /// The settings that its arguments amount to.
+    pub config: Config,
+    /// Shape of the samples.
+    pub shape: [usize; 3],
+    /// What the model is a density of.
+    pub kind: DataKind,
+    /// Parameters and vectors of power iteration.
+    pub weights: Vec<NamedTensor>,
+    /// The same of the averaged weights.
+    pub average: Vec<NamedTensor>,
+    /// What the optimiser remembers, if it is in the file.
+    pub optimizer: OptimizerState,
+}
+
 /// Reads a checkpoint: architecture and settings from its own arguments, both sets of weights, and what the optimiser
-/// remembers, if it is in the file. Which epoch it is does not stand there: it begins with the first.
+/// remembers, if it is in the file.
 ///
 /// # Errors
 /// If the file cannot be read, is damaged, is another kind of file, or its tensors do not fit its arguments.
-pub fn read(path: &Path, device: &Device) -> Result<TrainingState> {
-    let read = || -> Result<TrainingState> {
+pub fn read(path: &Path, device: &Device) -> Result<Imported> {
+    let read = || -> Result<Imported> {
         let file = input::open(path)?;
         // SAFETY: the mapping is only read, and lives for this function. Whoever cuts the file meanwhile ends this process;
         // whoever changes it gets other numbers, as with any way of reading.
@@ -45,7 +62,7 @@ pub fn read(path: &Path, device: &Device) -> Result<TrainingState> {
 ///
 /// # Errors
 /// As [`read`].
-pub fn parse(bytes: &[u8], device: &Device) -> Result<TrainingState> {
+pub fn parse(bytes: &[u8], device: &Device) -> Result<Imported> {
     let file = TorchFile::parse(bytes)?;
     let root = file.root();
     let ScriptSettings { config, shape, kind } = ScriptSettings::of(&ScriptArguments::of(root)?)?;
@@ -82,15 +99,7 @@ pub fn parse(bytes: &[u8], device: &Device) -> Result<TrainingState> {
         let parameters = optimizer::parameters(weights.names(), &pairs);
         optimizer = optimizer::read(&file, dict, optimizer.kind, &parameters, &tensors).context("its `optimizer_state_dict`")?;
     }
-    let state = TrainingState {
-        description: Description { config, shape, kind, step: optimizer.steps, epoch: 0, batch: 0, data: None },
-        weights: tensors,
-        average: named_tensors(&average),
-        optimizer,
-        log: RunLog::default(),
-    };
-    state.check_finite()?;
-    Ok(state)
+    Ok(Imported { config, shape, kind, weights: tensors, average: named_tensors(&average), optimizer })
 }
 
 #[cfg(test)]

@@ -3,10 +3,9 @@
 use super::names::NamePair;
 use super::state_dict::{fitted, read as read_tensor};
 use super::torch::TorchFile;
-use crate::checkpoint::state::OptimizerState;
-use crate::training::optimizer::{OptimizerKind, SLOTS};
 use anyhow::{Context, Result, ensure};
 use datasets::pickle::Item;
+use residual_flows::optim::{OptimizerKind, OptimizerState, SLOTS};
 use residual_flows::state::NamedTensor;
 use std::collections::{HashMap, HashSet};
 

@@ -2,12 +2,14 @@
 
 use super::args::ScriptArguments;
 use super::settings::{ScriptSettings, activation, distribution, norm_orders};
-use crate::config::{Config, DataConfig, LogDetSection, OptimConfig, RunConfig, TaskConfig};
+use crate::config::{Config, DataConfig, LogDetSection, RunConfig};
 use crate::data::kind::{DataKind, PointKind};
 use crate::system::device::DeviceChoice;
 use anyhow::{Context, Result, ensure};
 use datasets::points::{Distribution, Standardization};
 use residual_flows::log_det::{GradientForm, Method, Trace};
+use residual_flows::optim::OptimConfig;
+use residual_flows::training::TaskConfig;
 use residual_flows::{LogDetConfig, NormLearning, PowerIteration, ResidualFlowConfig};
 
 /// Points of the plane.

@@ -1,17 +1,17 @@
 //! The loss on validation or test data: bits per dimension of images, nats of points.
 
-use crate::config::TaskKind;
-use crate::data::samples::Samples;
 use crate::data::{self, DataSet, PREFETCH_DEPTH};
 use crate::scoring::score::score;
 use crate::system::memory::{Phase, during};
 use crate::system::signals::is_interruption;
-use crate::training::classification::Classified;
-use crate::training::noise;
 use crate::training::parallel::ProcessGroup;
 use anyhow::{Context, Result, bail};
 use burn::tensor::{Device, Tensor};
 use datasets::{BatchSource, Prefetch};
+use residual_flows::training::Classified;
+use residual_flows::training::Samples;
+use residual_flows::training::TaskKind;
+use residual_flows::training::noise;
 use residual_flows::{LogDetConfig, LogDetContext, ModelError, ResidualFlow};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;

@@ -4,10 +4,10 @@
 //! samples of a batch, so that a very large one leaves its rounding errors in the others. Points of like size are therefore
 //! evaluated together, in the places that they have in their batch, and `ln N(z; 0, I)` of far ones in double precision.
 
-use crate::training::fault::Fault;
-use crate::training::noise;
 use anyhow::{Context, Result, anyhow};
 use burn::tensor::{Device, Tensor, TensorData};
+use residual_flows::training::Fault;
+use residual_flows::training::noise;
 use residual_flows::{LogDetConfig, LogDetContext, ModelError, NotFinite, ResidualFlow};
 use std::collections::BTreeSet;
 use std::f64::consts::PI;

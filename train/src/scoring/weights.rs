@@ -18,6 +18,15 @@ pub enum Weights {
     Raw,
 }
 
+impl From<Weights> for residual_flows::io::Weights {
+    fn from(weights: Weights) -> Self {
+        match weights {
+            Weights::Average => Self::Average,
+            Weights::Raw => Self::Raw,
+        }
+    }
+}
+
 /// A model of a checkpoint, ready for evaluation and sampling, with what it says about itself.
 pub struct Ready {
     /// The model.
@@ -26,28 +35,18 @@ pub struct Ready {
     pub description: Description,
 }
 
-/// Makes one of the sets of weights of a checkpoint ready.
+/// Makes the weights of a checkpoint ready.
 ///
-/// In a run's own checkpoints the constraint converges as it does where the run evaluates, so that numbers are the same. In one
-/// without fingerprints of its data, which is the reference implementation's, it converges to single precision, by iterations in
-/// double precision, for comparisons with that program.
+/// In a run's own checkpoints the constraint is what it was where the run evaluated, so that numbers are the same: it was stored
+/// with them, or converges again. In one without fingerprints of its data, which is the reference implementation's, it converges to
+/// single precision, by iterations in double precision, for comparisons with that program.
 ///
 /// # Errors
 /// If the constraint does not converge, or the monitor stops it.
-pub fn ready(checkpoint: Checkpoint, weights: Weights, monitor: &Monitor) -> Result<Ready> {
-    let Checkpoint { description, mut model, mut average, .. } = checkpoint;
-    let model = match weights {
-        Weights::Raw => {
-            model.set_monitor(monitor);
-            model
-        }
-        Weights::Average if description.data.is_none() => {
-            average.set_monitor(monitor);
-            average.converge_lipschitz().context("the averaged weights; `--weights raw` takes those of the last step")?;
-            average
-        }
-        Weights::Average => converged(average, monitor)?,
-    };
+pub fn ready(checkpoint: Checkpoint, monitor: &Monitor) -> Result<Ready> {
+    let Checkpoint { description, mut model, readiness } = checkpoint;
+    model.set_monitor(monitor);
+    let model = readiness.apply(model).context("the averaged weights; `--weights raw` takes those of the last step")?;
     Ok(Ready { model, description })
 }
 

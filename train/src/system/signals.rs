@@ -3,6 +3,7 @@
 use anyhow::{Context, Result};
 use datasets::console::note;
 use residual_flows::ModelError;
+use residual_flows::training::TrainingError;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use signal_hook::low_level;
@@ -75,7 +76,8 @@ impl Stop {
 
 /// Whether an error only says that a model's computation was stopped.
 pub fn is_interruption(error: &anyhow::Error) -> bool {
-    matches!(error.downcast_ref(), Some(ModelError::Interrupted))
+    let of_step = matches!(error.downcast_ref(), Some(TrainingError::Model(ModelError::Interrupted)));
+    of_step || matches!(error.downcast_ref(), Some(ModelError::Interrupted))
 }
 
 /// Whether the program that started this one has it ignore a signal.

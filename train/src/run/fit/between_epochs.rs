@@ -1,6 +1,7 @@
 //! What is done where an epoch or the run ends.
 
 use super::{Fit, due};
+use crate::checkpoint::Checkpoint;
 use crate::checkpoint::state::{Evaluated, Reached, Tested};
 use crate::monitoring::costs::Costs;
 use crate::monitoring::watch::Warning;
@@ -9,10 +10,10 @@ use crate::reporting::metrics::EvaluationRecord;
 use crate::reporting::pictures::showcase::{Budget, Lacks};
 use crate::reporting::progress::{Progress, Work};
 use crate::scoring::evaluate::{Evaluation, MeanLoss};
-use crate::scoring::weights;
 use anyhow::{Result, ensure};
 use datasets::Split;
 use residual_flows::ResidualFlow;
+use residual_flows::io::{self, Readiness};
 
 /// A picture may take this part of the time in training so far, ...
 const PICTURE_SHARE: f64 = 0.1;
@@ -49,7 +50,7 @@ impl Fit<'_> {
                 if at_end {
                     self.test_best(averaged, progress)?
                 } else {
-                    self.test(averaged, self.stepper.steps(), progress)?
+                    self.test(averaged, self.trainer.steps(), progress)?
                 }
                 self.log.reached = Reached::Test;
             }
@@ -67,7 +68,7 @@ impl Fit<'_> {
 
     /// A picture of the untrained model, if it is asked for and not there yet.
     pub fn draw_start(&mut self, model: &ResidualFlow, progress: &mut Progress) -> Result<()> {
-        let is_wanted = self.config.run.sample_at_start && self.stepper.steps() == 0;
+        let is_wanted = self.config.run.sample_at_start && self.trainer.steps() == 0;
         if !is_wanted || self.dir.file("images/start.png").exists() {
             return Ok(());
         }
@@ -75,23 +76,26 @@ impl Fit<'_> {
         self.draw(&averaged, "start", progress)
     }
 
-    /// The averaged weights ready for use.
-    fn averaged(&self, model: &ResidualFlow, progress: &mut Progress) -> Result<ResidualFlow> {
-        self.ready(self.stepper.average(model).clone(), progress)
+    /// The averaged weights ready for use. What their constraint converged to is saved with them.
+    fn averaged(&mut self, model: &ResidualFlow, progress: &mut Progress) -> Result<ResidualFlow> {
+        let ready = self.ready(self.trainer.average(model).clone(), Readiness::Update, progress)?;
+        self.converged = io::vectors(&ready);
+        Ok(ready)
     }
 
-    fn ready(&self, average: ResidualFlow, progress: &mut Progress) -> Result<ResidualFlow> {
+    fn ready(&self, mut average: ResidualFlow, readiness: Readiness, progress: &mut Progress) -> Result<ResidualFlow> {
         let monitor = &self.monitors.others;
         let work = Work::layers(monitor, &Costs::equal(average.layer_ids().len()), 1);
         let stage = progress.stage("converging the constraint of the averaged weights", work);
-        let ready = weights::converged(average, monitor)?;
+        average.set_monitor(monitor);
+        let ready = readiness.apply(average)?;
         drop(stage);
         Ok(ready)
     }
 
     /// Evaluates the averaged weights on what checkpoints are chosen by.
     fn evaluate(&mut self, model: &ResidualFlow, averaged: &ResidualFlow, progress: &mut Progress) -> Result<()> {
-        let (step, split) = (self.stepper.steps(), self.selects_by);
+        let (step, split) = (self.trainer.steps(), self.selects_by);
         let loss = self.mean_loss(split, averaged, step, progress)?;
         self.checkpoints.rank(Evaluated { step, loss: loss.mean });
         let MeanLoss { mean, standard_error, .. } = loss;
@@ -99,7 +103,7 @@ impl Fit<'_> {
         let (on, unit) = (split.to_string(), self.selection.kind.unit());
         let mut warnings: Vec<Warning> = self.log.selection.add(now, &on, unit).into_iter().collect();
         if self.log.selection.best.is_some_and(|best| best.step == step) && self.has_validation() {
-            self.best = Some((step, self.stepper.average(model).clone()));
+            self.best = Some((step, self.trainer.average(model).clone()));
         }
         if !self.goes_on() {
             warnings.extend(self.log.selection.at_end(mean, step, &on, unit));
@@ -113,15 +117,18 @@ impl Fit<'_> {
 
     /// Evaluates the best weights of the run on the test samples.
     fn test_best(&mut self, averaged: &ResidualFlow, progress: &mut Progress) -> Result<()> {
-        let step = self.checkpoints.best().first().map_or(self.stepper.steps(), |best| best.step);
-        if step == self.stepper.steps() {
+        let step = self.checkpoints.best().first().map_or(self.trainer.steps(), |best| best.step);
+        if step == self.trainer.steps() {
             return self.test(averaged, step, progress);
         }
-        let best = match &self.best {
-            Some((of, best)) if *of == step => best.clone(),
-            _ => self.checkpoints.best_average(&self.device)?,
+        let (best, readiness) = match &self.best {
+            Some((of, best)) if *of == step => (best.clone(), Readiness::Update),
+            _ => {
+                let Checkpoint { model, readiness, .. } = self.checkpoints.best_average(&self.device)?;
+                (model, readiness)
+            }
         };
-        let best = self.ready(best, progress)?;
+        let best = self.ready(best, readiness, progress)?;
         self.test(&best, step, progress)
     }
 
@@ -157,7 +164,7 @@ impl Fit<'_> {
              it can represent; `train evaluate` of an earlier checkpoint says since when"
         );
         let accuracy = classes.map_or_else(String::new, |classes| classes.described());
-        let is_current = step == self.stepper.steps();
+        let is_current = step == self.trainer.steps();
         let place = if is_current { format!("epoch {epoch}, step {step}") } else { format!("the best weights, of step {step}") };
         progress.line(&format!("{place}: {split} {mean:.4} ± {standard_error:.4} {unit}{accuracy}"));
         let loss_of = data.kind.named("", mean);
@@ -171,7 +178,7 @@ impl Fit<'_> {
         if !self.group.is_root() {
             return Ok(());
         }
-        let (config, step, epoch) = (self.config, self.stepper.steps(), self.position.epoch);
+        let (config, step, epoch) = (self.config, self.trainer.steps(), self.position.epoch);
         let monitor = &self.monitors.others;
         let stage = progress.stage("measuring layers", Work::layers(monitor, &layers::costs(averaged), 1));
         let layers = self.clock.logging.time(|| {
@@ -197,6 +204,6 @@ impl Fit<'_> {
         if let Some(left_out) = left_out {
             progress.line(&format!("the picture {name} has {left_out}"));
         }
-        self.clock.logging.time(|| self.journal.picture(self.stepper.steps(), name))
+        self.clock.logging.time(|| self.journal.picture(self.trainer.steps(), name))
     }
 }

@@ -10,7 +10,6 @@ use crate::checkpoint::retention::Checkpoints;
 use crate::checkpoint::state::{Fingerprints, Reached, RunLog, TrainingState};
 use crate::config::{Config, Source};
 use crate::data::loss_unit::LossUnit;
-use crate::data::samples::Samples;
 use crate::data::{self, DataSet, PREFETCH_DEPTH, Splits};
 use crate::directory::RunDir;
 use crate::monitoring::costs::Costs;
@@ -20,16 +19,19 @@ use crate::reporting::metrics::{TimingRecord, TrainingRecord, WarningRecord};
 use crate::reporting::pictures::showcase::Showcase;
 use crate::reporting::progress::{Progress, Stage, Work, duration, rate};
 use crate::run::summary::Summary;
+use crate::system::memory::{Phase, during};
 use crate::system::signals::{Stop, is_interruption};
 use crate::system::stopwatch::Stopwatch;
-use crate::training::fault::Fault;
 use crate::training::parallel::ProcessGroup;
 use crate::training::position::Position;
-use crate::training::step::{StepOutcome, StepStats, Stepper};
 use anyhow::{Result, bail};
 use burn::tensor::{Device, Tensor};
 use datasets::console::note;
 use datasets::{Prefetch, Split};
+use residual_flows::state::NamedTensor;
+use residual_flows::training::Fault;
+use residual_flows::training::Samples;
+use residual_flows::training::{StepOutcome, StepStats, Trainer};
 use residual_flows::{Monitor, ResidualFlow};
 use std::sync::Arc;
 use std::time::Instant;
@@ -51,7 +53,7 @@ struct Fit<'a> {
     probes: Tensor<4>,
     total_steps: u64,
     position: Position,
-    stepper: Stepper,
+    trainer: Trainer,
     showcase: Option<Showcase>,
     checkpoints: Checkpoints,
     journal: Journal<'a>,
@@ -64,6 +66,8 @@ struct Fit<'a> {
     step_costs: Costs,
     /// Whether there is more to save than was saved last.
     unsaved: bool,
+    /// The vectors of power iteration of the averaged weights as they are, after their constraint has converged; none before.
+    converged: Vec<NamedTensor>,
     fingerprints: Fingerprints,
 }
 
@@ -169,7 +173,7 @@ pub fn fit(mut start: Start, stop: &Stop) -> Result<Summary> {
     if is_new {
         fit.save_now(&model)?;
     }
-    let steps = progress.stage("", Work::steps(fit.total_steps, fit.stepper.steps()));
+    let steps = progress.stage("", Work::steps(fit.total_steps, fit.trainer.steps()));
     let drawn = fit.draw_start(&model, &mut progress);
     fit.or_save(&model, unless_interrupted(drawn))?;
     loop {
@@ -220,7 +224,7 @@ fn due(epoch: u64, every: u64) -> bool {
 impl Fit<'_> {
     fn goes_on(&self) -> bool {
         let in_time = self.config.run.max_seconds.is_none_or(|most| self.log.training_seconds < most);
-        in_time && self.stepper.steps() < self.total_steps && !self.log.selection.is_out_of_patience(self.config.run.patience)
+        in_time && self.trainer.steps() < self.total_steps && !self.log.selection.is_out_of_patience(self.config.run.patience)
     }
 
     /// Whether checkpoints are chosen by other samples than those for testing.
@@ -255,17 +259,17 @@ impl Fit<'_> {
         steps: &Stage,
     ) -> Result<ResidualFlow> {
         let begin = Instant::now();
-        let name = format!("step {}", self.stepper.steps() + 1);
+        let name = format!("step {}", self.trainer.steps() + 1);
         let stage = progress.stage(name, Work::layers(&self.monitors.steps, &self.step_costs, micro_batches.len()));
         let (epoch, n_batches) = (self.position.epoch, micro_batches.len());
         let n_samples: usize = micro_batches.iter().map(Samples::count).sum();
-        self.stepper.set_alarm(self.log.watch.alarm());
-        let (model, outcome) = self.stepper.step(model, micro_batches)?;
+        self.trainer.set_alarm(self.log.watch.alarm());
+        let (model, outcome) = during(Phase::Training, || self.trainer.step(model, micro_batches))?;
         drop(stage);
         self.unsaved = true;
         (0..n_batches).for_each(|_| self.position.advance());
         self.clock.samples += n_samples * self.group.size();
-        self.clock.waiting += self.stepper.times().waiting.as_secs_f64();
+        self.clock.waiting += self.trainer.times().waiting.as_secs_f64();
         let seconds = self.group.broadcast(begin.elapsed().as_secs_f64())?;
         self.log.training_seconds += seconds;
         if self.group.size() > 1 {
@@ -276,7 +280,7 @@ impl Fit<'_> {
                 (self.log.evaluated, self.log.tested) = (None, None);
                 self.log.skipped_in_a_row = 0;
                 if self.log.parameters == 0 {
-                    self.log.parameters = self.stepper.n_parameters(&model);
+                    self.log.parameters = self.trainer.n_parameters(&model);
                 }
                 self.write_records(epoch, &stats, steps)?;
                 if let Some(warning) = self.log.watch.step(&stats) {
@@ -311,7 +315,7 @@ impl Fit<'_> {
     }
 
     fn warn(&mut self, warning: &Warning, progress: &Progress) -> Result<()> {
-        let step = self.stepper.steps();
+        let step = self.trainer.steps();
         progress.line(&format!("warning: step {step}: {warning}"));
         let record = WarningRecord {
             step,
@@ -332,7 +336,7 @@ impl Fit<'_> {
 
     fn write_records(&mut self, epoch: u64, stats: &StepStats, steps: &Stage) -> Result<()> {
         let &StepStats { loss, log_pz, log_det, classes, gradient_norm, max_lipschitz, learning_rate, .. } = stats;
-        let step = self.stepper.steps();
+        let step = self.trainer.steps();
         let running = self.log.running_loss.map_or(loss, |mean| 0.97 * mean + 0.03 * loss);
         self.log.running_loss = Some(running);
         let (kind, clock, seconds) = (&self.selection.kind, &mut self.clock, self.log.training_seconds);

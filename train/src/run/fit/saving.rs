@@ -17,7 +17,7 @@ impl Fit<'_> {
         let &CheckpointConfig { every_minutes, every_steps, .. } = &self.config.checkpoint;
         let idle = self.checkpoints.is_idle()?;
         let in_time = every_minutes > 0.0 && self.clock.saved.elapsed().as_secs_f64() >= 60.0 * every_minutes;
-        Ok(due(self.stepper.steps(), every_steps) || in_time && idle)
+        Ok(due(self.trainer.steps(), every_steps) || in_time && idle)
     }
 
     /// Copies the run's state, to be written in the background.
@@ -39,14 +39,15 @@ impl Fit<'_> {
                 config: self.config.clone(),
                 shape: model.image_shape(),
                 kind: self.selection.kind.clone(),
-                step: self.stepper.steps(),
+                step: self.trainer.steps(),
                 epoch: self.position.epoch,
                 batch: self.position.batch,
                 data: Some(self.fingerprints.clone()),
             },
             weights: named_tensors(model),
-            average: named_tensors(self.stepper.average(model)),
-            optimizer: self.stepper.optimizer_state(model),
+            average: named_tensors(self.trainer.average(model)),
+            converged: self.converged.clone(),
+            optimizer: self.trainer.optimizer_state(model),
             log: self.log.clone(),
         };
         self.clock.saved = Instant::now();
@@ -69,7 +70,7 @@ impl Fit<'_> {
             validation_standard_error,
             best_loss,
             best_step,
-            steps: self.stepper.steps(),
+            steps: self.trainer.steps(),
             epochs: self.position.epoch,
             parameters: self.log.parameters,
             seed: self.config.run.seed,
@@ -96,7 +97,7 @@ impl Fit<'_> {
     pub fn or_save<T>(&mut self, model: &ResidualFlow, result: Result<T>) -> Result<T> {
         result.map_err(|error| {
             let saved = self.save(model).and_then(|()| self.checkpoints.finish());
-            let (step, last, dir) = (self.stepper.steps(), self.checkpoints.last(), self.dir.root().display());
+            let (step, last, dir) = (self.trainer.steps(), self.checkpoints.last(), self.dir.root().display());
             let end = match saved {
                 Ok(()) => format!("the run ends after {step} steps, saved in {}", last.display()),
                 Err(saving) => format!("the run ends after {step} steps, which could not be saved ({saving:#})"),

@@ -11,14 +11,15 @@ use crate::reporting::pictures::showcase::Showcase;
 use crate::reporting::progress::{Progress, Work};
 use crate::run::session::Session;
 use crate::system::signals::Stop;
-use crate::training::noise;
-use crate::training::parallel::ProcessGroup;
+use crate::training::parallel::{ProcessGroup, TrainingGroup};
 use crate::training::position::Position;
-use crate::training::schedule::Timeline;
-use crate::training::step::Stepper;
+use crate::training::trainer;
 use anyhow::{Context, Result, ensure};
 use burn::tensor::Device;
+use residual_flows::optim::Timeline;
+use residual_flows::training::noise;
 use residual_flows::{Monitor, ResidualFlow};
+use std::sync::Arc;
 
 impl<'a> Fit<'a> {
     /// At the beginning, with a new model.
@@ -39,9 +40,10 @@ impl<'a> Fit<'a> {
         let [mut model, average] = state.models(&start.device)?;
         drop(stage);
         model.set_monitor(&monitors.steps);
-        let TrainingState { description: Description { step, epoch, batch, .. }, optimizer, log, .. } = state;
+        let TrainingState { description: Description { step, epoch, batch, .. }, optimizer, log, converged, .. } = state;
         let mut fit = Self::new(start, Position::new(epoch, batch, &start.data.train), step, log, &model, monitors)?;
-        fit.stepper.restore(step, &optimizer, &model, average)?;
+        fit.trainer.restore(step, &optimizer, &model, average)?;
+        fit.converged = converged;
         Ok((model, fit))
     }
 
@@ -68,7 +70,7 @@ impl<'a> Fit<'a> {
             Journal::of_another(selection.kind.clone(), dir)
         };
         Ok(Self {
-            stepper: Stepper::new(config, selection.kind.clone(), timeline).with_group(group.clone()),
+            trainer: trainer(config, &selection.kind, timeline).with_group(Arc::new(TrainingGroup(group.clone()))),
             showcase: Showcase::new(config, selection, device)?,
             checkpoints: Checkpoints::new(
                 dir.root(),
@@ -95,6 +97,7 @@ impl<'a> Fit<'a> {
             monitors,
             step_costs: Costs::gradient(model, products(config, model)),
             unsaved: !start.is_saved,
+            converged: Vec::new(),
             fingerprints: Fingerprints::of(data),
         })
     }

@@ -1,10 +1,10 @@
 //! The measurement.
 
 use super::Estimator;
-use crate::training::noise;
 use anyhow::{Context, Result, ensure};
 use burn::tensor::Tensor;
 use residual_flows::log_det::SeriesPrecision;
+use residual_flows::training::noise;
 use residual_flows::{LogDetConfig, LogDetContext, ResidualFlow};
 use serde::Serialize;
 use std::time::Instant;

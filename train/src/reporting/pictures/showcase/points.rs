@@ -10,11 +10,11 @@ use crate::reporting::pictures::heat_map::HeatMap;
 use crate::reporting::pictures::pair_plot::{self, Columns};
 use crate::reporting::pictures::panel::{self, Panel};
 use crate::scoring::density::{Density, Window};
-use crate::training::noise;
 use anyhow::{Context, Result};
 use burn::tensor::{Device, Tensor};
 use datasets::BatchSource;
 use datasets::points::Standardization;
+use residual_flows::training::noise;
 use residual_flows::{LogDetConfig, ModelError, ResidualFlow, gaussian};
 use std::path::Path;
 

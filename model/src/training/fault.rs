@@ -1,11 +1,15 @@
 //! Numbers that go wrong, and the layer at which they do.
 
-use crate::data::samples::Samples;
-use crate::training::noise;
-use anyhow::Result;
-use burn::module::{Module, ModuleVisitor, Param};
+use super::noise;
+use super::samples::Samples;
+use crate::error::{NotFinite, Result};
+use crate::flow::LogDetContext;
+use crate::gradients::Gradients;
+use crate::log_det::LogDetConfig;
+use crate::multiscale::ResidualFlow;
+use crate::parameters::visit_parameters;
+use burn::module::Module;
 use burn::tensor::Tensor;
-use residual_flows::{Gradients, LogDetConfig, LogDetContext, NotFinite, ResidualFlow};
 use std::fmt;
 
 /// Why a step was not made.
@@ -27,7 +31,7 @@ impl fmt::Display for Fault {
 }
 
 /// The step whose numbers are not finite.
-pub struct BrokenStep<'a> {
+pub(super) struct BrokenStep<'a> {
     /// The model it was to change.
     pub model: &'a ResidualFlow,
     /// What came out.
@@ -68,12 +72,12 @@ impl BrokenStep<'_> {
 }
 
 /// The norm of each layer's gradient, in forward order.
-pub fn layer_norms(model: &ResidualFlow, gradients: &Gradients) -> Vec<(String, f64)> {
+pub(super) fn layer_norms(model: &ResidualFlow, gradients: &Gradients) -> Vec<(String, f64)> {
     model.layer_ids().into_iter().zip(model.layers()).map(|(id, layer)| (id.path, gradients.norm(layer))).collect()
 }
 
 /// The first layer with a parameter or a persistent vector that is not finite.
-pub fn overflow(model: &ResidualFlow) -> Option<Fault> {
+pub(super) fn overflow(model: &ResidualFlow) -> Option<Fault> {
     if is_finite(model) {
         return None;
     }
@@ -83,20 +87,14 @@ pub fn overflow(model: &ResidualFlow) -> Option<Fault> {
 
 /// Whether all numbers of a module are; one number is read from the device.
 fn is_finite(module: &impl Module) -> bool {
-    let mut zeros = Zeros(None);
-    module.visit(&mut zeros);
-    zeros.0.is_none_or(|sum| sum.into_scalar::<f32>().is_finite())
-}
-
-/// The sum of a 0 for every finite number of a module, and a NaN for any other.
-struct Zeros(Option<Tensor<1>>);
-
-impl ModuleVisitor for Zeros {
-    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        let zero = (param.val() * 0.0).sum();
-        self.0 = Some(match self.0.take() {
+    // A 0 for every finite number, and a NaN for any other.
+    let mut sum: Option<Tensor<1>> = None;
+    visit_parameters(module, |_, parameter| {
+        let zero = (parameter.flat() * 0.0).sum();
+        sum = Some(match sum.take() {
             Some(sum) => sum + zero,
             None => zero,
         });
-    }
+    });
+    sum.is_none_or(|sum| sum.into_scalar::<f32>().is_finite())
 }

@@ -1,6 +1,6 @@
 //! The learning rate of every step, and the weight of the log-determinant.
 
-use crate::config::{OptimConfig, ScheduleKind};
+use super::config::{OptimConfig, ScheduleKind};
 use std::f64::consts::PI;
 
 /// How long a run is.
@@ -8,13 +8,13 @@ use std::f64::consts::PI;
 pub struct Timeline {
     /// Optimiser steps of the whole run.
     pub total_steps: u64,
-    /// Optimiser steps of a pass over the training images.
+    /// Optimiser steps of a pass over the training samples.
     pub steps_per_epoch: f64,
 }
 
 /// Linear warm-up, times the schedule's factor.
 ///
-/// The research code multiplies nothing: every iteration sets the learning rate to that of the warm-up, so its schedulers
+/// The reference implementation multiplies nothing: every iteration sets the learning rate to that of the warm-up, so its schedulers
 /// have no effect. Its warm-up and annealing count micro-batches, these count optimiser steps.
 #[derive(Clone, Debug)]
 pub struct Schedule {
@@ -104,7 +104,7 @@ mod tests {
     }
 
     /// At the beginning of epochs: the rates of torch's `CosineAnnealingWarmRestarts(optimizer, 20, T_mult=2)` with a
-    /// learning rate of 1, called after each epoch. (The research code has a copy of it.)
+    /// learning rate of 1, called after each epoch. (The reference implementation has a copy of it.)
     #[test]
     fn restarts_are_those_of_torch() {
         let config = OptimConfig {

@@ -1,8 +1,9 @@
-//! Against the numbers of the research code and of torch.
+//! Against the numbers of the reference implementation and of torch.
 
 use super::*;
-use crate::training::step::clip_factor;
-use burn::tensor::{Device, TensorData};
+use crate::gradients::Gradients;
+use burn::module::{Module, Param};
+use burn::tensor::{Device, Tensor, TensorData};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 
@@ -12,7 +13,7 @@ struct Two {
     other: Param<Tensor<1>>,
 }
 
-/// Weights after each of four steps, by the research code's optimisers and by torch's SGD (double precision):
+/// Weights after each of four steps, by the reference implementation's optimisers and by torch's SGD (double precision):
 ///
 /// ```python
 /// import sys, torch; sys.path.insert(0, "residual-flows")
@@ -30,12 +31,12 @@ struct Two {
 ///         if sgd: o.param_groups[0]["weight_decay"] = decay
 ///         for g in [[2.0, 0.004], [-0.3, 0.1], [0.01, -0.05], [1.5, 0.0]]:
 ///             w.grad = torch.tensor(g)
-///             if not sgd: w.data.mul_(1 - 0.1 * decay)   # decoupled, which the research code's line should be
+///             if not sgd: w.data.mul_(1 - 0.1 * decay)   # decoupled, which the reference implementation's line should be
 ///             o.step(); track.append(w.tolist())
 ///         print(track)
 /// ```
 #[test]
-fn trajectories_are_those_of_the_research_code_and_torch() {
+fn trajectories_are_those_of_the_reference_implementation_and_torch() {
     use OptimizerKind::{Adam, Adamax, RmsProp, Sgd};
     let gradients = [[2.0, 0.004], [-0.3, 0.1], [0.01, -0.05], [1.5, 0.0]];
     for (optimizer, weight_decay, expected) in [
@@ -55,8 +56,8 @@ fn trajectories_are_those_of_the_research_code_and_torch() {
         let config = OptimConfig { optimizer, weight_decay, betas: [0.9, 0.99], epsilon: 1e-3, ..Default::default() };
         let mut stepper = Optimizer::new(&config);
         for (gradient, expected) in gradients.into_iter().zip(expected) {
-            let mut gradients = GradientsParams::new();
-            gradients.register(id, Tensor::<1>::from_floats(gradient, &device));
+            let mut gradients = Gradients::new();
+            gradients.add(&module.trained, Tensor::from_floats(gradient, &device));
             module = stepper.step(0.1, module, gradients);
             let got: Vec<f32> = module.trained.val().try_into_vec_as().expect("floats");
             let close = got.iter().zip(expected).all(|(a, b)| (f64::from(*a) - b).abs() < 2e-6);
@@ -68,7 +69,7 @@ fn trajectories_are_those_of_the_research_code_and_torch() {
     }
 }
 
-/// A step of the research code's training; see `tests/fixtures/adam_step.py`.
+/// A step of the reference implementation's training; see `tests/fixtures/adam_step.py`.
 #[derive(Deserialize)]
 struct Golden {
     learning_rate: f64,
@@ -84,10 +85,10 @@ struct Golden {
 }
 
 #[test]
-fn a_clipped_step_in_the_middle_of_training_is_the_research_code_s() {
+fn a_clipped_step_in_the_middle_of_training_is_the_reference_implementation_s() {
     let device = Device::flex();
     let cases: BTreeMap<String, Golden> =
-        serde_json::from_str(include_str!("../../../tests/fixtures/adam_step.json")).expect("the fixture");
+        serde_json::from_str(include_str!("../../tests/fixtures/adam_step.json")).expect("the fixture");
     assert_eq!(cases.len(), 3);
     for (name, case) in cases {
         let tensor = |values: &[f64]| Tensor::<1>::from_data(TensorData::from(values), &device);
@@ -97,10 +98,9 @@ fn a_clipped_step_in_the_middle_of_training_is_the_research_code_s() {
         let config = OptimConfig { betas: case.betas, epsilon: case.epsilon, ..Default::default() };
         let mut adam = Optimizer::new(&config);
         adam.steps = case.steps_before;
-        adam.slots[0].register(id, tensor(&case.first_moment));
-        adam.slots[1].register(id, tensor(&case.second_moment));
-        let mut gradients = GradientsParams::new();
-        gradients.register(id, tensor(&case.gradients) * clip_factor(case.gradient_norm, config.clip_norm));
+        adam.slots.insert(id, [Some(tensor(&case.first_moment)), Some(tensor(&case.second_moment))]);
+        let mut gradients = Gradients::new();
+        gradients.add(&module.trained, tensor(&case.gradients) * clip_factor(case.gradient_norm, config.clip_norm));
         let module = adam.step(case.learning_rate, module, gradients);
         let got: Vec<f32> = module.trained.val().try_into_vec_as().expect("floats");
         for ((got, want), before) in got.iter().zip(&case.after).zip(&case.weights) {

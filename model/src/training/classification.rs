@@ -1,7 +1,7 @@
 //! Cross entropy and accuracy of a classifier's logits.
 
-use crate::training::objective::ClassStats;
-use anyhow::{Context, Result, bail, ensure};
+use super::error::TrainingError;
+use super::loss::ClassStats;
 use burn::tensor::{Tensor, TensorData};
 
 /// What logits say about images of known classes.
@@ -20,15 +20,17 @@ impl Classified {
     ///
     /// # Errors
     /// If there are not as many labels as images, or a label is no class.
-    pub fn new(logits: &Tensor<2>, labels: &[u32]) -> Result<Self> {
+    pub fn new(logits: &Tensor<2>, labels: &[u32]) -> Result<Self, TrainingError> {
         let [batch, classes] = logits.dims();
-        ensure!(labels.len() == batch, "{} labels for {batch} images", labels.len());
-        let values = logits.clone().try_into_vec_as::<f32>().context("cannot read the logits from the device")?;
+        if labels.len() != batch {
+            return Err(TrainingError::LabelCount { labels: labels.len(), samples: batch });
+        }
+        let values = TrainingError::read("the logits", logits.clone())?;
         let mut judged = Self { cross_entropy: Vec::new(), correct: Vec::new(), derivative: Vec::new(), classes };
         for (row, &label) in values.chunks_exact(classes).zip(labels) {
             let label = label as usize;
             if label >= classes {
-                bail!("an image has class {label}, but the model has {classes} classes, from 0: set model.classes");
+                return Err(TrainingError::Label { label, classes });
             }
             let largest = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);
             let exps: Vec<f64> = row.iter().map(|&logit| f64::from(logit - largest).exp()).collect();

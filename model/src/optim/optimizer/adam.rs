@@ -5,7 +5,7 @@ use burn::tensor::Tensor;
 
 /// `m ← β₁ m + (1 - β₁) g`, `v ← β₂ v + (1 - β₂) g²`, `d = m / (√v + ε) · √(1 - β₂ᵗ) / (1 - β₁ᵗ)`.
 ///
-/// `ε` stands beside the uncorrected `√v`, as in the research code (and at the end of section 2 of the paper); most
+/// `ε` stands beside the uncorrected `√v`, as in the reference implementation (and at the end of section 2 of the paper); most
 /// other implementations correct `v` first, which with the same `ε` differs in the first steps of parameters whose
 /// gradient is as small as `ε`.
 ///

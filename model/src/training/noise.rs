@@ -1,6 +1,6 @@
 //! Which random stream is used for what. All of them follow from the run's seed, and none is used twice.
 
-use residual_flows::NoiseKey;
+use crate::numerics::NoiseKey;
 
 /// What randomness is for. Its number is the highest byte of the stream's name, above all step and batch numbers.
 #[derive(Clone, Copy)]
@@ -12,6 +12,8 @@ enum Purpose {
     Benchmark = 0x85,
     EstimatorStudy = 0x8e,
     Measurement = 0x86,
+    Order = 0x87,
+    Split = 0x88,
 }
 
 fn key(purpose: Purpose, seed: u64, number: u64, part: u64) -> NoiseKey {
@@ -51,4 +53,14 @@ pub fn estimator_study(seed: u64, repeat: usize) -> NoiseKey {
 /// For the random images of the benchmark.
 pub fn benchmark(seed: u64) -> NoiseKey {
     key(Purpose::Benchmark, seed, 0, 0)
+}
+
+/// For the order of samples in an epoch of [`fit`](super::fit).
+pub(super) fn order(seed: u64, epoch: u64) -> NoiseKey {
+    key(Purpose::Order, seed, epoch, 0)
+}
+
+/// For the samples that [`fit`](super::fit) holds out.
+pub(super) fn split(seed: u64) -> NoiseKey {
+    key(Purpose::Split, seed, 0, 0)
 }

@@ -1,22 +1,17 @@
-//! Optimisers for modules whose gradients are computed by hand: Adam, Adamax, RMSprop and SGD with momentum.
-//!
-//! Each turns a gradient `g` into a direction `d`, and the weights move by `w ← w - rate · d`. To add one: write the
-//! direction in a file of its own, a variant of [`OptimizerKind`], and a row in the tests below.
-//!
-//! Burn's `ModuleOptimizer` takes only modules on an autodiff device, which training here never needs.
+//! The update of all parameters of a module.
 
 mod adam;
 mod adamax;
 mod rmsprop;
 mod sgd;
 
-use crate::checkpoint::state::OptimizerState;
-use crate::config::OptimConfig;
-use anyhow::{Result, ensure};
-use burn::module::{Module, ModuleMapper, ModuleVisitor, Param, ParamId};
-use burn::optim::GradientsParams;
+use super::config::OptimConfig;
+use super::state::{OptimizerState, OptimizerStateError, SLOTS};
+use crate::gradients::Gradients;
+use crate::numerics::parallel;
+use crate::parameters::{map_parameters, visit_parameters};
+use burn::module::{Module, ParamId};
 use burn::tensor::Tensor;
-use residual_flows::parallel;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
@@ -38,7 +33,7 @@ pub enum OptimizerKind {
 
 impl OptimizerKind {
     /// As configurations have it.
-    fn name(self) -> &'static str {
+    pub(super) fn name(self) -> &'static str {
         match self {
             Self::Adam => "\"adam\"",
             Self::Adamax => "\"adamax\"",
@@ -48,18 +43,39 @@ impl OptimizerKind {
     }
 }
 
-/// An optimiser and what it remembers of its parameters.
+/// An optimiser and what it remembers of its parameters: a gradient `g` becomes a direction `d`, and weights move by
+/// `w ← w - rate · d`.
 ///
-/// Weight decay `λ` is decoupled from the gradient in Adam, Adamax and RMSprop: `w ← w - rate · (d + λ w)` (there the
-/// research code's decay was meant to be so, but has no effect); in SGD it is added to the gradient, `g + λ w`, as
-/// everywhere else. It applies to every trained parameter.
+/// Weight decay `λ` is decoupled from the gradient in Adam, Adamax and RMSprop: `w ← w - rate · (d + λ w)` (there the reference
+/// implementation's decay was meant to be so, but has no effect); in SGD it is added to the gradient, `g + λ w`, as everywhere
+/// else. It applies to every trained parameter.
+///
+/// Burn's optimisers are not used: there is no Adamax among them, its Adam corrects `v` before `ε` is added, which gives other
+/// numbers than the reference implementation, and its `ModuleOptimizer` takes only modules on an autodiff device, which training
+/// here never needs. Its trait `Optimizer` steps one tensor after the other, these step all parameters side by side.
+///
+/// # Examples
+/// ```
+/// use burn::module::Param;
+/// use burn::tensor::{Device, Tensor};
+/// use residual_flows::optim::{OptimConfig, Optimizer, OptimizerKind};
+/// use residual_flows::Gradients;
+///
+/// let device = Device::flex();
+/// let module = Param::from_tensor(Tensor::<1>::from_floats([1.0, 2.0], &device));
+/// let config = OptimConfig { optimizer: OptimizerKind::Sgd, momentum: 0.0, ..Default::default() };
+/// let mut gradients = Gradients::new();
+/// gradients.add(&module, Tensor::from_floats([10.0, 0.0], &device));
+/// let module = Optimizer::new(&config).step(0.1, module, gradients);
+/// assert_eq!(module.val().into_data(), Tensor::<1>::from_floats([0.0, 2.0], &device).into_data());
+/// ```
 ///
 /// # References
 /// Loshchilov and Hutter (2019), Decoupled Weight Decay Regularization. <https://arxiv.org/abs/1711.05101>
 pub struct Optimizer {
     rule: Rule,
-    steps: u64,
-    slots: [GradientsParams; 2],
+    pub(super) steps: u64,
+    pub(super) slots: HashMap<ParamId, Slots>,
 }
 
 /// The settings.
@@ -72,11 +88,8 @@ struct Rule {
     weight_decay: f64,
 }
 
-/// The names of what is remembered, in checkpoints: in Adam the first and the second moment.
-pub const SLOTS: [&str; 2] = ["first", "second"];
-
 /// What is remembered of a parameter, flat; nothing before its first step.
-type Slots = [Option<Tensor<1>>; 2];
+pub(super) type Slots = [Option<Tensor<1>>; 2];
 
 /// A direction, and what is remembered after it.
 struct Moved {
@@ -89,26 +102,34 @@ impl Optimizer {
     pub fn new(config: &OptimConfig) -> Self {
         let &OptimConfig { optimizer: kind, betas, epsilon, momentum, weight_decay, .. } = config;
         let rule = Rule { kind, betas, epsilon, momentum, weight_decay };
-        Self { rule, steps: 0, slots: [GradientsParams::new(), GradientsParams::new()] }
+        Self { rule, steps: 0, slots: HashMap::new() }
     }
 
     /// The module after a step; parameters without gradient stay as they are.
-    pub fn step<M: Module>(&mut self, rate: f64, module: M, gradients: GradientsParams) -> M {
+    pub fn step<M: Module>(&mut self, rate: f64, module: M, mut gradients: Gradients) -> M {
         self.steps += 1;
-        let mut gather = Gather { gradients, slots: &mut self.slots, updates: Vec::new() };
-        module.visit(&mut gather);
-        let updates = gather.updates;
+        let mut updates = Vec::new();
+        visit_parameters(&module, |_, parameter| {
+            let Some(gradient) = parameter.take_gradient(&mut gradients) else { return };
+            let (id, weight) = (parameter.id(), parameter.flat());
+            updates.push(Update { id, weight, gradient, slots: self.slots.remove(&id).unwrap_or_default() });
+        });
         let device = module.devices().into_iter().next().unwrap_or_default();
         let (rule, step) = (self.rule, i32::try_from(self.steps).unwrap_or(i32::MAX));
         let updated = parallel::map(&device, updates, |update| (update.id, rule.updated(update, rate, step)));
-        module.map(&mut Put { updated: updated.into_iter().collect(), slots: &mut self.slots })
+        let mut updated: HashMap<ParamId, (Tensor<1>, Slots)> = updated.into_iter().collect();
+        map_parameters(module, |_, parameter| {
+            let (weight, slots) = updated.remove(&parameter.id())?;
+            self.slots.insert(parameter.id(), slots);
+            Some(weight)
+        })
     }
 
     /// Its memory, for a checkpoint.
     pub fn state<M: Module>(&self, module: &M) -> OptimizerState {
         let mut state = OptimizerState { kind: self.rule.kind, steps: self.steps, ..Default::default() };
-        for (name, slot) in SLOTS.into_iter().zip(&self.slots) {
-            state.store(name, slot, module);
+        for (index, name) in SLOTS.into_iter().enumerate() {
+            state.store(name, module, |id| self.slots.get(&id)?[index].clone());
         }
         state
     }
@@ -117,16 +138,17 @@ impl Optimizer {
     ///
     /// # Errors
     /// If it is another optimiser's, or does not fit the module.
-    pub fn restore<M: Module>(&mut self, state: &OptimizerState, module: &M) -> Result<()> {
-        ensure!(
-            state.kind == self.rule.kind,
-            "the checkpoint's optimiser is {}, `optim.optimizer` is {}; go on with the same one",
-            state.kind.name(),
-            self.rule.kind.name()
-        );
+    pub fn restore<M: Module>(&mut self, state: &OptimizerState, module: &M) -> Result<(), OptimizerStateError> {
+        let (stored, configured) = (state.kind, self.rule.kind);
+        if stored != configured {
+            return Err(OptimizerStateError::Kind { stored, configured });
+        }
         self.steps = state.steps;
-        for (name, slot) in SLOTS.into_iter().zip(&mut self.slots) {
-            *slot = state.restore(name, module)?;
+        self.slots.clear();
+        for (index, name) in SLOTS.into_iter().enumerate() {
+            for (id, values) in state.restore(name, module)? {
+                self.slots.entry(id).or_default()[index] = Some(values);
+            }
         }
         Ok(())
     }
@@ -165,44 +187,6 @@ struct Update {
     slots: Slots,
 }
 
-/// Gathers the updates of a module's parameters, to be computed side by side.
-struct Gather<'a> {
-    gradients: GradientsParams,
-    slots: &'a mut [GradientsParams; 2],
-    updates: Vec<Update>,
-}
-
-impl ModuleVisitor for Gather<'_> {
-    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        let Some(gradient) = self.gradients.remove::<D>(param.id) else { return };
-        self.updates.push(Update {
-            id: param.id,
-            weight: param.val().reshape([-1]),
-            gradient: gradient.reshape([-1]),
-            slots: self.slots.each_mut().map(|slot| slot.remove::<D>(param.id).map(|tensor| tensor.reshape([-1]))),
-        });
-    }
-}
-
-/// Puts what came out in its place.
-struct Put<'a> {
-    updated: HashMap<ParamId, (Tensor<1>, Slots)>,
-    slots: &'a mut [GradientsParams; 2],
-}
-
-impl ModuleMapper for Put<'_> {
-    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
-        let Some((weight, slots)) = self.updated.remove(&param.id) else { return param };
-        let shape = param.dims();
-        for (slot, tensor) in self.slots.iter_mut().zip(slots) {
-            if let Some(tensor) = tensor {
-                slot.register(param.id, tensor.reshape(shape));
-            }
-        }
-        param.map(|_| weight.reshape(shape))
-    }
-}
-
 /// `factor · before + part`, without `before` at first.
 fn decayed(before: Option<Tensor<1>>, factor: f64, part: Tensor<1>) -> Tensor<1> {
     match before {
@@ -210,6 +194,3 @@ fn decayed(before: Option<Tensor<1>>, factor: f64, part: Tensor<1>) -> Tensor<1>
         None => part,
     }
 }
-
-#[cfg(test)]
-mod tests;

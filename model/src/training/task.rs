@@ -1,9 +1,9 @@
-//! `[task]`: what a model learns.
+//! What a model learns.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// `[task]`
+/// What a model learns, and how its losses are weighed: the section `[task]` of the program's settings.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct TaskConfig {

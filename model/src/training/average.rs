@@ -1,8 +1,9 @@
 //! The exponential moving average of the weights.
 
-use burn::module::{Module, ModuleMapper, ModuleVisitor, Param, ParamId};
+use crate::numerics::parallel;
+use crate::parameters::{flat_values, map_parameters};
+use burn::module::{Module, ParamId};
 use burn::tensor::Tensor;
-use residual_flows::parallel;
 use std::collections::{HashMap, HashSet};
 
 /// `a ← a + (1 - d) (w - a)` for every trained parameter `w`, from `a = w` at the first update, with a [decay](Decay) `d`.
@@ -57,14 +58,16 @@ impl<M: Module> WeightAverage<M> {
         self.shadow = Some(match self.shadow.take() {
             None => module.clone(),
             Some(shadow) => {
-                let (averages, mut weights) = (flat(&shadow, trained), flat(module, trained));
+                let (mut averages, weights) = (flat_values(&shadow), flat_values(module));
                 drop(shadow);
-                let pairs = averages.into_iter().filter_map(|(id, average)| Some((id, average, weights.remove(&id)?)));
+                let trained = weights.into_iter().filter(|(id, _)| trained.contains(id));
+                let pairs = trained.filter_map(|(id, weight)| Some((id, averages.remove(&id)?, weight)));
                 let (device, rate) = (module.devices().into_iter().next().unwrap_or_default(), 1.0 - self.decay.after(steps));
                 let averages = parallel::map(&device, pairs.collect(), |(id, average, weight)| {
                     (id, average.clone() + (weight - average) * rate)
                 });
-                module.clone().map(&mut Put { values: averages.into_iter().collect() })
+                let mut averages: HashMap<ParamId, Tensor<1>> = averages.into_iter().collect();
+                map_parameters(module.clone(), |_, parameter| averages.remove(&parameter.id()))
             }
         });
     }
@@ -75,46 +78,10 @@ impl<M: Module> WeightAverage<M> {
     }
 }
 
-/// The values of trained parameters by identity, flat.
-fn flat<M: Module>(module: &M, trained: &HashSet<ParamId>) -> HashMap<ParamId, Tensor<1>> {
-    let mut collect = Collect { trained, values: HashMap::new() };
-    module.visit(&mut collect);
-    collect.values
-}
-
-struct Collect<'a> {
-    trained: &'a HashSet<ParamId>,
-    values: HashMap<ParamId, Tensor<1>>,
-}
-
-impl ModuleVisitor for Collect<'_> {
-    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        if self.trained.contains(&param.id) {
-            self.values.insert(param.id, param.val().reshape([-1]));
-        }
-    }
-}
-
-/// Puts flat values in their places.
-struct Put {
-    values: HashMap<ParamId, Tensor<1>>,
-}
-
-impl ModuleMapper for Put {
-    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
-        match self.values.remove(&param.id) {
-            Some(values) => {
-                let shape = param.dims();
-                param.map(|_| values.reshape(shape))
-            }
-            None => param,
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use burn::module::Param;
     use burn::tensor::Device;
 
     #[derive(Module, Debug)]

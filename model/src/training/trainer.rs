@@ -1,27 +1,30 @@
-//! One optimiser step: from images to new weights, without input and output.
+//! One optimiser step: from samples to new weights, without input and output.
 
-use crate::checkpoint::state::OptimizerState;
-use crate::config::Config;
-use crate::data::kind::DataKind;
-use crate::data::samples::Samples;
-use crate::system::memory::{Phase, during};
-use crate::training::average::{Decay, WeightAverage};
-use crate::training::fault::{BrokenStep, Fault, layer_norms, overflow};
-use crate::training::noise;
-use crate::training::objective::{ClassStats, Loss, Measured, Share};
-use crate::training::optimizer::Optimizer;
-use crate::training::parallel::{GradientSums, ProcessGroup, average_running_means};
-use crate::training::schedule::{Schedule, Timeline};
-use anyhow::Result;
-use burn::module::{Module, ModuleVisitor, Param, ParamId};
-use burn::tensor::Tensor;
-use residual_flows::{FlowLayer, Gradients, LogDetConfig, LogDetContext, ResidualFlow};
+use super::all_reduce::{AllReduce, SingleProcess};
+use super::average::{Decay, WeightAverage};
+use super::error::TrainingError;
+use super::fault::{BrokenStep, Fault, layer_norms, overflow};
+use super::gradient_sums::GradientSums;
+use super::loss::{ClassStats, Loss, Measured, Share};
+use super::samples::Samples;
+use super::{noise, running_means};
+use crate::flow::LogDetContext;
+use crate::flows::FlowLayer;
+use crate::gradients::Gradients;
+use crate::log_det::LogDetConfig;
+use crate::multiscale::ResidualFlow;
+use crate::optim::{OptimConfig, Optimizer, OptimizerState, Schedule, Timeline, clip_factor};
+use crate::parameters::visit_parameters;
+use burn::module::ParamId;
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// What does the steps: optimiser, learning rate and averaged weights.
-pub struct Stepper {
+/// What does the steps: loss, optimiser, learning rate and averaged weights.
+///
+/// A step is: the gradient of the mean loss of all micro-batches, its clipping, the optimiser's update, the Lipschitz constraint
+/// of the new weights, and the average of the weights. All randomness follows from the seed and the step's number.
+pub struct Trainer {
     optimizer: Optimizer,
     schedule: Schedule,
     average: WeightAverage<ResidualFlow>,
@@ -34,7 +37,7 @@ pub struct Stepper {
     trained: HashSet<ParamId>,
     times: StepTimes,
     alarm_norm: f64,
-    group: Arc<ProcessGroup>,
+    group: Arc<dyn AllReduce>,
 }
 
 /// What became of a step.
@@ -48,7 +51,7 @@ pub enum StepOutcome {
 /// What one step measured, all before the update of the weights except `max_lipschitz`.
 #[derive(Clone, Debug)]
 pub struct StepStats {
-    /// An unbiased estimate of the loss for the step's samples: see [`DataKind::loss`].
+    /// An unbiased estimate of the loss for the step's samples: see [`Loss::value`].
     pub loss: f64,
     /// Mean `ln N(z; 0, I)`, nats.
     pub log_pz: f64,
@@ -62,7 +65,7 @@ pub struct StepStats {
     pub max_lipschitz: f64,
     /// The learning rate of the step.
     pub learning_rate: f64,
-    /// The layer with the largest gradient and its norm, if the norm of all is above [`Stepper::set_alarm`].
+    /// The layer with the largest gradient and its norm, if the norm of all is above [`Trainer::set_alarm`].
     pub loudest_layer: Option<(String, f64)>,
 }
 
@@ -98,29 +101,28 @@ impl Clock {
     }
 }
 
-impl Stepper {
-    /// For a run of this length, on data of this kind.
-    pub fn new(config: &Config, kind: DataKind, timeline: Timeline) -> Self {
-        let optim = &config.optim;
+impl Trainer {
+    /// For a run of this length; `log_det` is the estimator of its steps, and `seed` decides all their noise.
+    pub fn new(optim: &OptimConfig, log_det: LogDetConfig, loss: Loss, seed: u64, timeline: Timeline) -> Self {
         Self {
             optimizer: Optimizer::new(optim),
             schedule: Schedule::new(optim, timeline),
             average: WeightAverage::new(Decay { rate: optim.ema_decay, warms_up: optim.ema_warmup.unwrap_or(false) }),
-            log_det: config.log_det.train.clone(),
+            log_det,
             clip_norm: optim.clip_norm,
-            seed: config.run.seed,
-            loss: Loss::new(config.task, kind),
+            seed,
+            loss,
             norm_order_weight: optim.norm_order_weight,
             step: 0,
             trained: HashSet::new(),
             times: StepTimes::default(),
             alarm_norm: f64::INFINITY,
-            group: Arc::new(ProcessGroup::alone()),
+            group: Arc::new(SingleProcess),
         }
     }
 
     /// Makes every step together with other processes, each with its own samples.
-    pub fn with_group(self, group: Arc<ProcessGroup>) -> Self {
+    pub fn with_group(self, group: Arc<dyn AllReduce>) -> Self {
         Self { group, ..self }
     }
 
@@ -138,7 +140,13 @@ impl Stepper {
     ///
     /// # Errors
     /// If the memory is another optimiser's, or does not fit the model.
-    pub fn restore(&mut self, step: u64, optimizer: &OptimizerState, model: &ResidualFlow, average: ResidualFlow) -> Result<()> {
+    pub fn restore(
+        &mut self,
+        step: u64,
+        optimizer: &OptimizerState,
+        model: &ResidualFlow,
+        average: ResidualFlow,
+    ) -> Result<(), TrainingError> {
         self.step = step;
         // SGD does not count its steps in the research code's checkpoints.
         if optimizer.steps > 0 || !optimizer.slots.is_empty() {
@@ -160,9 +168,13 @@ impl Stepper {
 
     /// Numbers of the model that are trained, known after the first step.
     pub fn n_parameters(&self, model: &ResidualFlow) -> usize {
-        let mut count = Count { trained: &self.trained, n: 0 };
-        model.visit(&mut count);
-        count.n
+        let mut count = 0;
+        visit_parameters(model, |_, parameter| {
+            if self.trained.contains(&parameter.id()) {
+                count += parameter.shape().iter().product::<usize>();
+            }
+        });
+        count
     }
 
     /// Makes a step with the mean gradient of the samples in all micro-batches of all processes.
@@ -171,11 +183,14 @@ impl Stepper {
     ///
     /// # Errors
     /// If samples do not fit the model, or a process is lost.
-    pub fn step(&mut self, mut model: ResidualFlow, micro_batches: Vec<Samples>) -> Result<(ResidualFlow, StepOutcome)> {
+    pub fn step(
+        &mut self,
+        mut model: ResidualFlow,
+        micro_batches: Vec<Samples>,
+    ) -> Result<(ResidualFlow, StepOutcome), TrainingError> {
         let mut clock = Clock::start();
         let before = model.clone();
-        let computed = during(Phase::Training, || self.gradients(&mut model, &micro_batches));
-        let (mut gradients, mut stats, waiting) = computed?;
+        let (mut gradients, mut stats, waiting) = self.gradients(&mut model, &micro_batches)?;
         let gradient_time = clock.lap();
         stats.gradient_norm = gradients.norm(&model);
         if !stats.loss.is_finite() || !stats.gradient_norm.is_finite() {
@@ -193,7 +208,7 @@ impl Stepper {
         // What norm orders descend is no part of the loss, and is not clipped.
         model.add_norm_order_gradients(self.norm_order_weight, &mut gradients);
         self.trained.extend(gradients.parameters());
-        model = self.optimizer.step(stats.learning_rate, model, gradients.into_params());
+        model = self.optimizer.step(stats.learning_rate, model, gradients);
         let optimizer_time = clock.lap();
         stats.max_lipschitz = model.update_lipschitz(&model.power_iteration()).into();
         let lipschitz_time = clock.lap();
@@ -213,19 +228,24 @@ impl Stepper {
         Ok((model, StepOutcome::Made(stats)))
     }
 
-    fn fault(&self, model: &ResidualFlow, gradients: &Gradients, micro_batches: &[Samples]) -> Result<Fault> {
+    fn fault(&self, model: &ResidualFlow, gradients: &Gradients, micro_batches: &[Samples]) -> Result<Fault, TrainingError> {
         let &Self { seed, step, ref log_det, .. } = self;
         let process = self.group.rank();
-        BrokenStep { model, gradients, micro_batches, log_det, seed, step, process }.fault()
+        Ok(BrokenStep { model, gradients, micro_batches, log_det, seed, step, process }.fault()?)
     }
 
     /// The gradient of the mean loss, what was measured on the way, and the time waited for other processes. Moves the
     /// model's running means.
-    fn gradients(&self, model: &mut ResidualFlow, micro_batches: &[Samples]) -> Result<(Gradients, StepStats, Duration)> {
-        let counts = self.group.all_reduce(micro_batches.iter().map(|samples| samples.count() as f64).collect())?;
+    fn gradients(
+        &self,
+        model: &mut ResidualFlow,
+        micro_batches: &[Samples],
+    ) -> Result<(Gradients, StepStats, Duration), TrainingError> {
+        let counts = self.group.all_reduce(micro_batches.iter().map(|samples| samples.count() as f64).collect());
+        let counts = counts.map_err(TrainingError::Group)?;
         let n_samples: f64 = counts.iter().sum();
         let mut gradients = Gradients::new();
-        let mut sums = GradientSums::new(&self.group);
+        let mut sums = GradientSums::new(&*self.group);
         let mut sent = Ok(());
         let mut measured = Measured::default();
         for (index, samples) in micro_batches.iter().enumerate() {
@@ -245,15 +265,15 @@ impl Stepper {
             measured.add(&of_batch?, fraction);
             let padded = model.pad(samples.x.clone(), &mut share.context.padding_stream())?;
             model.update_batch_norm(padded.input)?;
-            average_running_means(&self.group, model, samples.count() as f64 / counts[index])?;
+            *model = running_means::averaged(&*self.group, model.clone(), samples.count() as f64 / counts[index])?;
         }
         sent?;
         let arrived = Instant::now();
         sums.finish(model, &mut gradients)?;
-        let Measured { log_pz, log_det, log_prob, classes } = measured.over(&self.group)?;
+        let Measured { log_pz, log_det, log_prob, classes } = measured.over(&*self.group)?;
         let waiting = arrived.elapsed();
         let stats = StepStats {
-            loss: self.loss.kind().loss(log_prob, model.dimensions()),
+            loss: self.loss.value(log_prob, model.dimensions()),
             log_pz,
             log_det,
             classes,
@@ -268,36 +288,5 @@ impl Stepper {
     /// The averaged weights as they are, to be stored; the model's own before the first step or without averaging.
     pub fn average<'a>(&'a self, model: &'a ResidualFlow) -> &'a ResidualFlow {
         self.average.module().unwrap_or(model)
-    }
-}
-
-struct Count<'a> {
-    trained: &'a HashSet<ParamId>,
-    n: usize,
-}
-
-impl ModuleVisitor for Count<'_> {
-    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        if self.trained.contains(&param.id) {
-            self.n += param.shape().num_elements();
-        }
-    }
-}
-
-/// What gradients of this norm are multiplied by: `min(1, clip / (norm + 1e-6))`.
-pub(crate) fn clip_factor(norm: f64, clip: f64) -> f64 {
-    (clip / (norm + 1e-6)).min(1.0)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn clipping_shortens_long_gradients_only() {
-        assert_eq!(clip_factor(0.5, 1.0), 1.0);
-        assert_eq!(clip_factor(0.0, 1.0), 1.0);
-        assert!((4.0 * clip_factor(4.0, 1.0) - 1.0).abs() < 1e-6);
-        assert!((4.0 * clip_factor(4.0, 0.1) - 0.1).abs() < 1e-6);
     }
 }

@@ -1,0 +1,24 @@
+//! Optimisers for modules whose gradients are computed layer by layer: Adam, Adamax, RMSprop and SGD with momentum; gradient
+//! clipping; the learning rate's schedule.
+//!
+//! | file | idea |
+//! | --- | --- |
+//! | `config` | the settings |
+//! | `optimizer` | the update of all parameters, and what is remembered of them; below it a file for the direction of each kind |
+//! | `state` | the memory by names, as checkpoints hold it |
+//! | `clipping`, `schedule` | the norm of the gradient, the learning rate |
+
+mod clipping;
+mod config;
+mod optimizer;
+mod schedule;
+mod state;
+
+pub use clipping::clip_factor;
+pub use config::{OptimConfig, ScheduleKind};
+pub use optimizer::{Optimizer, OptimizerKind};
+pub use schedule::{Schedule, Timeline};
+pub use state::{OptimizerState, OptimizerStateError, SLOTS};
+
+#[cfg(test)]
+mod tests;
