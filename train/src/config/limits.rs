@@ -10,3 +10,5 @@ pub(super) const MOST_EPOCHS: u64 = 1_000_000_000;
 pub(super) const LEAST: f64 = 1e-30;
 /// The other end.
 pub(super) const MOST: f64 = 1e30;
+/// The largest factor by which something is multiplied.
+pub(super) const MOST_FACTOR: f64 = 1e6;
