@@ -287,7 +287,9 @@ fn limits_of_threads_stacks_and_memory_are_errors() {
         let (code, message) = limited(stack, sample);
         assert_eq!(code, Some(0), "{stack}: {message}");
     }
-    for kibibytes in [26_000, 30_000, 34_000, 40_000, 60_000] {
+    let kibibytes_of_program = std::fs::metadata(program).expect("the program").len() / 1024;
+    for beside_the_program in [4_000, 8_000, 12_000, 18_000, 38_000] {
+        let kibibytes = kibibytes_of_program + beside_the_program;
         let (code, message) = limited(&format!("-v {kibibytes}"), sample);
         // With very little, the system does not even load the program.
         assert!(matches!(code, Some(0 | 1 | 127)), "{kibibytes}: {code:?} {message}");

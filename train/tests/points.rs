@@ -61,7 +61,7 @@ fn a_distribution_is_learnt_and_its_density_integrates_to_one() {
     assert!(number(&workshop.lines("run/timings.jsonl")[0], "points_per_second") > 0.0);
     for picture in ["start", "epoch00001", "end"] {
         let picture = image::open(workshop.path("run/images").join(format!("{picture}.png"))).expect("a picture");
-        assert_eq!((picture.width(), picture.height()), (3 * 256 + 2 * 8, 256));
+        assert_eq!((picture.width(), picture.height()), (1026, 324));
     }
 
     let checkpoint = "run/checkpoints/last.safetensors";

@@ -153,13 +153,21 @@ impl Archive {
     /// # Errors
     /// If the file cannot be read, is no safetensors file, or was cut short or damaged.
     pub fn open(path: &Path) -> Result<Self, FormatError> {
-        let mut file = File::open(path)?;
-        if file.metadata()?.is_file() {
-            return Self::read(Box::new(file));
+        // A pipe would be waited for, and a device has no end.
+        if !std::fs::metadata(path)?.is_file() {
+            return Err(
+                io::Error::new(io::ErrorKind::InvalidInput, "it is a directory, a pipe or a device, expected a file").into()
+            );
         }
-        let mut bytes = Vec::new();
-        file.read_to_end(&mut bytes)?;
-        Self::of_bytes(bytes)
+        Self::of_file(File::open(path)?)
+    }
+
+    /// [`open`](Self::open), of a file that is open already.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn of_file(file: File) -> Result<Self, FormatError> {
+        Self::read(Box::new(file))
     }
 
     /// Takes the bytes of a whole file, and verifies the checksum of all of them.

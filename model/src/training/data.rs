@@ -17,7 +17,7 @@ pub struct Data {
 }
 
 enum Source {
-    Samples(Samples),
+    Samples(Box<Samples>),
     Batches { per_epoch: u64, of_epoch: OfEpoch },
 }
 
@@ -62,7 +62,7 @@ impl Data {
                 let order = permutation(n, noise::split(seed));
                 let (validation, train) = order.split_at(held_out);
                 let validation = selected(&samples, validation);
-                Ok((TrainingData(Source::Samples(selected(&samples, train))), Some(validation)))
+                Ok((TrainingData(Source::Samples(Box::new(selected(&samples, train)))), Some(validation)))
             }
         }
     }
@@ -70,7 +70,7 @@ impl Data {
 
 impl<T: Into<Samples>> From<T> for Data {
     fn from(samples: T) -> Self {
-        Self { source: Source::Samples(samples.into()), validation: None }
+        Self { source: Source::Samples(Box::new(samples.into())), validation: None }
     }
 }
 

@@ -97,12 +97,8 @@ pub fn load(path: &Path, weights: Weights, device: &Device) -> Result<Checkpoint
 
 /// [`load`], of a checkpoint of this program, without a look at others.
 pub(crate) fn load_alone(path: &Path, weights: Weights, device: &Device) -> Result<Checkpoint> {
-    let open = || Archive::open(path).with_context(|| unusable(path));
-    // A file that is not there is no unusable checkpoint.
-    let mut archive = match std::fs::metadata(path) {
-        Ok(_) => open()?,
-        Err(error) => return Err(error).with_context(|| format!("cannot read the checkpoint {}", path.display())),
-    };
+    let file = input::open(path).with_context(|| format!("cannot read the checkpoint {}", path.display()))?;
+    let mut archive = Archive::of_file(file).with_context(|| unusable(path))?;
     let mut load = || -> Result<Checkpoint> {
         metadata::expect_format(archive.metadata())?;
         archive.verify_header()?;

@@ -49,7 +49,7 @@ pub struct Evaluate {
     /// Evaluate only the first N samples
     #[arg(long, value_name = "N", value_parser = super::at_least_one)]
     limit: Option<usize>,
-    /// Decides dequantisation and estimator noise [default: that of the training]
+    /// Seed of dequantisation and of estimator noise [default: that of the training]
     #[arg(long)]
     seed: Option<u64>,
     /// Compute exact log-determinants, for few dimensions
