@@ -55,10 +55,10 @@ pub struct Evaluate {
     /// Compute exact log-determinants, for few dimensions
     #[arg(long)]
     exact: bool,
-    /// Writes a .csv file with a line for each sample: index, row (of points in a file), log-density in nats, bits/dim (of images)
+    /// Write a .csv file with a line for each sample: index, row (of points in a file), log-density in nats, bits/dim (of images)
     #[arg(long, value_name = "FILE")]
     scores: Option<PathBuf>,
-    /// Marks anomalies: samples less likely than this part of the validation samples, such as 0.01
+    /// Mark anomalies: samples less likely than this part of the validation samples, such as 0.01
     #[arg(long, value_name = "PART", value_parser = part)]
     threshold_quantile: Option<f64>,
     #[command(flatten)]
