@@ -1,5 +1,5 @@
 //! A page about one or several runs: curves of what was measured, samples over time, settings, environment. As a file it loads
-//! nothing, so that it can be mailed, archived, and read without a network; [`serve`] follows runs that go on.
+//! nothing, so that it can be mailed, archived, and read without a network; `train report --serve` follows runs that go on.
 
 mod data;
 mod fragments;
