@@ -261,7 +261,7 @@ mod tests {
         use crate::{Gradients, LogDetConfig, LogDetContext, Objective};
         let device = Device::wgpu(Default::default());
         let mut model = model(&device);
-        let x = Tensor::full([2, 2, 4, 4], 0.3, &device);
+        let x = Tensor::<4>::full([2, 2, 4, 4], 0.3, &device);
         let config = LogDetConfig::training();
         let context = LogDetContext { config: &config, noise: NoiseKey::new(1, [0, 0]) };
         let before = crate::numerics::tensor::reads();
