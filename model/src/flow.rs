@@ -113,7 +113,7 @@ pub trait Flow<const D: usize = 4>: Module + Sync + 'static {
     /// # Errors
     /// As [`backward`](Self::backward).
     fn pullback(&self, x: Tensor<D>, z_bar: Tensor<D>, gradients: &mut Gradients) -> Result<Tensor<D>> {
-        let no_weight = Tensor::zeros([x.dims()[0]], &x.device());
+        let no_weight = zeros_of(&x);
         Ok(self.backward(x, z_bar, no_weight, None, gradients)?.0)
     }
 
@@ -215,4 +215,9 @@ impl ModuleVisitor for Collect<'_> {
             self.gradients.add(param, gradient);
         }
     }
+}
+
+/// A zero for each sample of a batch, `[batch]`: the log-determinant of what keeps volumes, and where sums of them begin.
+pub(crate) fn zeros_of<const D: usize>(x: &Tensor<D>) -> Tensor<1> {
+    Tensor::zeros([x.dims()[0]], &x.device())
 }

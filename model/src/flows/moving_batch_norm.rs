@@ -2,7 +2,7 @@
 
 use super::scope::Scope;
 use crate::error::Result;
-use crate::flow::{Flow, LayerId, LogDetContext};
+use crate::flow::{Flow, LayerId, LogDetContext, zeros_of};
 use crate::gradients::Gradients;
 use crate::log_det::LogDetDraw;
 use crate::nn::MovingBatchNorm;
@@ -41,7 +41,7 @@ impl Flow for MovingBatchNorm {
     }
 
     fn forward_log_det(&self, x: Tensor<4>, _: &LogDetContext, _: &LayerId) -> Result<(Tensor<4>, Tensor<1>)> {
-        let log_det = Tensor::zeros([x.dims()[0]], &x.device());
+        let log_det = zeros_of(&x);
         Ok((self.forward(x), log_det))
     }
 
@@ -57,7 +57,7 @@ impl Flow for MovingBatchNorm {
         _: Option<LogDetDraw>,
         gradients: &mut Gradients,
     ) -> Result<(Tensor<4>, Tensor<1>)> {
-        let log_det = Tensor::zeros([x.dims()[0]], &x.device());
+        let log_det = zeros_of(&x);
         Ok((MovingBatchNorm::backward(self, z_bar, gradients), log_det))
     }
 

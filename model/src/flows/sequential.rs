@@ -2,7 +2,7 @@
 
 use super::FlowLayer;
 use crate::error::{ModelError, Result};
-use crate::flow::{Flow, LayerId, LogDetContext};
+use crate::flow::{Flow, LayerId, LogDetContext, zeros_of};
 use crate::numerics::shape::{as_images, from_images};
 use crate::numerics::{FixedPoint, InversionReport};
 use burn::module::Module;
@@ -98,7 +98,7 @@ impl Sequential {
     /// If the batch has another shape, or a log-determinant cannot be computed.
     pub fn forward_log_det<const D: usize>(&self, x: Tensor<D>, context: &LogDetContext) -> Result<(Tensor<D>, Tensor<1>)> {
         let mut x = as_images("the batch", x, self.input)?;
-        let mut total = Tensor::zeros([x.dims()[0]], &x.device());
+        let mut total = zeros_of(&x);
         for (layer, id) in self.layers.iter().zip(self.ids()) {
             let (z, log_det) = layer.forward_log_det(x, context, &id)?;
             (x, total) = (z, total + log_det);

@@ -1,7 +1,7 @@
 //! Space to depth.
 
 use crate::error::{ModelError, Result};
-use crate::flow::{Flow, LayerId, LogDetContext};
+use crate::flow::{Flow, LayerId, LogDetContext, zeros_of};
 use crate::gradients::Gradients;
 use crate::log_det::LogDetDraw;
 use crate::numerics::{FixedPoint, InversionReport};
@@ -52,7 +52,7 @@ impl Flow for Squeeze {
     }
 
     fn forward_log_det(&self, x: Tensor<4>, _: &LogDetContext, _: &LayerId) -> Result<(Tensor<4>, Tensor<1>)> {
-        let log_det = Tensor::zeros([x.dims()[0]], &x.device());
+        let log_det = zeros_of(&x);
         Ok((self.forward(x), log_det))
     }
 
@@ -68,7 +68,7 @@ impl Flow for Squeeze {
         _: Option<LogDetDraw>,
         _: &mut Gradients,
     ) -> Result<(Tensor<4>, Tensor<1>)> {
-        let log_det = Tensor::zeros([x.dims()[0]], &x.device());
+        let log_det = zeros_of(&x);
         Ok((Squeeze::inverse(self, z_bar), log_det))
     }
 }

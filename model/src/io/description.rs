@@ -167,7 +167,7 @@ impl ModelDescription {
     ///
     /// # Errors
     /// If the model is much larger.
-    pub(super) fn expect_size(config: &ResidualFlowConfig, shape: [usize; 3], held: usize) -> Result<(), FormatError> {
+    pub fn expect_size(config: &ResidualFlowConfig, shape: [usize; 3], held: usize) -> Result<(), FormatError> {
         let described = config.footprint(shape).state;
         if described <= 2.0 * held as f64 + 1000.0 {
             return Ok(());

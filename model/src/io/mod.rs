@@ -14,4 +14,4 @@ pub mod state;
 
 pub use archive::{Archive, Contents, FormatError};
 pub use description::{DataUnits, ModelDescription, PointUnits};
-pub use model_file::{FileError, ModelFile, Readiness, Weights, fill, vectors};
+pub use model_file::{FileError, ModelFile, Readiness, Weights, expect_finite, fill, vectors};

@@ -136,6 +136,17 @@ impl ModelFile {
     }
 }
 
+/// Checks that all numbers of a section are finite, before it is written.
+///
+/// # Errors
+/// If one is not: names it.
+pub fn expect_finite(section: &str, tensors: &[NamedTensor]) -> Result<(), FormatError> {
+    let first = tensors.iter().find_map(|tensor| Some((tensor, tensor.first_not_finite()?)));
+    first.map_or(Ok(()), |(tensor, (element, value))| {
+        Err(FormatError::NotFinite { name: format!("{section}.{}", tensor.name), element, value })
+    })
+}
+
 /// An empty model with a set of weights, and how it becomes ready for use.
 ///
 /// # Errors
@@ -231,12 +242,7 @@ impl ResidualFlow {
         let metadata = description.metadata();
         ModelDescription::of_metadata(&metadata).map_err(of_path)?;
         let tensors = named_tensors(self);
-        for NamedTensor { name, values, .. } in &tensors {
-            if let Some(element) = values.iter().position(|value| !value.is_finite()) {
-                let name = format!("{WEIGHTS}.{name}");
-                return Err(of_path(FormatError::NotFinite { name, element, value: values[element] }));
-            }
-        }
+        expect_finite(WEIGHTS, &tensors).map_err(of_path)?;
         let contents = Contents { metadata, sections: BTreeMap::from([(WEIGHTS.into(), tensors.as_slice())]) };
         let write = || -> io::Result<()> {
             let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));

@@ -43,6 +43,14 @@ pub enum StateError {
     },
 }
 
+impl NamedTensor {
+    /// The first element that is not finite, with its value.
+    pub fn first_not_finite(&self) -> Option<(usize, f32)> {
+        let element = self.values.iter().position(|value| !value.is_finite())?;
+        Some((element, self.values[element]))
+    }
+}
+
 /// The state of a module, in the order of its fields.
 ///
 /// # Examples

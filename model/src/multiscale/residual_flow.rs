@@ -4,7 +4,7 @@ use super::classifier::Classifier;
 use super::config::ResidualFlowConfig;
 use super::padding_noise::PaddingNoise;
 use crate::error::{ModelError, Result};
-use crate::flow::{Flow, LayerId, LogDetContext};
+use crate::flow::{Flow, LayerId, LogDetContext, zeros_of};
 use crate::flows::{FlowLayer, Sequential};
 use crate::lipschitz::PowerIteration;
 use crate::log_det::LogDetConfig;
@@ -290,7 +290,7 @@ impl ResidualFlow {
         self.check_constraint()?;
         context.config.validate()?;
         context.config.validate_device(&x.device())?;
-        let mut total = Tensor::zeros([x.dims()[0]], &x.device());
+        let mut total = zeros_of(&x);
         let passed = self.forward_scales(x, |layer, x, id| {
             let (z, log_det) = layer.forward_log_det(x, context, &id)?;
             total = total.clone() + log_det;

@@ -1,23 +1,12 @@
 //! How gradients become steps: plain data.
 
+use super::limits::{LEAST, MOST, MOST_EPOCHS, MOST_FACTOR, MOST_SAMPLES, MOST_STEPS};
 use super::optimizer::OptimizerKind;
 use crate::error::{ModelError, Result};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::fmt::Display;
 use std::ops::RangeInclusive;
-
-/// Samples of a batch, and batches of a step, at most; memory sets narrower limits.
-const MOST_SAMPLES: u64 = 1 << 30;
-/// Steps at most.
-const MOST_STEPS: u64 = 1_000_000_000_000_000;
-/// Epochs at most.
-const MOST_EPOCHS: u64 = 1_000_000_000;
-/// What single precision holds, with some distance to its ends.
-const LEAST: f64 = 1e-30;
-const MOST: f64 = 1e30;
-/// Factors that multiply losses and learning rates at most.
-const MOST_FACTOR: f64 = 1e6;
 
 /// The optimiser, with warm-up, clipping and an average of the weights: the section `[optim]` of the program's settings.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]

@@ -6,10 +6,12 @@
 //! | `config` | the settings |
 //! | `optimizer` | the update of all parameters, and what is remembered of them; below it a file for the direction of each kind |
 //! | `state` | the memory by names, as checkpoints hold it |
+//! | [`limits`] | the ends of ranges that several settings share |
 //! | `clipping`, `schedule` | the norm of the gradient, the learning rate |
 
 mod clipping;
 mod config;
+pub mod limits;
 mod optimizer;
 mod schedule;
 mod state;

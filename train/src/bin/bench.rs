@@ -4,7 +4,6 @@ use ::train::checkpoint;
 use ::train::config::Config;
 use ::train::data::kind::{DataKind, PointKind};
 use ::train::run::footprint::{Work, check_use};
-use ::train::scoring::weights;
 use ::train::system;
 use ::train::system::device::DeviceChoice;
 use ::train::training::parallel::ProcessGroup;
@@ -20,11 +19,10 @@ use residual_flows::optim::Timeline;
 use residual_flows::training::Samples;
 use residual_flows::training::Trainer;
 use residual_flows::training::noise;
-use residual_flows::{LogDetContext, Monitor, ResidualFlow, gaussian};
+use residual_flows::{Convergence, LogDetContext, ResidualFlow, gaussian};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::Arc;
 use std::time::Instant;
 
 #[global_allocator]
@@ -184,7 +182,7 @@ fn measure(arguments: &Arguments) -> Result<Outcome> {
             Some(path) => trained(path, shape, &device)?,
             None => model,
         };
-        model = weights::converged(average, &Monitor::new(Arc::default()))?;
+        model = average.with_converged_constraint(Convergence::Estimate)?;
     }
     if measures(Part::Evaluate) {
         let context = LogDetContext { config: &config.log_det.eval, noise };

@@ -9,8 +9,8 @@
 
 use super::metadata;
 use crate::checkpoint::state::TrainingState;
-use anyhow::{Context, Result, bail, ensure};
-use residual_flows::io::{Archive, Contents};
+use anyhow::{Context, Result, bail};
+use residual_flows::io::{Archive, Contents, ModelDescription};
 use residual_flows::optim::OptimizerState;
 use residual_flows::state::NamedTensor;
 use std::collections::BTreeMap;
@@ -44,14 +44,14 @@ pub fn write(state: &TrainingState, out: &mut (impl Write + ?Sized)) -> Result<(
 /// If the bytes are no whole, undamaged checkpoint of this version; says which of it.
 pub fn read(bytes: Vec<u8>) -> Result<TrainingState> {
     let mut archive = Archive::of_bytes(bytes)?;
-    metadata::expect_format(archive.metadata())?;
+    ModelDescription::expect_format(archive.metadata())?;
     archive.verify()?;
     let (description, log, mut optimizer) = metadata::read(archive.metadata())?;
     let known = ["model.", "average.", "converged.", "optimizer."];
     if let Some(unknown) = archive.names().find(|name| !known.iter().any(|section| name.starts_with(section))) {
         bail!("tensor `{unknown}` has no place in a checkpoint");
     }
-    expect_size(&description, archive.section_len("model"))?;
+    ModelDescription::expect_size(&description.config.model, description.shape, archive.section_len("model"))?;
     let weights = archive.section("model")?;
     // Files of a model alone have no average.
     let average = if archive.has_section("average") { archive.section("average")? } else { weights.clone() };
@@ -64,14 +64,4 @@ pub fn read(bytes: Vec<u8>) -> Result<TrainingState> {
     }
     optimizer.slots = slots;
     Ok(TrainingState { description, weights, average, converged, optimizer, log })
-}
-
-/// Checks that the settings are of a model about as large as the one in the file, before any is built of them.
-pub(super) fn expect_size(description: &super::Description, held: usize) -> Result<()> {
-    let described = description.config.model.footprint(description.shape).state;
-    ensure!(
-        described <= 2.0 * held as f64 + 1000.0,
-        "its settings describe a model of {described:e} numbers, the one in the file has {held}: it belongs to another architecture"
-    );
-    Ok(())
 }

@@ -7,6 +7,7 @@ use anyhow::{Context, Result, anyhow, bail};
 use datasets::points::Standardization;
 use residual_flows::io::{DataUnits, ModelDescription, PointUnits};
 use residual_flows::optim::OptimizerState;
+use residual_flows::optim::limits::MOST_STEPS;
 use std::collections::BTreeMap;
 
 /// Keys of the data's fingerprints; not every run has validation data.
@@ -53,14 +54,6 @@ fn kind(units: DataUnits, config: &Config) -> DataKind {
             DataKind::Points(PointKind { standardization: Standardization { mean, std }, columns, noise })
         }
     }
-}
-
-/// Checks that the file is a checkpoint of the version that is read here.
-///
-/// # Errors
-/// If it is not.
-pub fn expect_format(metadata: &BTreeMap<String, String>) -> Result<()> {
-    Ok(ModelDescription::expect_format(metadata)?)
 }
 
 /// What the metadata say; the optimiser's state without its tensors. A model that another program has saved by the library has not
@@ -123,9 +116,8 @@ impl Fields<'_> {
 
     /// A number of things that a run has done.
     fn count(&self, key: &str) -> Result<u64> {
-        const MOST: u64 = 1_000_000_000_000_000;
         let text = self.get(key)?;
         let count = text.parse().map_err(|_| anyhow!("its `{key}` is `{text}`, expected a number"))?;
-        if count > MOST { bail!("its `{key}` is {count}, expected at most {MOST}") } else { Ok(count) }
+        if count > MOST_STEPS { bail!("its `{key}` is {count}, expected at most {MOST_STEPS}") } else { Ok(count) }
     }
 }

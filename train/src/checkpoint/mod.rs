@@ -15,7 +15,7 @@ use burn::tensor::Device;
 use datasets::input;
 use datasets::output::{self, Existing};
 use residual_flows::ResidualFlow;
-use residual_flows::io::{Archive, Readiness, Weights};
+use residual_flows::io::{Archive, ModelDescription, Readiness, Weights};
 use std::fs::File;
 use std::path::Path;
 
@@ -100,12 +100,11 @@ pub(crate) fn load_alone(path: &Path, weights: Weights, device: &Device) -> Resu
     let file = input::open(path).with_context(|| format!("cannot read the checkpoint {}", path.display()))?;
     let mut archive = Archive::of_file(file).with_context(|| unusable(path))?;
     let mut load = || -> Result<Checkpoint> {
-        metadata::expect_format(archive.metadata())?;
+        ModelDescription::expect_format(archive.metadata())?;
         archive.verify_header()?;
         let (description, ..) = metadata::read(archive.metadata())?;
-        format::expect_size(&description, archive.section_len("model"))?;
-        let empty = description.config.model.init_for_state(description.shape, device);
-        let empty = empty.context("the architecture in its settings")?;
+        ModelDescription::expect_size(&description.config.model, description.shape, archive.section_len("model"))?;
+        let empty = state::empty(&description, device)?;
         let (model, readiness) = residual_flows::io::fill(empty, &mut archive, weights)?;
         Ok(Checkpoint { description, model, readiness })
     };

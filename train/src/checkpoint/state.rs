@@ -11,7 +11,7 @@ use crate::monitoring::overfitting::Selection;
 use crate::monitoring::watch::Watch;
 use crate::pytorch::import::Imported;
 use crate::scoring::evaluate::MeanLoss;
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use burn::tensor::Device;
 use datasets::Split;
 use residual_flows::ResidualFlow;
@@ -171,14 +171,8 @@ impl TrainingState {
     pub fn check_finite(&self) -> Result<()> {
         let slots = self.optimizer.slots.iter().map(|(slot, tensors)| (format!("optimizer.{slot}"), tensors));
         let models = [("model", &self.weights), ("average", &self.average), ("converged", &self.converged)];
-        for (prefix, tensors) in models.map(|(section, tensors)| (section.to_string(), tensors)).into_iter().chain(slots) {
-            for NamedTensor { name, values, .. } in tensors {
-                if let Some(at) = values.iter().position(|value| !value.is_finite()) {
-                    bail!("tensor `{prefix}.{name}` is not finite: element {at} is {}", values[at]);
-                }
-            }
-        }
-        Ok(())
+        let mut sections = models.map(|(section, tensors)| (section.to_string(), tensors)).into_iter().chain(slots);
+        Ok(sections.try_for_each(|(section, tensors)| residual_flows::io::expect_finite(&section, tensors))?)
     }
 
     /// The model with its weights, and the averaged one as it was stored; `update_lipschitz` comes before its use.
@@ -187,30 +181,38 @@ impl TrainingState {
     /// # Errors
     /// If the tensors do not fit the settings.
     pub fn models(&self, device: &Device) -> Result<[ResidualFlow; 2]> {
-        let Description { config, shape, .. } = &self.description;
-        let empty = config.model.init_for_state(*shape, device).context("the architecture in its settings")?;
-        let fill = |what, tensors: &[NamedTensor]| {
-            empty
-                .clone()
-                .with_state(tensors.to_vec())
-                .with_context(|| format!("its `{what}` does not fit the model of the settings"))
-        };
-        Ok([fill("model", &self.weights)?, fill("average", &self.average)?])
+        let empty = empty(&self.description, device)?;
+        let model = filled(empty.clone(), "model", self.weights.clone())?;
+        Ok([model, filled(empty, "average", self.average.clone())?])
     }
 
     /// One set of the weights, as they were stored.
     ///
     /// # Errors
-    /// As [`models`](Self::models).
+    /// If the tensors do not fit the settings.
     pub fn into_checkpoint(self, weights: Weights, device: &Device) -> Result<Checkpoint> {
-        let [model, average] = self.models(device)?;
-        let is_of_run = self.description.data.is_some();
-        let (model, readiness) = match weights {
-            Weights::Average => (average, if is_of_run { Readiness::Update } else { Readiness::Converge }),
-            Weights::Raw => (model, Readiness::AsStored),
+        let Self { description, weights: raw, mut average, converged, .. } = self;
+        let is_of_run = description.data.is_some();
+        let (section, tensors, readiness) = match weights {
+            Weights::Average => {
+                let readiness = Readiness::of_average(&mut average, converged, is_of_run);
+                ("average", average, readiness)
+            }
+            Weights::Raw => ("model", raw, Readiness::AsStored),
         };
-        Ok(Checkpoint { description: self.description, model, readiness })
+        let model = filled(empty(&description, device)?, section, tensors)?;
+        Ok(Checkpoint { description, model, readiness })
     }
+}
+
+/// A model of the described architecture, to be filled.
+pub(super) fn empty(description: &Description, device: &Device) -> Result<ResidualFlow> {
+    let Description { config, shape, .. } = description;
+    config.model.init_for_state(*shape, device).context("the architecture in its settings")
+}
+
+fn filled(empty: ResidualFlow, section: &str, tensors: Vec<NamedTensor>) -> Result<ResidualFlow> {
+    empty.with_state(tensors).with_context(|| format!("its `{section}` does not fit the model of the settings"))
 }
 
 impl From<Imported> for TrainingState {

@@ -12,7 +12,7 @@ use ::train::run::fit;
 use ::train::run::footprint::{self, Work};
 use ::train::scoring::estimators::{self, BEYOND, Estimator, Measurement, Rounding, Study};
 use ::train::scoring::model_data::{Found, Sought};
-use ::train::scoring::weights::{self, Weights};
+use ::train::scoring::weights::Weights;
 use ::train::training::parallel::ProcessGroup;
 use anyhow::{Context, Result, ensure};
 use burn::tensor::Device;
@@ -20,10 +20,9 @@ use clap::Args;
 use datasets::console::note;
 use datasets::{Split, output};
 use residual_flows::log_det::SeriesPrecision;
-use residual_flows::{LogDetConfig, Monitor, ResidualFlow};
+use residual_flows::{Convergence, LogDetConfig, ResidualFlow};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 /// Measure estimators of log-determinants against the exact value: bias, variance and cost
 #[derive(Args)]
@@ -173,7 +172,7 @@ impl EstimatorStudy {
             let Splits { train, test, .. } = data::open_all(&config, &source)?;
             self.check_memory(&config, &test)?;
             let model = fit::initial_model(&config, &source, &train, device, progress)?;
-            let model = weights::converged(model, &Monitor::new(Arc::default()))?;
+            let model = model.with_converged_constraint(Convergence::Estimate)?;
             return Ok((model, test, config.log_det.train));
         }
         ensure!(self.set.is_empty(), "--set goes with a configuration; {} has its settings", self.model.display());

@@ -1,9 +1,9 @@
 //! `[data]`: images in shards, a distribution on the plane, or a file of points.
 
-use super::limits::{MOST_FACTOR, MOST_SAMPLES};
 use anyhow::{Result, bail};
 use datasets::points::{Decimal, Delimiter, Distribution, Missing, TableOptions};
 use datasets::{Dequantization, HeldOut, RandomCrop, Split, format};
+use residual_flows::optim::limits::{MOST_FACTOR, MOST_SAMPLES};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::fmt;

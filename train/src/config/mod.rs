@@ -5,7 +5,6 @@
 //! [`Config::load`] reads a file, [`Source`] remembers where each key came from, for later messages.
 
 mod data;
-mod limits;
 pub mod reference;
 mod source;
 mod validate;
@@ -16,8 +15,8 @@ pub use source::Source;
 use crate::system::device::DeviceChoice;
 use anyhow::{Context, Result, anyhow};
 use datasets::input;
-use limits::{LEAST, MOST, MOST_EPOCHS, MOST_SAMPLES, MOST_STEPS};
 use residual_flows::optim::OptimConfig;
+use residual_flows::optim::limits::{LEAST, MOST, MOST_EPOCHS, MOST_SAMPLES, MOST_STEPS};
 use residual_flows::training::TaskConfig;
 use residual_flows::{LogDetConfig, ResidualFlowConfig};
 use schemars::JsonSchema;

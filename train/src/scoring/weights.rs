@@ -3,7 +3,7 @@
 use crate::checkpoint::{Checkpoint, Description};
 use anyhow::{Context, Result};
 use clap::ValueEnum;
-use residual_flows::{Monitor, PowerIteration, ResidualFlow};
+use residual_flows::{Monitor, ResidualFlow};
 use serde::Serialize;
 
 /// Which of a checkpoint's two sets of weights.
@@ -48,15 +48,4 @@ pub fn ready(checkpoint: Checkpoint, monitor: &Monitor) -> Result<Ready> {
     model.set_monitor(monitor);
     let model = readiness.apply(model).context("the averaged weights; `--weights raw` takes those of the last step")?;
     Ok(Ready { model, description })
-}
-
-/// Averaged weights, as they were stored, with a constraint that has converged; all that the model computes afterwards is followed
-/// by the monitor.
-///
-/// # Errors
-/// If the monitor stops it.
-pub fn converged(mut average: ResidualFlow, monitor: &Monitor) -> residual_flows::Result<ResidualFlow> {
-    average.set_monitor(monitor);
-    average.update_lipschitz_monitored(&PowerIteration::CONVERGED)?;
-    Ok(average)
 }
