@@ -64,9 +64,3 @@ pub use shards::manifest::{Manifest, Provenance, ShardEntry};
 pub use shards::shape::ImageShape;
 pub use shards::writer::{ShardWriter, ShardWriterConfig};
 pub use split::Split;
-
-// The modules' earlier paths, for the time in which other crates change theirs.
-#[doc(hidden)]
-pub use io::{console, input, message, npy, output, pickle, program, record};
-#[doc(hidden)]
-pub use shards::{build, format, synthetic};

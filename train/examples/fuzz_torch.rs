@@ -13,7 +13,7 @@ mod bounded;
 
 use anyhow::{Context, Result, ensure};
 use burn::tensor::Device;
-use datasets::pickle::{Item, Pickle};
+use datasets::io::pickle::{Item, Pickle};
 use rand::seq::IndexedRandom;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;

@@ -3,7 +3,7 @@
 mod commands;
 
 use clap::Parser;
-use datasets::{console, program};
+use datasets::io::{console, program};
 use std::process::ExitCode;
 
 #[global_allocator]

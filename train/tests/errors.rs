@@ -2,7 +2,7 @@
 
 use crate::common::{Workshop, repository, tiny_config};
 use burn::tensor::{Device, Tensor};
-use datasets::message::readable;
+use datasets::io::message::readable;
 use residual_flows::NoiseKey;
 use residual_flows::optim::Timeline;
 use residual_flows::training::Samples;
@@ -133,7 +133,8 @@ fn a_data_set_that_the_model_was_not_trained_on_is_refused() {
     workshop.train("run", &["run.max_steps=1"]);
     let shape = datasets::ImageShape { channels: 1, height: 8, width: 8 };
     let dir = workshop.path("other");
-    datasets::synthetic::write_dataset(&dir, datasets::Split::Test, shape, 256, 10, datasets::CodecKind::Raw).expect("written");
+    datasets::shards::synthetic::write_dataset(&dir, datasets::Split::Test, shape, 256, 10, datasets::CodecKind::Raw)
+        .expect("written");
     let message = workshop.error(&["evaluate", "run/checkpoints/last.safetensors", "--data", "other"]);
     assert_names(&message, &["other", "256", "17"]);
 }

@@ -2,7 +2,8 @@
 
 use crate::common::{Workshop, number};
 use burn::tensor::{Device, Tensor};
-use datasets::{CodecKind, ImageShape, Split, synthetic};
+use datasets::shards::synthetic;
+use datasets::{CodecKind, ImageShape, Split};
 use residual_flows::ResidualFlow;
 use residual_flows::optim::Timeline;
 use residual_flows::state::named_tensors;
@@ -245,7 +246,8 @@ fn checkpoints_with_numbers_that_are_not_finite_are_neither_written_nor_read() {
             };
             tensors[0].values[0] = number;
             let path = workshop.path("never.safetensors");
-            let message = checkpoint::save(&path, datasets::output::Existing::Keep, &broken).expect_err("a fault").to_string();
+            let message =
+                checkpoint::save(&path, datasets::io::output::Existing::Keep, &broken).expect_err("a fault").to_string();
             assert!(message.contains(&tensors_name(place, &state)) && !path.exists(), "{message}");
         }
     }

@@ -6,7 +6,7 @@ mod pretrained;
 
 use crate::common::{self, Workshop, number};
 use burn::tensor::{Device, Tensor, TensorData};
-use datasets::output::Existing;
+use datasets::io::output::Existing;
 use residual_flows::io::{DataUnits, ModelFile, PointUnits, Weights, vectors};
 use residual_flows::state::{NamedTensor, named_tensors};
 use residual_flows::training::noise;

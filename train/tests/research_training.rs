@@ -2,7 +2,8 @@
 
 use crate::common::{Workshop, number};
 use burn::tensor::{Device, Tensor, TensorData};
-use datasets::{CodecKind, ImageShape, Split, synthetic};
+use datasets::shards::synthetic;
+use datasets::{CodecKind, ImageShape, Split};
 use residual_flows::log_det::{GradientForm, SeriesPrecision};
 use residual_flows::optim::Optimizer;
 use residual_flows::state::{NamedTensor, named_tensors};

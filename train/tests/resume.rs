@@ -502,7 +502,7 @@ fn other_data_of_the_same_shape_are_refused() {
     let shape = datasets::ImageShape { channels: 1, height: 8, width: 8 };
     let write = |name: &str, n: usize, codec: datasets::CodecKind| {
         for split in datasets::Split::ALL {
-            datasets::synthetic::write_dataset(&workshop.path(name), split, shape, 256, n, codec).expect("a data set");
+            datasets::shards::synthetic::write_dataset(&workshop.path(name), split, shape, 256, n, codec).expect("a data set");
         }
     };
     write("images", 40, datasets::CodecKind::MedZstd1);

@@ -1,7 +1,7 @@
 //! All ways of scoring samples agree, whatever the model; and scores of single samples say which ones they are of.
 
 use crate::common::{Workshop, number};
-use datasets::output::Existing;
+use datasets::io::output::Existing;
 use datasets::{BatchConfig, BatchSource, Batcher, ImageDataset, Split};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -105,7 +105,7 @@ fn all_commands_give_the_same_densities() {
     // Colour images, evaluated in batches that do not divide their number.
     let shape = datasets::ImageShape { channels: 3, height: 8, width: 8 };
     for (split, count) in [(Split::Train, 96), (Split::Test, 37)] {
-        datasets::synthetic::write_dataset(&workshop.path("rgb"), split, shape, 256, count, datasets::CodecKind::Raw)
+        datasets::shards::synthetic::write_dataset(&workshop.path("rgb"), split, shape, 256, count, datasets::CodecKind::Raw)
             .expect("written");
     }
     let settings = ["data.path=rgb", "data.shape=[3, 8, 8]", "run.max_steps=3", "run.eval_batch_size=16"];
@@ -128,7 +128,7 @@ fn a_checkpoint_of_somebody_else_has_one_density_too() {
     let [channels, height, width] = state.description.shape;
     let shape = datasets::ImageShape { channels, height, width };
     let data = workshop.path("images");
-    datasets::synthetic::write_dataset(&data, Split::Test, shape, 256, 5, datasets::CodecKind::Raw).expect("written");
+    datasets::shards::synthetic::write_dataset(&data, Split::Test, shape, 256, 5, datasets::CodecKind::Raw).expect("written");
     let images = Arc::new(ImageDataset::open(&data, Split::Test).expect("images"));
     let seed = state.description.config.run.seed;
     let config = BatchConfig { batch_size: 5, seed, drop_last: false, ..BatchConfig::default() };

@@ -1,7 +1,8 @@
 //! A signal is answered within seconds, in every phase of training and by every command, and harms no file.
 
 use crate::common::{Workshop, number};
-use datasets::{CodecKind, ImageShape, Split, synthetic};
+use datasets::shards::synthetic;
+use datasets::{CodecKind, ImageShape, Split};
 use std::io::{BufRead, BufReader};
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;

@@ -1,7 +1,7 @@
 //! Tables of points from end to end: what a run is told is scored as it was told, column by column and to the last digit.
 
 use crate::common::{Workshop, number};
-use datasets::output::Existing;
+use datasets::io::output::Existing;
 use datasets::points::{FileKind, Points, Standardization, TableOptions};
 use proptest::prelude::*;
 use rand::{Rng, SeedableRng};

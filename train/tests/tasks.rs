@@ -1,7 +1,7 @@
 //! Classification and hybrid models from end to end.
 
 use crate::common::{Workshop, number, repository};
-use datasets::output::Existing;
+use datasets::io::output::Existing;
 use datasets::{ImageDataset, Split};
 use train::scoring::arrays::{self, Array};
 

@@ -1,7 +1,7 @@
 //! Which samples choose the best weights, and what is kept of them: from end to end.
 
 use crate::common::{Workshop, number};
-use datasets::output::Existing;
+use datasets::io::output::Existing;
 use serde_json::Value;
 use std::path::Path;
 use train::checkpoint;
@@ -312,7 +312,7 @@ fn images_are_held_out_by_fraction_or_have_a_split_of_their_own() {
     let workshop = Workshop::new();
     let shape = datasets::ImageShape { channels: 1, height: 8, width: 8 };
     let write = |split, count| {
-        datasets::synthetic::write_dataset(&workshop.path("images"), split, shape, 17, count, datasets::CodecKind::Raw)
+        datasets::shards::synthetic::write_dataset(&workshop.path("images"), split, shape, 17, count, datasets::CodecKind::Raw)
             .expect("written");
     };
     write(datasets::Split::Train, 200);

@@ -3,8 +3,9 @@
 use crate::changes::Random;
 use crate::fresh;
 use datasets::shards::codec::Codec;
+use datasets::shards::format;
 use datasets::shards::synthetic;
-use datasets::{CodecKind, DatasetError, ImageDataset, ImageShape, Manifest, Split, format};
+use datasets::{CodecKind, DatasetError, ImageDataset, ImageShape, Manifest, Split};
 use preprocess::formats::pickle_outline::Outline;
 use preprocess::formats::{
     example_proto::Example, mat, npy, numpy_pickle, packed::Packed, picture, tar_index, tfrecord, zip_file,

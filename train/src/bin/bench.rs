@@ -11,7 +11,7 @@ use ::train::training::trainer;
 use anyhow::{Context, Result, ensure};
 use burn::tensor::{Device, Tensor};
 use clap::{Parser, ValueEnum};
-use datasets::console;
+use datasets::io::console;
 use datasets::points::Standardization;
 use rand::Rng;
 use residual_flows::io::Weights;
@@ -108,7 +108,7 @@ fn main() -> ExitCode {
     train::system::memory::keep_freed_pages();
     let arguments = Arguments::parse();
     // As in `train`.
-    match datasets::program::run(|| run(&arguments)).map_err(anyhow::Error::from).flatten() {
+    match datasets::io::program::run(|| run(&arguments)).map_err(anyhow::Error::from).flatten() {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             console::note(format_args!("error: {error:#}"));

@@ -7,7 +7,7 @@ use ::train::reporting::pictures::animation;
 use ::train::reporting::progress::{Progress, Work};
 use anyhow::Result;
 use clap::Args;
-use datasets::output::{self, Existing};
+use datasets::io::output::{self, Existing};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 use std::time::Duration;

@@ -10,7 +10,7 @@ use ::train::scoring::model_data::{Found, Sought};
 use anyhow::{Context, Result};
 use burn::tensor::Device;
 use clap::Args;
-use datasets::console::note;
+use datasets::io::console::note;
 use datasets::{Prefetch, Split};
 use residual_flows::training::noise;
 use residual_flows::{BlockCertificate, Effort, ResidualFlow};

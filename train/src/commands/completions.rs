@@ -4,7 +4,7 @@ use super::{Arguments, Overwrite};
 use anyhow::{Context, Result};
 use clap::{Args, Command, CommandFactory};
 use clap_complete::Shell;
-use datasets::{console, output};
+use datasets::io::{console, output};
 use std::path::{Path, PathBuf};
 
 /// Print a script with which a shell completes commands and options

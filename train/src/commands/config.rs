@@ -3,7 +3,7 @@
 use ::train::config::{Config, reference};
 use anyhow::Result;
 use clap::{ArgGroup, Args};
-use datasets::console;
+use datasets::io::console;
 use std::path::PathBuf;
 
 /// Print what settings there are: all defaults, one key explained, or a schema for editors

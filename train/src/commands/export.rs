@@ -9,7 +9,7 @@ use ::train::training::parallel::ProcessGroup;
 use anyhow::{Context, Result};
 use burn::tensor::Device;
 use clap::Args;
-use datasets::output;
+use datasets::io::output;
 use serde::Serialize;
 use std::path::PathBuf;
 

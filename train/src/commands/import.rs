@@ -9,7 +9,7 @@ use ::train::reporting::progress::{Progress, Work};
 use anyhow::Result;
 use burn::tensor::Device;
 use clap::Args;
-use datasets::output;
+use datasets::io::output;
 use serde::Serialize;
 use std::path::PathBuf;
 

@@ -6,8 +6,8 @@ use ::train::reporting::html::{self, Address, Run, Served};
 use ::train::reporting::progress::{Progress, Work};
 use anyhow::Result;
 use clap::Args;
-use datasets::console;
-use datasets::output::{self, Existing};
+use datasets::io::console;
+use datasets::io::output::{self, Existing};
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
 

@@ -14,7 +14,7 @@ use ::train::training::parallel::{ProcessGroup, together};
 use anyhow::{Context, Result};
 use burn::tensor::{Tensor, TensorData};
 use clap::{Args, ValueEnum};
-use datasets::output::{self, Existing};
+use datasets::io::output::{self, Existing};
 use datasets::points::FileKind;
 use residual_flows::training::noise;
 use residual_flows::{ResidualFlow, gaussian};

@@ -16,7 +16,7 @@ use ::train::training::parallel::{ProcessGroup, together};
 use anyhow::{Context, Result};
 use burn::tensor::Device;
 use clap::Args;
-use datasets::console::note;
+use datasets::io::console::note;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;

@@ -2,7 +2,8 @@
 
 use anyhow::{Result, bail};
 use datasets::points::{Decimal, Delimiter, Distribution, Missing, TableOptions};
-use datasets::{Dequantization, HeldOut, RandomCrop, Split, format};
+use datasets::shards::format;
+use datasets::{Dequantization, HeldOut, RandomCrop, Split};
 use residual_flows::optim::limits::{MOST_FACTOR, MOST_SAMPLES};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

@@ -14,7 +14,7 @@ pub use source::Source;
 
 use crate::system::device::DeviceChoice;
 use anyhow::{Context, Result, anyhow};
-use datasets::input;
+use datasets::io::input;
 use residual_flows::optim::OptimConfig;
 use residual_flows::optim::limits::{LEAST, MOST, MOST_EPOCHS, MOST_SAMPLES, MOST_STEPS};
 use residual_flows::training::TaskConfig;

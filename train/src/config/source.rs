@@ -2,7 +2,7 @@
 
 use super::Config;
 use anyhow::{Result, anyhow, bail, ensure};
-use datasets::message::shortened;
+use datasets::io::message::shortened;
 use residual_flows::LogDetConfig;
 use serde::Deserialize;
 use toml::{Table, Value};
@@ -225,11 +225,11 @@ mod tests {
         let value = format!("run.epochs='{}'", "v".repeat(1 << 20));
         for setting in [dots, long, deep, value, "run.epochs=3\nseed=4".into(), "=".repeat(1 << 20)] {
             let error = source("[data]\npath = 'x'\n", &[&setting]).parse().unwrap_err();
-            let message = datasets::message::readable(&format!("{error:#}"));
+            let message = datasets::io::message::readable(&format!("{error:#}"));
             assert!(message.starts_with("--set ") && message.len() < 2_000 && message.lines().count() <= 3, "{message}");
         }
         for text in ["[".repeat(1 << 20), format!("a = {}", "{a=".repeat(1 << 20)), format!("[{}a]", "a.".repeat(50_000))] {
-            let message = datasets::message::readable(&source(&text, &[]).parse().unwrap_err().to_string());
+            let message = datasets::io::message::readable(&source(&text, &[]).parse().unwrap_err().to_string());
             assert!(message.starts_with("test.toml") && message.len() < 2_000, "{message}");
         }
     }

@@ -2,7 +2,7 @@
 
 use crate::system;
 use anyhow::{Context, Result, bail, ensure};
-use datasets::console::note;
+use datasets::io::console::note;
 use std::fs::{self, File, TryLockError};
 use std::io::{Read, Seek, Write};
 use std::path::Path;

@@ -9,7 +9,7 @@ pub use written::{BEST, LAST, Written};
 
 use crate::config::Config;
 use anyhow::{Context, Result, bail, ensure};
-use datasets::output::{self, Existing, UNFINISHED};
+use datasets::io::output::{self, Existing, UNFINISHED};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

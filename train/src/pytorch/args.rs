@@ -1,7 +1,7 @@
 //! The arguments of the research code's scripts, which its checkpoints keep.
 
 use anyhow::{Context, Result, bail};
-use datasets::pickle::Item;
+use datasets::io::pickle::Item;
 
 /// No argument of a run that was made is larger.
 const MAX_SIZE: usize = 1 << 31;

@@ -8,7 +8,7 @@ use super::optimizer;
 use crate::config::Config;
 use crate::data::kind::DataKind;
 use anyhow::{Context, Result};
-use datasets::output::{self, Existing};
+use datasets::io::output::{self, Existing};
 use residual_flows::state::{NamedTensor, named_tensors};
 use residual_flows::{FlowLayer, ResidualFlow};
 use safetensors::Dtype;

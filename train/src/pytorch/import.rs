@@ -10,7 +10,7 @@ use crate::config::{Config, Source};
 use crate::data::kind::DataKind;
 use anyhow::{Context, Result, ensure};
 use burn::tensor::Device;
-use datasets::input;
+use datasets::io::input;
 use residual_flows::optim::OptimizerState;
 use residual_flows::state::{NamedTensor, named_tensors};
 use std::io::Read;

@@ -4,7 +4,7 @@ use super::names::NamePair;
 use super::state_dict::{fitted, read as read_tensor};
 use super::torch::TorchFile;
 use anyhow::{Context, Result, ensure};
-use datasets::pickle::Item;
+use datasets::io::pickle::Item;
 use residual_flows::optim::{OptimizerKind, OptimizerState, SLOTS};
 use residual_flows::state::NamedTensor;
 use std::collections::{HashMap, HashSet};

@@ -4,7 +4,7 @@ use super::names::{ConstrainedLayer, NamePair, Naming};
 use super::torch::TorchFile;
 use anyhow::{Context, Result, bail, ensure};
 use burn::tensor::{Tensor, TensorData};
-use datasets::pickle::Item;
+use datasets::io::pickle::Item;
 use residual_flows::lipschitz::ContractiveConvolution;
 use residual_flows::state::{NamedTensor, named_tensors, with_tensors};
 use residual_flows::{FlowLayer, ResidualFlow};

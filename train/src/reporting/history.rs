@@ -1,7 +1,7 @@
 //! A file of metrics, read again: series of numbers by step.
 
 use anyhow::{Context, Result};
-use datasets::console::note;
+use datasets::io::console::note;
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 use std::path::Path;

@@ -5,7 +5,7 @@ use crate::directory::RunDir;
 use crate::scoring::evaluate::ClassMeans;
 use anyhow::{Context, Result};
 use datasets::Split;
-use datasets::console::note;
+use datasets::io::console::note;
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 use std::fs::File;

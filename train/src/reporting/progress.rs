@@ -4,7 +4,7 @@
 //! is shown, with how far it is and how long the rest will take. Quick work shows nothing.
 
 use crate::monitoring::costs::Costs;
-use datasets::console::note;
+use datasets::io::console::note;
 use indicatif::{ProgressBar, ProgressStyle};
 use residual_flows::Monitor;
 use std::io::IsTerminal;

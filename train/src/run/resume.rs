@@ -12,7 +12,7 @@ use crate::training::position::Position;
 use anyhow::{Context, Result, bail, ensure};
 use burn::tensor::Device;
 use datasets::Split;
-use datasets::console::note;
+use datasets::io::console::note;
 use std::fs;
 use std::path::{Path, PathBuf};
 

@@ -1,9 +1,9 @@
 //! Arrays in numpy's `.npy` files: what is worked on beside Python comes in and goes out in them.
 
 use anyhow::{Context, Result, anyhow, bail, ensure};
-use datasets::input;
-use datasets::npy::{check_header, without_long_suffixes};
-use datasets::output::{self, Existing};
+use datasets::io::input;
+use datasets::io::npy::{check_header, without_long_suffixes};
+use datasets::io::output::{self, Existing};
 use ndarray::{ArrayD, ArrayViewD, IxDyn};
 use ndarray_npy::{ViewNpyError, ViewNpyExt, WritableElement, WriteNpyExt};
 use std::borrow::Cow;

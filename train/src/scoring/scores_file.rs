@@ -4,7 +4,7 @@ use crate::data::DataSet;
 use crate::data::kind::DataKind;
 use crate::scoring::evaluate::SampleScores;
 use anyhow::Result;
-use datasets::output::{self, Existing};
+use datasets::io::output::{self, Existing};
 use std::path::Path;
 
 /// The log-density below which a part `q` of samples lies: of `n` values in rising order the one at `q (n - 1)`, between two

@@ -1,7 +1,7 @@
 //! Ctrl-C, SIGTERM and SIGHUP: the first asks for an orderly end, the second ends the program at once.
 
 use anyhow::{Context, Result};
-use datasets::console::note;
+use datasets::io::console::note;
 use residual_flows::ModelError;
 use residual_flows::training::TrainingError;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};

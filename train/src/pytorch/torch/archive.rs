@@ -5,7 +5,7 @@
 
 use super::{Storage, TorchFile};
 use anyhow::{Context, Result, bail, ensure};
-use datasets::pickle::Pickle;
+use datasets::io::pickle::Pickle;
 use std::collections::HashMap;
 
 /// Finds the pickle and the storages.

@@ -13,7 +13,7 @@ mod tests;
 pub use tensor::TorchTensor;
 
 use anyhow::{Context, Result, bail, ensure};
-use datasets::pickle::{Item, Pickle};
+use datasets::io::pickle::{Item, Pickle};
 use std::cell::Cell;
 use std::collections::HashMap;
 

@@ -6,7 +6,7 @@
 
 use super::{Storage, StorageReference, TorchFile};
 use anyhow::{Context, Result, bail, ensure};
-use datasets::pickle::Pickle;
+use datasets::io::pickle::Pickle;
 use std::collections::HashMap;
 
 /// 0x1950a86a20f9469cfc6c

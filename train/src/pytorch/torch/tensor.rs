@@ -2,7 +2,7 @@
 
 use super::{Element, Storage, StorageReference, TorchFile};
 use anyhow::{Context, Result, bail, ensure};
-use datasets::pickle::Item;
+use datasets::io::pickle::Item;
 use half::{bf16, f16};
 
 /// Parameters around parameters at most.

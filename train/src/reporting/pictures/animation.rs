@@ -1,7 +1,7 @@
 //! The pictures of a run, one after the other, as an animated GIF.
 
 use anyhow::{Context, Result, bail, ensure};
-use datasets::output::{self, Existing};
+use datasets::io::output::{self, Existing};
 use image::codecs::gif::{GifEncoder, Repeat};
 use image::{Delay, Frame, RgbaImage};
 use std::path::{Path, PathBuf};

@@ -3,7 +3,7 @@
 use crate::reporting::pictures::text;
 use anyhow::{Context, Result};
 use burn::tensor::Tensor;
-use datasets::output::{self, Existing};
+use datasets::io::output::{self, Existing};
 use image::codecs::png::PngEncoder;
 use image::{Rgb, RgbImage};
 use std::path::Path;

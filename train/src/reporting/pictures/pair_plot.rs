@@ -6,7 +6,7 @@ use crate::reporting::pictures::heat_map::HeatMap;
 use crate::reporting::pictures::panel::{self, INK, LEFT, PAPER, RIGHT};
 use crate::reporting::pictures::text::{self, HEIGHT};
 use anyhow::Result;
-use datasets::output::Existing;
+use datasets::io::output::Existing;
 use datasets::points::Standardization;
 use image::{Rgb, RgbImage};
 use std::path::Path;

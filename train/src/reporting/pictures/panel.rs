@@ -5,7 +5,7 @@ use crate::reporting::pictures::grid;
 use crate::reporting::pictures::heat_map::HeatMap;
 use crate::reporting::pictures::text::{self, HEIGHT};
 use anyhow::Result;
-use datasets::output::Existing;
+use datasets::io::output::Existing;
 use image::{Rgb, RgbImage};
 use std::path::Path;
 

@@ -3,7 +3,7 @@
 mod event;
 
 use anyhow::{Context, Result};
-use datasets::record;
+use datasets::io::record;
 use event::{Event, Histogram, Image, Measured, SessionLog, SessionStatus, Summary, Value, What};
 use prost::Message;
 use std::fs::File;

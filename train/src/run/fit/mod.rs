@@ -26,7 +26,7 @@ use crate::training::parallel::ProcessGroup;
 use crate::training::position::Position;
 use anyhow::{Result, bail};
 use burn::tensor::{Device, Tensor};
-use datasets::console::note;
+use datasets::io::console::note;
 use datasets::{Prefetch, Split};
 use residual_flows::state::NamedTensor;
 use residual_flows::training::Fault;

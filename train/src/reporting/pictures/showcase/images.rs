@@ -8,7 +8,7 @@ use crate::reporting::progress::duration;
 use anyhow::Result;
 use burn::tensor::{Device, Tensor};
 use datasets::BatchSource;
-use datasets::output::Existing;
+use datasets::io::output::Existing;
 use residual_flows::training::noise;
 use residual_flows::{ModelError, ResidualFlow, gaussian};
 use std::path::Path;
