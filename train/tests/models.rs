@@ -76,6 +76,20 @@ fn a_checkpoint_of_a_run_is_a_model_of_the_library() {
 }
 
 #[test]
+fn vectors_that_converged_for_earlier_weights_are_not_saved_with_later_ones() {
+    let workshop = Workshop::new();
+    // The picture at the start has made the untrained average ready.
+    let settings = ["run.max_steps=6", "run.sample_at_start=true", "checkpoint.every_steps=2", "checkpoint.keep=9"];
+    workshop.train("run", &settings);
+    let has_vectors = |step: u64| {
+        let path = workshop.path(&format!("run/checkpoints/step{step:07}.safetensors"));
+        !checkpoint::read(&path).expect("a checkpoint").converged.is_empty()
+    };
+    assert!(workshop.path("run/images/start.png").exists());
+    assert_eq!([2, 4, 6].map(has_vectors), [false, false, true], "only the last weights were evaluated");
+}
+
+#[test]
 fn a_model_of_the_library_is_used_by_the_program() {
     let workshop = Workshop::new();
     let device = Device::flex();

@@ -277,7 +277,8 @@ impl Fit<'_> {
         }
         match outcome {
             StepOutcome::Made(stats) => {
-                (self.log.evaluated, self.log.tested) = (None, None);
+                // What was found out about the weights before this step says nothing of those after it.
+                (self.log.evaluated, self.log.tested, self.converged) = (None, None, Vec::new());
                 self.log.skipped_in_a_row = 0;
                 if self.log.parameters == 0 {
                     self.log.parameters = self.trainer.n_parameters(&model);
