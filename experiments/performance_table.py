@@ -1,4 +1,4 @@
-"""Prints how many times faster and smaller `bench` is than the PyTorch research code, as a Markdown table.
+"""Prints how many times faster and smaller `bench` is than the PyTorch reference implementation, as a Markdown table.
 
     cargo build --release --bin bench
     PYTHONPATH=residual-flows python experiments/performance_table.py [CONFIGURATION:BATCH ...]
@@ -17,7 +17,7 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 DEFAULT = ["mnist_small:64", "cifar10_small:32", "mnist:8", "cifar10:4", "celebahq256:1"]
-# The research code needs most of an hour to evaluate these.
+# The reference implementation needs most of an hour to evaluate these.
 STEP_ONLY = {"celebahq256"}
 PARTS = ["step", "evaluate", "encode", "sample"]
 # What a process measures. After a training step, PyTorch's allocations are quicker than in a process that only samples.

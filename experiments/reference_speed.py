@@ -1,9 +1,9 @@
-"""Times the PyTorch research code on one of this project's configurations, to be compared with `bench`.
+"""Times the PyTorch reference implementation on one of this project's configurations, to be compared with `bench`.
 
     PYTHONPATH=residual-flows python experiments/reference_speed.py configs/mnist_small.toml --batch 64
 
 needs PyTorch and a checkout of https://github.com/rtqichen/residual-flows. Prints one JSON object with the keys of `bench`:
-medians in seconds, and the process's peak memory after the training steps. A step is what the research code's script does:
+medians in seconds, and the process's peak memory after the training steps. A step is what the reference implementation's script does:
 loss, gradient, clipping, Adam, power iterations, averaging of weights.
 """
 
@@ -32,7 +32,7 @@ def build(config, shape):
         channels, height, width = 4 * channels, height // 2, width // 2
     alpha = model.get("logit_alpha", 0.05)
     dense_blocks = model.get("dense_blocks", 4)
-    assert dense_blocks in (0, 4), "the research code has four fully connected blocks or none"
+    assert dense_blocks in (0, 4), "the reference implementation has four fully connected blocks or none"
     flow = ResidualFlow(
         (1, channels, height, width),
         n_blocks=model.get("blocks", [16, 16, 16]),

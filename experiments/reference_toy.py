@@ -1,10 +1,10 @@
-"""Trains or times the PyTorch research code on one of this project's configurations of points.
+"""Trains or times the PyTorch reference implementation on one of this project's configurations of points.
 
     PYTHONPATH=residual-flows python experiments/reference_toy.py configs/toy/pinwheel.toml --seconds 300
     PYTHONPATH=residual-flows python experiments/reference_toy.py configs/toy/pinwheel_paper.toml --steps 5
 
 needs PyTorch, scikit-learn and a checkout of https://github.com/rtqichen/residual-flows. The architecture is the
-configuration's, everything else as in the research code's script: Adam with learning rate 1e-3, batches of 500, geometric
+configuration's, everything else as in the reference implementation's script: Adam with learning rate 1e-3, batches of 500, geometric
 roulette after 2 exact terms, 5 power iterations. Prints one JSON object: the median seconds of a step, and the exact
 negative log-likelihood (nats) of 10,000 test points (--test-points). Training ends after --steps, or --seconds of processor
 time divided by the number of threads (--threads), so that other work on the machine does not count.
@@ -68,7 +68,7 @@ def update_lipschitz(flow, iterations):
 
 
 def test_loss(flow, name, n):
-    """The exact loss of n points, of a few at a time: the research code keeps a graph through all blocks even here."""
+    """The exact loss of n points, of a few at a time: the reference implementation keeps a graph through all blocks even here."""
     flow.eval()
     np.random.seed(12345)
     total = 0.0

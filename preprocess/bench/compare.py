@@ -160,7 +160,7 @@ def main():
     compare("TFRecords, med-zstd1", mb, "MB/s", a.runs, tfr, {}, out)
     compare("TFRecords, raw", mb, "MB/s", a.runs, [*tfr, "--codec", "raw"], {
         "numpy": (py("records_numpy", f"{dir}/celeba-tfr.tar", f"{out}/result.npy"), 1),
-        "the research code's way, 180 images": (py("records_tf", f"{dir}/celeba-tfr/train", f"{out}/result.npy", 180), 180 / n),
+        "the reference implementation's way, 180 images": (py("records_tf", f"{dir}/celeba-tfr/train", f"{out}/result.npy", 180), 180 / n),
     }, out)
     mb = os.path.getsize(f"{dir}/train_64x64.npy") / 1e6
     npy = [program, "imagenet", "--size", "64", "--counts", "40000,10", "--input", dir, *jobs]

@@ -1,12 +1,12 @@
-//! Feeds the reader of the research code's checkpoints with changed files of `torch.save`, of both formats: none may panic,
-//! hang, or reserve much more memory than there are bytes. Repeatable: every execution is a function of its number.
+//! Feeds the reader of the reference implementation's checkpoints with changed files of `torch.save`, of both formats: none may
+//! panic, hang, or reserve much more memory than there are bytes. Repeatable: every execution is a function of its number.
 //!
 //! `cargo run --release -p train --example fuzz_torch -- [EXECUTIONS] [FIRST]`
 //!
 //! In most executions a part of the file is changed (instructions of the pickle, or a block of numbers) and the file put
 //! together again around it, with lengths and checksums that are right, so that the change is reached; in the others bytes
-//! of the whole file are. All tensors of an accepted file are read; of a small checkpoint of the research code, the arguments
-//! and the optimiser's memory too, and its model is built in some executions.
+//! of the whole file are. All tensors of an accepted file are read; of a small checkpoint of the reference implementation, the
+//! arguments and the optimiser's memory too, and its model is built in some executions.
 
 #[path = "../../preprocess/examples/fuzz/bounded.rs"]
 mod bounded;

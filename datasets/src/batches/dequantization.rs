@@ -88,7 +88,7 @@ mod tests {
     }
 
     #[test]
-    fn overlapping_bins_are_those_of_the_research_code() {
+    fn overlapping_bins_are_those_of_the_reference_implementation() {
         let uniform = dequantize(Dequantization::Uniform, &[31, 0], 32);
         let overlapping = dequantize(Dequantization::Overlapping, &[31, 0], 32);
         assert!((uniform[0] - overlapping[0] - 31.0 / 32.0 / 32.0).abs() < 1e-6);

@@ -268,7 +268,7 @@ mod tests {
     }
 
     #[test]
-    fn weights_are_those_of_the_research_code() {
+    fn weights_are_those_of_the_reference_implementation() {
         // From its fixtures: 2 exact terms and a draw of 4 (Poisson), 2 (geometric).
         let config = LogDetConfig::training();
         let poisson = config.coefficients(&[4]);

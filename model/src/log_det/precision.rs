@@ -9,7 +9,7 @@ use std::fmt;
 /// rounded to it. Sums over them, and all else of the value and the gradient, stay in single precision.
 ///
 /// What rounding changes in one estimate is far below what estimates vary by, but it has a mean that no number of draws takes
-/// away (measured in `experiments/estimator.md`). Cards compute such products several times as fast. The CPU has no kernels
+/// away (measured in `experiments/estimator.md`). GPUs compute such products several times as fast. The CPU has no kernels
 /// of its own for them and becomes slower.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]

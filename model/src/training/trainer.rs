@@ -148,7 +148,7 @@ impl Trainer {
         average: ResidualFlow,
     ) -> Result<(), TrainingError> {
         self.step = step;
-        // SGD does not count its steps in the research code's checkpoints.
+        // SGD does not count its steps in the reference implementation's checkpoints.
         if optimizer.steps > 0 || !optimizer.slots.is_empty() {
             self.optimizer.restore(optimizer, model)?;
             self.average = WeightAverage::restored(self.average.decay(), average);

@@ -162,7 +162,7 @@ fn networks_agree() {
 
 /// The reference implementation's vectors are fixed points of our iteration, with the same norms.
 #[test]
-fn norms_agree_with_and_without_the_research_code_s_vectors() {
+fn norms_agree_with_and_without_the_reference_implementation_s_vectors() {
     let file = GoldenFile::read("nets");
     for case in cases() {
         let mut net = case.net(&file);

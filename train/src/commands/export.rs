@@ -1,4 +1,4 @@
-//! `train export CHECKPOINT`: a checkpoint by the research code's names.
+//! `train export CHECKPOINT`: a checkpoint by the reference implementation's names.
 
 use super::{Overwrite, checkpoint_at, report};
 use ::train::checkpoint::{self, Description};
@@ -18,8 +18,8 @@ use std::path::PathBuf;
 #[command(after_help = "Examples:
   train export experiments/runs/digits --out for_pytorch.safetensors")]
 pub struct Export {
-    /// The checkpoint, a .safetensors file or a .pth file of the reference implementation; or the directory of a run, of which it is
-    /// the best one
+    /// The checkpoint, a .safetensors file or a .pth file of the reference implementation; or the directory of a run, of which it
+    /// is the best one
     checkpoint: PathBuf,
     /// Write this file; averaged weights are called ema.shadow_params.<name>
     #[arg(long, value_name = "FILE")]
@@ -44,7 +44,7 @@ impl Export {
     /// Writes.
     ///
     /// # Errors
-    /// If the checkpoint cannot be read, its model has what the research code lacks, or the output exists or cannot be
+    /// If the checkpoint cannot be read, its model has what the reference implementation lacks, or the output exists or cannot be
     /// written.
     pub fn run(self) -> Result<()> {
         let existing = self.overwrite.existing();

@@ -1,4 +1,4 @@
-//! `train import FILE.pth`: a checkpoint of the research code in our own format.
+//! `train import FILE.pth`: a checkpoint of the reference implementation in our own format.
 
 use super::{Overwrite, report};
 use ::train::checkpoint::state::TrainingState;
@@ -44,7 +44,7 @@ impl Import {
     /// Converts.
     ///
     /// # Errors
-    /// If the file is no usable checkpoint of the research code, or the output exists or cannot be written.
+    /// If the file is no usable checkpoint of the reference implementation, or the output exists or cannot be written.
     pub fn run(self) -> Result<()> {
         let out = self.out.unwrap_or_else(|| self.file.with_extension("safetensors"));
         let existing = self.overwrite.existing();

@@ -1,4 +1,4 @@
-//! The arguments of the research code's scripts, which its checkpoints keep.
+//! The arguments of the reference implementation's scripts, which its checkpoints keep.
 
 use anyhow::{Context, Result, bail};
 use datasets::io::pickle::Item;

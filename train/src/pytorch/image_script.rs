@@ -1,4 +1,4 @@
-//! What the arguments of `train_img.py` amount to in our settings. `RESEARCH_FLAGS.md` lists them all.
+//! What the arguments of `train_img.py` amount to in our settings. `REFERENCE_FLAGS.md` lists them all.
 
 use super::args::ScriptArguments;
 use super::settings::{ScriptSettings, activation, distribution, norm_orders};
@@ -11,7 +11,7 @@ use residual_flows::optim::{OptimConfig, OptimizerKind, ScheduleKind};
 use residual_flows::training::{TaskConfig, TaskKind};
 use residual_flows::{BlockKind, LogDetConfig, NormLearning, PaddingNoise, PowerIteration, ResidualFlowConfig};
 
-/// Exact terms in the research code's evaluation, whatever its arguments.
+/// Exact terms in the reference implementation's evaluation, whatever its arguments.
 const EVALUATION_TERMS: usize = 20;
 /// Pixels of a side, and channels beside the image's, at the most.
 const MAX_SIDE: usize = 1 << 14;

@@ -1,10 +1,10 @@
-//! The research code's checkpoints, `.pth` files: <https://github.com/rtqichen/residual-flows>.
+//! The reference implementation's checkpoints, `.pth` files: <https://github.com/rtqichen/residual-flows>.
 //!
 //! | module | idea |
 //! | --- | --- |
 //! | [`torch`] | files of `torch.save`, both formats, without running anything in them |
 //! | [`args`], [`settings`] | the scripts' arguments, and our settings for them |
-//! | [`names`], [`state_dict`] | the research code's names of our tensors, and a model filled by them |
+//! | [`names`], [`state_dict`] | the reference implementation's names of our tensors, and a model filled by them |
 //! | [`optimizer`] | what its optimisers remember |
 //! | [`import`] | a file as a checkpoint |
 //! | [`export`] | a checkpoint by its names |

@@ -1,4 +1,4 @@
-//! The research code's names of a model's tensors.
+//! The reference implementation's names of a model's tensors.
 //!
 //! Its layers are `transforms.<scale>.chain.<layer>` (or `chain.<layer>` of points), in the order of ours; the network
 //! of a block is a `Sequential` whose positions count activations, batch norms and dropout too.
@@ -13,7 +13,7 @@ use residual_flows::{FlowLayer, ResidualFlow, ResidualFlowConfig};
 pub struct Naming {
     /// Whether layers have a scale in their names.
     scales: bool,
-    /// Layers that stand before the research code's chain: a squeeze that it does outside of the model.
+    /// Layers that stand before the reference implementation's chain: a squeeze that it does outside of the model.
     shift: usize,
     /// Whether dropout has a position in networks.
     dropout: bool,
@@ -24,7 +24,7 @@ pub struct Naming {
 pub struct NamePair {
     /// In our states.
     pub ours: String,
-    /// In the research code's, where a shared parameter has several.
+    /// In the reference implementation's, where a shared parameter has several.
     pub theirs: Vec<String>,
 }
 
@@ -34,7 +34,7 @@ pub struct ConstrainedLayer {
     pub block: [usize; 2],
     /// Position in the block's network.
     pub index: usize,
-    /// Its name in the research code.
+    /// Its name in the reference implementation.
     pub theirs: String,
 }
 
@@ -45,14 +45,14 @@ impl Naming {
         Self { scales, shift: usize::from(config.squeeze_first), dropout: scales && config.dropout > 0.0 }
     }
 
-    /// The research code's name of a layer; `None` if it is not in its chain.
+    /// The reference implementation's name of a layer; `None` if it is not in its chain.
     pub fn layer(&self, scale: usize, layer: usize) -> Option<String> {
         let shift = if scale == 0 { self.shift } else { 0 };
         let layer = layer.checked_sub(shift)?;
         Some(if self.scales { format!("transforms.{scale}.chain.{layer}") } else { format!("chain.{layer}") })
     }
 
-    /// The research code's shape of one of our tensors: linear layers are convolutions here, and norm orders vectors.
+    /// The reference implementation's shape of one of our tensors: linear layers are convolutions here, and norm orders vectors.
     pub fn shape(&self, theirs: &str, ours: &[usize]) -> Vec<usize> {
         match *ours {
             [c_out, c_in, 1, 1] if self.is_linear(theirs) => vec![c_out, c_in],
@@ -69,7 +69,7 @@ impl Naming {
     /// All tensors of a model but the vectors of power iteration.
     ///
     /// # Errors
-    /// If the model has a layer that the research code lacks.
+    /// If the model has a layer that the reference implementation lacks.
     pub fn pairs(&self, model: &ResidualFlow) -> Result<Vec<NamePair>> {
         let mut pairs = Vec::new();
         for tensor in named_tensors(model) {
@@ -82,7 +82,9 @@ impl Naming {
                 ["classifier", field @ ..] => in_classifier(field),
                 _ => None,
             };
-            let Some(theirs) = theirs else { bail!("the research code has nothing like the tensor `{}`", tensor.name) };
+            let Some(theirs) = theirs else {
+                bail!("the reference implementation has nothing like the tensor `{}`", tensor.name)
+            };
             pairs.push(NamePair { ours: tensor.name, theirs });
         }
         Ok(pairs)
@@ -155,7 +157,7 @@ fn in_classifier(field: &[&str]) -> Option<Vec<String>> {
     }])
 }
 
-/// The positions of a block's parts in the research code's `Sequential`.
+/// The positions of a block's parts in the reference implementation's `Sequential`.
 struct Sequence {
     convolutions: Vec<usize>,
     activations: Vec<usize>,
@@ -213,7 +215,7 @@ impl Sequence {
     }
 
     /// An order is the domain of its layer and the codomain of the one before, around a circle. The names are in the order
-    /// of the research code's module, which calls a shared parameter by the first.
+    /// of the reference implementation's module, which calls a shared parameter by the first.
     fn order_names(&self, prefix: &str, order: usize) -> Vec<String> {
         let layers = self.convolutions.len();
         let fields = (0..layers).flat_map(|layer| [(layer, layer, "domain"), (layer, (layer + 1) % layers, "codomain")]);

@@ -1,4 +1,4 @@
-//! What the research code's optimisers remember, which a checkpoint lists by the order of the model's parameters.
+//! What the reference implementation's optimisers remember, which a checkpoint lists by the order of the model's parameters.
 
 use super::names::NamePair;
 use super::state_dict::{fitted, read as read_tensor};
@@ -14,7 +14,7 @@ const CONSTANTS: [&str; 2] = ["geom_p", "lamb"];
 /// What is no parameter, although our models have it.
 const NO_PARAMETER: &str = "running_mean";
 
-/// A parameter of the research code's model.
+/// A parameter of the reference implementation's model.
 pub struct Parameter<'n> {
     /// Its name there; of a shared one the first.
     pub theirs: &'n str,
@@ -22,7 +22,7 @@ pub struct Parameter<'n> {
     pub ours: Option<&'n str>,
 }
 
-/// The parameters among a state dictionary's names, in the order in which an optimiser of the research code has them.
+/// The parameters among a state dictionary's names, in the order in which an optimiser of the reference implementation has them.
 pub fn parameters<'n>(names: impl IntoIterator<Item = &'n str>, pairs: &'n [NamePair]) -> Vec<Parameter<'n>> {
     let trained = pairs.iter().filter(|pair| last_part(&pair.ours) != NO_PARAMETER);
     let ours: HashMap<&str, &str> =
@@ -91,7 +91,7 @@ fn keys(dict: Item) -> Result<Vec<i64>> {
     Ok(keys)
 }
 
-/// What the research code calls the contents of [`SLOTS`].
+/// What the reference implementation calls the contents of [`SLOTS`].
 fn fields(kind: OptimizerKind) -> &'static [&'static str] {
     match kind {
         OptimizerKind::Adam => &["exp_avg", "exp_avg_sq"],

@@ -1,4 +1,4 @@
-//! Tensors by the research code's names, and a model filled with them.
+//! Tensors by the reference implementation's names, and a model filled with them.
 
 use super::names::{ConstrainedLayer, NamePair, Naming};
 use super::torch::TorchFile;
@@ -10,7 +10,7 @@ use residual_flows::state::{NamedTensor, named_tensors, with_tensors};
 use residual_flows::{FlowLayer, ResidualFlow};
 use std::collections::{HashMap, HashSet};
 
-/// Last parts of the names of what the research code stores, but this program does not need: constants, flags, and
+/// Last parts of the names of what the reference implementation stores, but this program does not need: constants, flags, and
 /// what follows from other tensors.
 const NOT_NEEDED: [&str; 11] = [
     "geom_p",

@@ -1,4 +1,4 @@
-//! What the arguments of `train_toy.py` amount to in our settings. `RESEARCH_FLAGS.md` lists them all.
+//! What the arguments of `train_toy.py` amount to in our settings. `REFERENCE_FLAGS.md` lists them all.
 
 use super::args::ScriptArguments;
 use super::settings::{ScriptSettings, activation, distribution, norm_orders};

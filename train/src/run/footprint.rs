@@ -1,7 +1,7 @@
 //! How much memory a configuration takes, estimated from its settings before anything is allocated, and whether the device has it.
 //!
 //! The estimate counts the tensors that live at the moment of a step, an evaluation or a picture at which there are the most. On
-//! the CPU it is compared with measured peaks in `experiments/scaling.md`; on cards it has not been. It is a floating-point
+//! the CPU it is compared with measured peaks in `experiments/scaling.md`; on GPUs it has not been. It is a floating-point
 //! number, in which no size overflows.
 
 use crate::config::{Config, Source};

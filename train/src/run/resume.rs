@@ -1,4 +1,4 @@
-//! Going on with a run: from its directory, from one of its checkpoints, or from a checkpoint of the research code.
+//! Going on with a run: from its directory, from one of its checkpoints, or from a checkpoint of the reference implementation.
 
 use crate::checkpoint;
 use crate::checkpoint::retention::{last_of, newest_first, rewind, set_aside};
@@ -156,7 +156,7 @@ impl Resumption {
         }
         let Description { config: before, step, epoch, batch, .. } = &mut state.description;
         if import::is_likely(path) {
-            // Where in the data the research code was follows from its steps.
+            // Where in the data the reference implementation was follows from its steps.
             let position = Position::after(*step * before.optim.accumulate as u64, train);
             (*epoch, *batch) = (position.epoch, position.batch);
         } else {

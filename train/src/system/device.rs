@@ -1,6 +1,6 @@
 //! Which devices there are, and which one computes.
 //!
-//! The program always computes on the CPU. Its features `cuda` and `wgpu` add graphics cards: those of NVIDIA, and those
+//! The program always computes on the CPU. Its features `cuda` and `wgpu` add GPUs: those of NVIDIA, and those
 //! that Vulkan, Metal or DirectX 12 reach.
 
 use crate::system;
@@ -16,17 +16,17 @@ use std::str::FromStr;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "String", into = "String")]
 pub enum DeviceChoice {
-    /// A CUDA card where there is one, else the CPU. Cards of `wgpu` only by name: the CPU's own kernels may be quicker than
+    /// A CUDA GPU where there is one, else the CPU. GPUs of `wgpu` only by name: the CPU's own kernels may be quicker than
     /// a small one.
     #[default]
     Auto,
     /// The CPU, by kernels of our own.
     Cpu,
-    /// A card by its number; without one the first, or where several processes train together, one for each.
-    Card(Driver, Option<usize>),
+    /// A GPU by its number; without one the first, or where several processes train together, one for each.
+    Gpu(Driver, Option<usize>),
 }
 
-/// What a card is reached through.
+/// What a GPU is reached through.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Driver {
     /// NVIDIA's driver.
@@ -53,7 +53,7 @@ impl Driver {
         }
     }
 
-    /// The devices that it finds; none without the feature, a driver or a card. Does nothing on them yet.
+    /// The devices that it finds; none without the feature, a driver or a GPU. Does nothing on them yet.
     fn devices(self) -> Vec<Device> {
         match self {
             #[cfg(feature = "cuda")]
@@ -74,7 +74,7 @@ impl Driver {
             );
         }
         let install = match self {
-            Self::Cuda => "no NVIDIA card with its driver was found: install the driver, so that `nvidia-smi` lists the card",
+            Self::Cuda => "no NVIDIA GPU with its driver was found: install the driver, so that `nvidia-smi` lists the GPU",
             Self::Wgpu => {
                 "no driver with a device was found: install one of Vulkan (Debian and Ubuntu: mesa-vulkan-drivers and libvulkan1)"
             }
@@ -89,7 +89,7 @@ impl DeviceChoice {
     /// # Errors
     /// If there is no such device, with what to build or install. Nothing has been computed then.
     pub fn open(self, group: &ProcessGroup) -> Result<Device> {
-        let Some((driver, index)) = self.card(group) else { return Ok(Device::flex()) };
+        let Some((driver, index)) = self.gpu(group) else { return Ok(Device::flex()) };
         let devices = driver.devices();
         let n = devices.len();
         if n == 0 {
@@ -103,24 +103,24 @@ impl DeviceChoice {
 
     /// Whether it is the CPU.
     pub fn is_cpu(self, group: &ProcessGroup) -> bool {
-        self.card(group).is_none()
+        self.gpu(group).is_none()
     }
 
     /// Memory that it has for each of the processes that compute together, where that can be found out: not of `wgpu`'s.
     pub fn memory_bytes(self, group: &ProcessGroup) -> Option<usize> {
-        match self.card(group) {
+        match self.gpu(group) {
             None => Some(usize::try_from(system::memory_bytes()?).ok()? / group.local_size()),
             Some((Driver::Cuda, index)) => system::nvidia_memory_bytes(index),
             Some((Driver::Wgpu, _)) => None,
         }
     }
 
-    /// The driver and the number of the card that is meant; `None`: the CPU.
-    fn card(self, group: &ProcessGroup) -> Option<(Driver, usize)> {
+    /// The driver and the number of the GPU that is meant; `None`: the CPU.
+    fn gpu(self, group: &ProcessGroup) -> Option<(Driver, usize)> {
         let (driver, index) = match self {
             Self::Cpu => return None,
             Self::Auto => (Driver::Cuda, None),
-            Self::Card(driver, index) => (driver, index),
+            Self::Gpu(driver, index) => (driver, index),
         };
         let n = driver.devices().len();
         match self {
@@ -135,8 +135,8 @@ impl fmt::Display for DeviceChoice {
         match self {
             Self::Auto => f.write_str("auto"),
             Self::Cpu => f.write_str("cpu"),
-            Self::Card(driver, None) => f.write_str(driver.name()),
-            Self::Card(driver, Some(index)) => write!(f, "{}:{index}", driver.name()),
+            Self::Gpu(driver, None) => f.write_str(driver.name()),
+            Self::Gpu(driver, Some(index)) => write!(f, "{}:{index}", driver.name()),
         }
     }
 }
@@ -153,8 +153,8 @@ impl FromStr for DeviceChoice {
         match (name, driver, index) {
             ("auto", _, None) => Ok(Self::Auto),
             ("cpu", _, None) => Ok(Self::Cpu),
-            (_, Some(driver), None) => Ok(Self::Card(driver, None)),
-            (_, Some(driver), Some(Some(index))) => Ok(Self::Card(driver, Some(index))),
+            (_, Some(driver), None) => Ok(Self::Gpu(driver, None)),
+            (_, Some(driver), Some(Some(index))) => Ok(Self::Gpu(driver, Some(index))),
             _ => Err(format!("unknown device `{text}`: expected auto, cpu, cuda, cuda:N, wgpu or wgpu:N with a number N from 0")),
         }
     }
@@ -200,7 +200,7 @@ fn listed(driver: Driver) -> Vec<Listed> {
         return vec![Listed { name: driver.name().into(), available: false, description: driver.missing() }];
     }
     let line = |(index, device)| Listed {
-        name: DeviceChoice::Card(driver, Some(index)).to_string(),
+        name: DeviceChoice::Gpu(driver, Some(index)).to_string(),
         available: true,
         description: described(&device),
     };

@@ -18,9 +18,9 @@ pub fn memory_bytes() -> Option<u64> {
     kibibytes("/proc/meminfo", "MemTotal:")
 }
 
-/// Memory of an NVIDIA card by its number, as its driver's program says.
-pub fn nvidia_memory_bytes(card: usize) -> Option<usize> {
-    let query = ["--query-gpu=memory.total", "--format=csv,noheader,nounits", "--id", &card.to_string()];
+/// Memory of an NVIDIA GPU by its number, as its driver's program says.
+pub fn nvidia_memory_bytes(gpu: usize) -> Option<usize> {
+    let query = ["--query-gpu=memory.total", "--format=csv,noheader,nounits", "--id", &gpu.to_string()];
     let output = Command::new("nvidia-smi").args(query).output().ok()?;
     let mebibytes: usize = String::from_utf8(output.stdout).ok()?.trim().parse().ok()?;
     Some(mebibytes << 20)

@@ -1,4 +1,5 @@
-//! The research code's own checkpoints, through the commands: the latents and log-determinants that it computes for them.
+//! The reference implementation's own checkpoints, through the commands: the latents and log-determinants that it computes for
+//! them.
 
 use burn::tensor::Device;
 use residual_flows::optim::{Optimizer, OptimizerKind, OptimizerState};

@@ -1,4 +1,4 @@
-//! Training goes on from the research code's checkpoints as it would there.
+//! Training goes on from the reference implementation's checkpoints as it would there.
 
 use crate::common::{Workshop, number};
 use burn::tensor::{Device, Tensor, TensorData};
@@ -15,7 +15,7 @@ use train::checkpoint;
 use train::pytorch::names::Naming;
 use train::scoring::arrays;
 
-/// Steps that the research code has made.
+/// Steps that the reference implementation has made.
 const STEPS: u64 = 40;
 
 fn fixture(file: &str) -> PathBuf {
@@ -30,7 +30,7 @@ fn tensors(path: &Path) -> HashMap<String, (Vec<usize>, Vec<f32>)> {
     file.iter().map(|(name, view)| (name.to_string(), (view.shape().to_vec(), floats(view.data())))).collect()
 }
 
-/// The gradient of bits/dim, for the probes and numbers of terms that the research code drew.
+/// The gradient of bits/dim, for the probes and numbers of terms that the reference implementation drew.
 fn gradients(model: &ResidualFlow, naming: &Naming) -> Gradients {
     let device = Device::flex();
     let drawn = tensors(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../model/tests/fixtures/rgb_swish.safetensors"));
@@ -56,7 +56,7 @@ fn gradients(model: &ResidualFlow, naming: &Naming) -> Gradients {
 }
 
 #[test]
-fn the_next_step_is_the_research_codes() {
+fn the_next_step_is_the_reference_implementation() {
     let state = checkpoint::read_either(&fixture("checkpoint.pth"), &Device::flex()).unwrap();
     assert_eq!((state.description.step, state.optimizer.steps), (STEPS, STEPS));
     let config = &state.description.config;
