@@ -18,14 +18,14 @@ use crate::batches::order::{Purpose, permutation_of};
 pub struct HeldOut {
     /// This part of the training samples, ...
     pub fraction: f64,
-    /// ... but no more than so many.
+    /// ... but no more than this many.
     pub most: usize,
     /// Decides which ones.
     pub seed: u64,
 }
 
 impl HeldOut {
-    /// Of so many training samples: `round(fraction · n)`, at least one.
+    /// Of this many training samples: `round(fraction · n)`, at least one.
     pub fn count(&self, n: usize) -> usize {
         ((self.fraction * n as f64).round() as usize).min(self.most).max(1)
     }

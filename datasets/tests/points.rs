@@ -123,7 +123,7 @@ fn parts_are_disjoint_complete_and_decided_by_the_seed() -> Result<(), DatasetEr
     let other = points.divide(Some(0.1), Some(&held_out), 4)?;
     assert_ne!(other.test.expect("some").values(), test.values());
     assert_ne!(other.validation.expect("some").values(), validation.values());
-    // With test points from elsewhere, and no more than so many for validation.
+    // With test points from elsewhere, and no more than this many for validation.
     let few = points.divide(None, Some(&HeldOut { most: 4, ..held_out }), 3)?;
     assert_eq!((few.train.len(), few.validation.map(|points| points.len()), few.test), (46, Some(4), None));
     for n in [1, 2] {

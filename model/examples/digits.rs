@@ -16,7 +16,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     run(std::env::args().nth(1).map(|steps| steps.parse()).transpose()?)
 }
 
-/// Trains for so many steps at most, and samples.
+/// Trains for this many steps at most, and samples.
 pub fn run(max_steps: Option<u64>) -> Result<(), Box<dyn std::error::Error>> {
     let device = Device::flex();
     let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("../data/digits");

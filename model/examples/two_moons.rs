@@ -31,7 +31,7 @@ fn model(device: &Device) -> Result<ResidualFlow> {
     Ok(Sequential::points(2, layers)?.into())
 }
 
-/// Trains for so many epochs at most, saves and loads.
+/// Trains for this many epochs at most, saves and loads.
 pub fn run(epochs: u64) -> std::result::Result<(), Box<dyn std::error::Error>> {
     let device = Device::flex();
     let noise = |stream| gaussian::<1>([1000], &mut NoiseKey::new(1, [0, 0]).stream(stream), &device);

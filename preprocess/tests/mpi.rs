@@ -15,7 +15,7 @@ fn inputs(dir: &Path) {
     fs::write(dir.join("valid_32x32.npy"), npy_images(900..970, 32)).unwrap();
 }
 
-/// So many processes of the program in `dir`.
+/// This many processes of the program in `dir`.
 fn mpirun(dir: &Path, processes: usize, args: &[&str]) -> Command {
     let mut command = Command::new("mpirun");
     command.args(["--oversubscribe", "--bind-to", "none", "-n", &processes.to_string(), env!("CARGO_BIN_EXE_preprocess")]);

@@ -21,12 +21,12 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 use train::pytorch::args::ScriptArguments;
 use train::pytorch::import;
-use train::pytorch::settings::ScriptSettings;
+use train::pytorch::scripts;
 use train::pytorch::torch::TorchFile;
 
 /// A reader that takes longer for a small file hangs.
 const MAX_TIME: Duration = Duration::from_secs(5);
-/// One in so many accepted checkpoints becomes a model.
+/// One in every this many accepted checkpoints becomes a model.
 const BUILT: u64 = 256;
 
 /// A file of `torch.save` in its parts.
@@ -223,7 +223,7 @@ fn read(bytes: &[u8], execution: u64) -> Result<usize> {
     if let Some(state) = root.get("optimizer_state_dict") {
         read_tensors(&file, state, 4);
     }
-    if ScriptArguments::of(root).and_then(|args| ScriptSettings::of(&args)).is_ok() && execution.is_multiple_of(BUILT) {
+    if ScriptArguments::of(root).and_then(|args| scripts::settings(&args)).is_ok() && execution.is_multiple_of(BUILT) {
         import::parse(bytes, &Device::flex())?;
     }
     Ok(n)

@@ -19,7 +19,7 @@ const ONE_EXACT_STEP: [&str; 8] = [
     "optim.drop_last=true",
 ];
 
-/// So many processes of the program, in the workshop's directory.
+/// This many processes of the program, in the workshop's directory.
 fn mpirun(workshop: &Workshop, processes: usize, arguments: &[&str]) -> Command {
     let mut command = Command::new("mpirun");
     command.args(["--oversubscribe", "--bind-to", "none", "-n", &processes.to_string(), env!("CARGO_BIN_EXE_train")]);

@@ -22,8 +22,11 @@
 //! | `fused` | the branch and its derivatives: `layer`, `partition` of a batch, one `chunk` of it, `sums` of gradients |
 //! | `convolution_norm` | norms of convolutions |
 //! | `matmul` | products of matrices that are not packed |
+//! | `benchmarks` | every kernel as a case to be timed |
 //! | `chain`, `values`, `interrupt` | what callers pass in: sums over chains of products, shared weights, when to stop |
 
+#[cfg(any(test, feature = "benchmarks"))]
+pub mod benchmarks;
 mod chain;
 mod convolution_norm;
 mod elementwise;

@@ -22,7 +22,7 @@ pub struct ModelDescription {
 /// What the inputs of a model are in the data's own units, in which likelihoods are measured.
 #[derive(Clone, Debug, PartialEq)]
 pub enum DataUnits {
-    /// Images whose pixels have so many levels, dequantised and scaled to `[0, 1]`; measured in bits per dimension.
+    /// Images whose pixels have this many levels, dequantised and scaled to `[0, 1]`; measured in bits per dimension.
     Images {
         /// Number of values of a pixel.
         levels: u32,

@@ -246,7 +246,11 @@ impl ResidualFlow {
         let contents = Contents { metadata, sections: BTreeMap::from([(WEIGHTS.into(), tensors.as_slice())]) };
         let write = || -> io::Result<()> {
             let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
-            let file = tempfile::NamedTempFile::new_in(dir)?;
+            // Open to whom the user's mask opens files.
+            let mut builder = tempfile::Builder::new();
+            #[cfg(unix)]
+            builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+            let file = builder.prefix(".unfinished-").suffix(".tmp").tempfile_in(dir)?;
             let mut out = BufWriter::new(&file);
             contents.write(&mut out)?;
             out.flush()?;

@@ -1,7 +1,7 @@
 //! How gradients become steps: plain data.
 
 use super::limits::{LEAST, MOST, MOST_EPOCHS, MOST_FACTOR, MOST_SAMPLES, MOST_STEPS};
-use super::optimizer::OptimizerKind;
+use super::rules::OptimizerKind;
 use crate::error::{ModelError, Result};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

@@ -1,47 +1,14 @@
 //! The update of all parameters of a module.
 
-mod adam;
-mod adamax;
-mod rmsprop;
-mod sgd;
-
 use super::config::OptimConfig;
+use super::rules::{Rule, Slots};
 use super::state::{OptimizerState, OptimizerStateError, SLOTS};
 use crate::gradients::Gradients;
 use crate::numerics::parallel;
 use crate::parameters::{map_parameters, visit_parameters};
 use burn::module::{Module, ParamId};
 use burn::tensor::Tensor;
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
-
-/// Which optimiser.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum OptimizerKind {
-    /// Adam.
-    #[default]
-    Adam,
-    /// Adamax.
-    Adamax,
-    /// RMSprop, whose smoothing constant is the second of `betas`.
-    RmsProp,
-    /// Stochastic gradient descent with momentum.
-    Sgd,
-}
-
-impl OptimizerKind {
-    /// As configurations have it.
-    pub(super) fn name(self) -> &'static str {
-        match self {
-            Self::Adam => "\"adam\"",
-            Self::Adamax => "\"adamax\"",
-            Self::RmsProp => "\"rmsprop\"",
-            Self::Sgd => "\"sgd\"",
-        }
-    }
-}
 
 /// An optimiser and what it remembers of its parameters: a gradient `g` becomes a direction `d`, and weights move by
 /// `w ← w - rate · d`.
@@ -78,25 +45,6 @@ pub struct Optimizer {
     pub(super) slots: HashMap<ParamId, Slots>,
 }
 
-/// The settings.
-#[derive(Clone, Copy)]
-struct Rule {
-    kind: OptimizerKind,
-    betas: [f64; 2],
-    epsilon: f64,
-    momentum: f64,
-    weight_decay: f64,
-}
-
-/// What is remembered of a parameter, flat; nothing before its first step.
-pub(super) type Slots = [Option<Tensor<1>>; 2];
-
-/// A direction, and what is remembered after it.
-struct Moved {
-    direction: Tensor<1>,
-    slots: Slots,
-}
-
 impl Optimizer {
     /// Before the first step.
     pub fn new(config: &OptimConfig) -> Self {
@@ -116,7 +64,10 @@ impl Optimizer {
         });
         let device = module.devices().into_iter().next().unwrap_or_default();
         let (rule, step) = (self.rule, i32::try_from(self.steps).unwrap_or(i32::MAX));
-        let updated = parallel::map(&device, updates, |update| (update.id, rule.updated(update, rate, step)));
+        let updated = parallel::map(&device, updates, |update| {
+            let Update { id, weight, gradient, slots } = update;
+            (id, rule.updated(weight, gradient, slots, rate, step))
+        });
         let mut updated: HashMap<ParamId, (Tensor<1>, Slots)> = updated.into_iter().collect();
         map_parameters(module, |_, parameter| {
             let (weight, slots) = updated.remove(&parameter.id())?;
@@ -154,43 +105,10 @@ impl Optimizer {
     }
 }
 
-impl Rule {
-    /// The weight after this step, and what is remembered of it.
-    fn updated(self, Update { weight, mut gradient, slots, .. }: Update, rate: f64, step: i32) -> (Tensor<1>, Slots) {
-        let decay = (self.weight_decay > 0.0).then(|| weight.clone() * self.weight_decay);
-        let coupled = self.kind == OptimizerKind::Sgd;
-        if let (Some(decay), true) = (&decay, coupled) {
-            gradient = gradient + decay.clone();
-        }
-        let Moved { mut direction, slots } = self.direction(step, gradient, slots);
-        if let (Some(decay), false) = (decay, coupled) {
-            direction = direction + decay;
-        }
-        (weight - direction * rate, slots)
-    }
-
-    fn direction(self, step: i32, gradient: Tensor<1>, slots: Slots) -> Moved {
-        match self.kind {
-            OptimizerKind::Adam => adam::direction(self.betas, self.epsilon, step, gradient, slots),
-            OptimizerKind::Adamax => adamax::direction(self.betas, self.epsilon, step, gradient, slots),
-            OptimizerKind::RmsProp => rmsprop::direction(self.betas[1], self.epsilon, gradient, slots),
-            OptimizerKind::Sgd => sgd::direction(self.momentum, gradient, slots),
-        }
-    }
-}
-
 /// What a parameter's step takes, flat.
 struct Update {
     id: ParamId,
     weight: Tensor<1>,
     gradient: Tensor<1>,
     slots: Slots,
-}
-
-/// `factor · before + part`, without `before` at first.
-fn decayed(before: Option<Tensor<1>>, factor: f64, part: Tensor<1>) -> Tensor<1> {
-    match before {
-        Some(before) => before * factor + part,
-        None => part,
-    }
 }

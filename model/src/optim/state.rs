@@ -1,6 +1,6 @@
 //! The memory of an optimiser by the names of its parameters, as checkpoints hold it.
 
-use super::optimizer::OptimizerKind;
+use super::rules::OptimizerKind;
 use crate::io::state::NamedTensor;
 use crate::numerics::tensor::{from_vec, to_vec};
 use crate::parameters::visit_parameters;

@@ -26,7 +26,7 @@ pub struct Decay {
 }
 
 impl Decay {
-    /// In the update of a run that has made so many steps before.
+    /// In the update of a run that has made this many steps before.
     pub fn after(&self, steps: u64) -> f64 {
         let most = (1.0 + steps as f64) / (10.0 + steps as f64);
         if self.warms_up { self.rate.min(most) } else { self.rate }
@@ -49,7 +49,7 @@ impl<M: Module> WeightAverage<M> {
         Self { decay, shadow: Some(average) }
     }
 
-    /// Takes in the module's weights after a step, before which so many were made.
+    /// Takes in the module's weights after a step, before which this many were made.
     pub fn update(&mut self, module: &M, trained: &HashSet<ParamId>, steps: u64) {
         if self.decay.rate == 0.0 {
             self.shadow = None;

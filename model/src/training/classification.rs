@@ -1,8 +1,17 @@
 //! Cross entropy and accuracy of a classifier's logits.
 
 use super::error::TrainingError;
-use super::loss::ClassStats;
 use burn::tensor::{Tensor, TensorData};
+use serde::Serialize;
+
+/// How well classes are recognised: means over samples.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct ClassStats {
+    /// `-ln p(class)`, nats.
+    pub cross_entropy: f64,
+    /// Fraction of samples whose class is recognised.
+    pub accuracy: f64,
+}
 
 /// What logits say about images of known classes.
 pub struct Classified {

@@ -28,7 +28,7 @@ pub type Batches = Box<dyn Iterator<Item = Result<Samples, Box<dyn Error + Send 
 type OfEpoch = Box<dyn FnMut(u64) -> Batches>;
 
 impl Data {
-    /// Batches as they come, so many in each epoch, which is counted from 0: augmented images, shards, streams.
+    /// Batches as they come, this many in each epoch, which is counted from 0: augmented images, shards, streams.
     pub fn batches(per_epoch: u64, of_epoch: impl FnMut(u64) -> Batches + 'static) -> Self {
         Self { source: Source::Batches { per_epoch, of_epoch: Box::new(of_epoch) }, validation: None }
     }

@@ -1,10 +1,10 @@
 //! What can go wrong in training.
 
-use super::fault::Fault;
 use crate::error::ModelError;
 use crate::optim::OptimizerStateError;
 use burn::tensor::Tensor;
 use std::error::Error;
+use std::fmt;
 use thiserror::Error;
 
 /// Errors of training.
@@ -78,6 +78,24 @@ pub enum TrainingError {
         /// The loss.
         loss: f64,
     },
+}
+
+/// Why a step was not made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fault {
+    /// What is not finite.
+    pub what: &'static str,
+    /// Of which layer; `None`: of the whole model.
+    pub layer: Option<String>,
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        match &self.layer {
+            Some(layer) => write!(f, "{} of layer `{layer}` is not finite", self.what),
+            None => write!(f, "{} is not finite", self.what),
+        }
+    }
 }
 
 /// Why a sum over processes was not made.

@@ -1,5 +1,6 @@
 //! Numbers that go wrong, and the layer at which they do.
 
+use super::error::Fault;
 use super::noise;
 use super::samples::Samples;
 use crate::error::{NotFinite, Result};
@@ -10,25 +11,6 @@ use crate::multiscale::ResidualFlow;
 use crate::parameters::visit_parameters;
 use burn::module::Module;
 use burn::tensor::Tensor;
-use std::fmt;
-
-/// Why a step was not made.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Fault {
-    /// What is not finite.
-    pub what: &'static str,
-    /// Of which layer; `None`: of the whole model.
-    pub layer: Option<String>,
-}
-
-impl fmt::Display for Fault {
-    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        match &self.layer {
-            Some(layer) => write!(f, "{} of layer `{layer}` is not finite", self.what),
-            None => write!(f, "{} is not finite", self.what),
-        }
-    }
-}
 
 /// The step whose numbers are not finite.
 pub(super) struct BrokenStep<'a> {

@@ -1,8 +1,7 @@
 //! Training from beginning to end in one call.
 
 use super::data::{Data, TrainingData};
-use super::error::TrainingError;
-use super::fault::Fault;
+use super::error::{Fault, TrainingError};
 use super::loss::{DensityLoss, Loss};
 use super::noise;
 use super::samples::Samples;
@@ -35,9 +34,9 @@ pub struct FitConfig {
     /// The part of the samples that is held out to choose the best weights by, if the data have no validation samples of their
     /// own; 0: none, and the last weights are the result.
     pub validation_fraction: f64,
-    /// The validation samples are evaluated after every so many epochs, and at the end.
+    /// The validation samples are evaluated every `n`-th epoch, and at the end.
     pub evaluate_every_epochs: u64,
-    /// Training ends after so many evaluations in a row that were no better than the best one; 0: never for this reason.
+    /// Training ends after this many evaluations in a row that were no better than the best one; 0: never for this reason.
     pub patience: u64,
     /// Steps in a row whose loss or gradient is not finite after which training fails. They are skipped.
     pub max_skipped_in_a_row: u64,

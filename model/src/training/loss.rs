@@ -1,7 +1,7 @@
 //! What a step minimises: the task's loss of a batch, and its gradient.
 
 use super::all_reduce::AllReduce;
-use super::classification::Classified;
+use super::classification::{ClassStats, Classified};
 use super::error::TrainingError;
 use super::samples::Samples;
 use super::task::{TaskConfig, TaskKind};
@@ -11,13 +11,12 @@ use crate::gradients::Gradients;
 use crate::multiscale::{DensityWeights, Objective, ResidualFlow};
 use crate::numerics::bits_per_dim;
 use burn::tensor::Tensor;
-use serde::Serialize;
 use std::f64::consts::LN_2;
 
 /// The loss of a density, from the mean of `ln p(x)` over samples.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum DensityLoss {
-    /// Bits per dimension of images with so many levels, seen as numbers in `[0, 1]`: `-ln p(x) / (D ln 2) + log₂ levels`.
+    /// Bits per dimension of images with this many levels, seen as numbers in `[0, 1]`: `-ln p(x) / (D ln 2) + log₂ levels`.
     BitsPerDim {
         /// Number of values of a pixel.
         levels: u32,
@@ -82,15 +81,6 @@ pub struct Measured {
     pub log_prob: f64,
     /// Of the classes, where they are learned.
     pub classes: Option<ClassStats>,
-}
-
-/// How well classes are recognised: means over samples.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
-pub struct ClassStats {
-    /// `-ln p(class)`, nats.
-    pub cross_entropy: f64,
-    /// Fraction of samples whose class is recognised.
-    pub accuracy: f64,
 }
 
 impl Loss {

@@ -28,12 +28,11 @@ mod trainer;
 
 pub use all_reduce::{AllReduce, PendingSum, SingleProcess};
 pub use average::{Decay, WeightAverage};
-pub use classification::Classified;
+pub use classification::{ClassStats, Classified};
 pub use data::{Batches, Data};
-pub use error::{GroupError, TrainingError};
-pub use fault::Fault;
+pub use error::{Fault, GroupError, TrainingError};
 pub use fit::{Evaluation, Event, FitConfig, Fitted, Observer, Silent, fit};
-pub use loss::{ClassStats, DensityLoss, Loss, Measured};
+pub use loss::{DensityLoss, Loss, Measured};
 pub use samples::Samples;
 pub use task::{TaskConfig, TaskKind};
 pub use trainer::{StepOutcome, StepStats, StepTimes, Trainer};

@@ -2,10 +2,11 @@
 
 use super::all_reduce::{AllReduce, SingleProcess};
 use super::average::{Decay, WeightAverage};
-use super::error::TrainingError;
-use super::fault::{BrokenStep, Fault, layer_norms, overflow};
+use super::classification::ClassStats;
+use super::error::{Fault, TrainingError};
+use super::fault::{BrokenStep, layer_norms, overflow};
 use super::gradient_sums::GradientSums;
-use super::loss::{ClassStats, Loss, Measured, Share};
+use super::loss::{Loss, Measured, Share};
 use super::samples::Samples;
 use super::{noise, running_means};
 use crate::flow::LogDetContext;
@@ -136,7 +137,7 @@ impl Trainer {
         self.optimizer.state(model)
     }
 
-    /// Goes on from a checkpoint after so many steps, with its optimiser's memory and averaged weights.
+    /// Goes on from a checkpoint after this many steps, with its optimiser's memory and averaged weights.
     ///
     /// # Errors
     /// If the memory is another optimiser's, or does not fit the model.

@@ -63,6 +63,19 @@ fn what_is_saved_is_loaded_bit_for_bit() {
     assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1);
 }
 
+/// As any program's file: open to whom the user's mask opens files.
+#[cfg(unix)]
+#[test]
+fn a_saved_model_has_the_permissions_of_other_files() {
+    use std::os::unix::fs::PermissionsExt;
+    let dir = tempfile::tempdir().unwrap();
+    let [saved, other] = ["model.safetensors", "other"].map(|name| dir.path().join(name));
+    points().save(&saved).unwrap();
+    std::fs::write(&other, "").unwrap();
+    let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode();
+    assert_eq!(mode(&saved), mode(&other));
+}
+
 #[test]
 fn units_are_kept_and_must_fit() {
     let dir = tempfile::tempdir().unwrap();

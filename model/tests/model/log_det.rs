@@ -82,7 +82,7 @@ fn mean_log_det(layer: &FlowLayer, x: &Tensor<4>, config: &LogDetConfig, seed: u
     f64::from(values(log_det.mean())[0])
 }
 
-/// Draws with so many seeds have the exact value as their mean.
+/// Draws with this many seeds have the exact value as their mean.
 fn assert_values_unbiased(config: &LogDetConfig, draws: u64) {
     let (layer, x) = block();
     let expected = mean_log_det(&layer, &x, &LogDetConfig::exact(), 0);

@@ -6,11 +6,11 @@
 use crate::checkpoint::Checkpoint;
 use crate::config::Config;
 use crate::data::kind::DataKind;
+use crate::data::mean_loss::MeanLoss;
 use crate::data::{DataSet, Splits};
 use crate::monitoring::overfitting::Selection;
 use crate::monitoring::watch::Watch;
 use crate::pytorch::import::Imported;
-use crate::scoring::evaluate::MeanLoss;
 use anyhow::{Context, Result};
 use burn::tensor::Device;
 use datasets::Split;

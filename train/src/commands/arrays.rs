@@ -215,7 +215,7 @@ impl Session {
         Ok(Self { start, common, checkpoint, model, progress: RefCell::new(progress) })
     }
 
-    /// Does something with so many samples, which is shown where it takes long.
+    /// Does something with this many samples, which is shown where it takes long.
     fn shown<T>(&self, what: &str, samples: usize, costs: &Costs, work: impl FnOnce() -> T) -> T {
         let rounds = Work::layers(self.model.monitor(), costs, self.model.batches(samples));
         let stage = self.progress.borrow_mut().stage(format!("{what} {samples} {}", self.model.kind().noun()), rounds);

@@ -158,7 +158,7 @@ pub enum Validation<'a> {
     OwnSplit,
     /// All points of a file.
     File(&'a Path),
-    /// So many from the known distribution.
+    /// This many from the known distribution.
     Drawn(usize),
 }
 

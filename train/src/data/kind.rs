@@ -62,7 +62,7 @@ impl fmt::Display for DataKind {
 }
 
 impl DataKind {
-    /// Images with so many levels, for a task.
+    /// Images with this many levels, for a task.
     pub fn images(levels: u32, task: &TaskConfig) -> Self {
         Self::Images { levels, only_classes: !task.kind.has_density() }
     }

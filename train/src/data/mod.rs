@@ -2,12 +2,13 @@
 
 pub mod kind;
 pub mod loss_unit;
+pub mod mean_loss;
+mod memory;
 pub mod table;
 
 use crate::config::{Config, DataConfig, DataSource, Source, Validation};
 use crate::data::kind::{DataKind, PointKind};
 use crate::data::table::Tables;
-use crate::run::footprint;
 use anyhow::{Context, Result, bail};
 use burn::tensor::{Device, Tensor, TensorData};
 use datasets::points::{Distribution, PointBatcher, Points, Standardization};
@@ -268,7 +269,7 @@ impl Splitting<'_> {
                     }
                     _ => ("data.test_points", self.data().test_points(), TEST_POINTS_SEED),
                 };
-                footprint::check_points(n, key, self.source)?;
+                memory::check_points(n, key, self.source)?;
                 self.stored(&Points::sample(distribution, n, seed, 0), &kind)
             }
         };

@@ -210,7 +210,7 @@ fn is_name_of_run(name: &str) -> bool {
     }
 }
 
-/// Whether a text is a number of at least so many digits.
+/// Whether a text is a number of at least this many digits.
 fn is_number(text: &str, digits: usize) -> bool {
     text.len() >= digits && text.bytes().all(|byte| byte.is_ascii_digit())
 }

@@ -32,7 +32,7 @@ impl Costs {
         Self::new(forward.iter().copied().chain(forward.iter().rev().map(|cost| EVALUATIONS * cost)).collect())
     }
 
-    /// Of a gradient whose log-determinants take so many products: forward, then backward.
+    /// Of a gradient whose log-determinants take this many products: forward, then backward.
     pub fn gradient(model: &ResidualFlow, products: f64) -> Self {
         let forward = model.layer_flops();
         // A pullback is six passes.
@@ -40,7 +40,7 @@ impl Costs {
         Self::new(forward.iter().copied().chain(backward).collect())
     }
 
-    /// Of so many layers that cost the same.
+    /// Of this many layers that cost the same.
     pub fn equal(layers: usize) -> Self {
         Self::new(vec![1.0; layers])
     }

@@ -3,7 +3,7 @@
 use crate::monitoring::watch::Warning;
 use serde::{Deserialize, Serialize};
 
-/// A loss is much higher than another if it is so many standard errors above it. That error is over samples, whose losses rise and
+/// A loss is much higher than another if it is at least this many standard errors above it. That error is over samples, whose losses rise and
 /// fall together from one evaluation to the next, so that one is much.
 const STANDARD_ERRORS: f64 = 1.0;
 
@@ -93,7 +93,7 @@ impl Selection {
         self.is_out_of_patience(patience).then_some(text)
     }
 
-    /// Whether so many evaluations in a row were no better than the best; with 0 never.
+    /// Whether this many evaluations in a row were no better than the best; with 0 never.
     pub fn is_out_of_patience(&self, patience: u64) -> bool {
         patience > 0 && self.since_best >= patience
     }

@@ -5,9 +5,9 @@ use residual_flows::training::StepStats;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
-/// A gradient is exploding if its norm is so many times the usual ...
+/// A gradient is exploding if its norm is this many times the usual ...
 const EXPLODING: f64 = 10.0;
-/// ... in so many steps in a row. One such step alone is what roulette makes now and then: a long draw has a large weight.
+/// ... in this many steps in a row. One such step alone is what roulette makes now and then: a long draw has a large weight.
 const IN_A_ROW: u64 = 3;
 /// Steps before anything is usual.
 const SETTLING: u64 = 20;
@@ -42,7 +42,7 @@ pub struct Watch {
     pub log_gradient_norm: f64,
     /// Steps seen.
     pub steps: u64,
-    /// No warning of gradients before so many.
+    /// No warning of gradients before this many.
     pub quiet_until: u64,
     /// Steps in a row with a gradient above the alarm.
     pub loud_in_a_row: u64,

@@ -3,6 +3,7 @@
 use super::args::ScriptArguments;
 use super::names::Naming;
 use super::optimizer;
+use super::scripts;
 use super::settings::ScriptSettings;
 use super::state_dict::{StateDict, fill};
 use super::torch::TorchFile;
@@ -65,7 +66,7 @@ pub fn read(path: &Path, device: &Device) -> Result<Imported> {
 pub fn parse(bytes: &[u8], device: &Device) -> Result<Imported> {
     let file = TorchFile::parse(bytes)?;
     let root = file.root();
-    let ScriptSettings { config, shape, kind } = ScriptSettings::of(&ScriptArguments::of(root)?)?;
+    let ScriptSettings { config, shape, kind } = scripts::settings(&ScriptArguments::of(root)?)?;
     let source = Source::new("the settings that its `args` amount to".into(), config.to_toml()?, Vec::new());
     config.validate(&source)?;
     config.validate_architecture(shape, &source)?;

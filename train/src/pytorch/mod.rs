@@ -3,7 +3,7 @@
 //! | module | idea |
 //! | --- | --- |
 //! | [`torch`] | files of `torch.save`, both formats, without running anything in them |
-//! | [`args`], [`settings`] | the scripts' arguments, and our settings for them |
+//! | [`args`], [`scripts`], [`settings`] | the scripts' arguments, and our settings for them |
 //! | [`names`], [`state_dict`] | the reference implementation's names of our tensors, and a model filled by them |
 //! | [`optimizer`] | what its optimisers remember |
 //! | [`import`] | a file as a checkpoint |
@@ -15,6 +15,7 @@ mod image_script;
 pub mod import;
 pub mod names;
 pub mod optimizer;
+pub mod scripts;
 pub mod settings;
 pub mod state_dict;
 pub mod torch;

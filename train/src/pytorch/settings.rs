@@ -1,7 +1,5 @@
-//! What a script's arguments amount to in our settings, and what both scripts have in common.
+//! What the scripts' arguments have in common, in our settings.
 
-use super::args::ScriptArguments;
-use super::{image_script, toy_script};
 use crate::config::Config;
 use crate::data::kind::DataKind;
 use anyhow::{Context, Result, bail, ensure};
@@ -16,23 +14,6 @@ pub struct ScriptSettings {
     pub shape: [usize; 3],
     /// What the model is a density of.
     pub kind: DataKind,
-}
-
-impl ScriptSettings {
-    /// Of a checkpoint's arguments.
-    ///
-    /// # Errors
-    /// If an argument has a value that the script does not accept, or one that makes no model.
-    pub fn of(args: &ScriptArguments) -> Result<Self> {
-        // Each of these is an argument of one of the scripts only.
-        if args.has("nblocks") && args.has("idim") {
-            image_script::settings(args)
-        } else if args.has("dims") && args.has("arch") {
-            toy_script::settings(args)
-        } else {
-            bail!("its `args` are neither those of train_img.py nor of train_toy.py")
-        }
-    }
 }
 
 /// An activation by the scripts' name of it.

@@ -1,8 +1,8 @@
 //! What a run measures: a file of JSON lines that is the same whenever the seed is, and one of timings that is not.
 
 use crate::data::kind::Named;
+use crate::data::mean_loss::ClassMeans;
 use crate::directory::RunDir;
-use crate::scoring::evaluate::ClassMeans;
 use anyhow::{Context, Result};
 use datasets::Split;
 use datasets::io::console::note;

@@ -75,17 +75,17 @@ impl Work {
         Self(Measure::Unknown)
     }
 
-    /// So many things, `noun` in the plural.
+    /// This many things, `noun` in the plural.
     pub fn count(noun: &'static str, total: usize) -> Self {
         Self(Measure::Count { noun, total: total as u64, begun: 0, done: 0, is_rated: true })
     }
 
-    /// So many steps, of which some were made before.
+    /// This many steps, of which some were made before.
     pub fn steps(total: u64, begun: u64) -> Self {
         Self(Measure::Count { noun: "steps", total, begun, done: begun, is_rated: false })
     }
 
-    /// So many rounds through layers that a monitor sees, from now on.
+    /// This many rounds through layers that a monitor sees, from now on.
     pub fn layers(monitor: &Monitor, costs: &Costs, rounds: usize) -> Self {
         let (monitor, costs) = (monitor.clone(), costs.clone());
         Self(Measure::Layers { before: monitor.layers(), monitor, rounds: rounds as u64, costs })
@@ -193,7 +193,7 @@ impl Default for Progress {
 }
 
 impl Stage {
-    /// So many things are done, of those that are counted; and what else there is to say.
+    /// This many things are done, of those that are counted; and what else there is to say.
     pub fn set(&self, done: u64, note: impl Into<String>) {
         let note = note.into();
         self.change(|shown| {

@@ -7,8 +7,8 @@
 use crate::config::{Config, Source};
 use crate::data::Splits;
 use crate::data::kind::DataKind;
-use crate::system;
 use crate::system::device::DeviceChoice;
+use crate::system::readable_bytes as readable;
 use crate::training::parallel::ProcessGroup;
 use anyhow::{Result, anyhow, ensure};
 use datasets::Split;
@@ -232,9 +232,9 @@ fn widest(model: &ResidualFlowConfig, bytes: impl Fn(ResidualFlowConfig) -> f64)
 /// What a command does with a model that is only used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Work {
-    /// Draws or decodes so many samples at a time.
+    /// Draws or decodes this many samples at a time.
     Draw(usize),
-    /// Evaluates densities of so many at a time.
+    /// Evaluates densities of this many at a time.
     Evaluate(usize),
 }
 
@@ -259,31 +259,4 @@ pub fn check_use(
     let most = ((memory - estimate.used) / by_sample).max(0.0) as u64;
     ensure!(needed <= memory, "{option} {n} takes about {}, the device has {has}: it can be at most {most}", readable(needed));
     Ok(())
-}
-
-/// Checks that this machine has the memory for so many points of a known distribution, a number that a setting names.
-///
-/// # Errors
-/// If it has not.
-pub fn check_points(n: usize, key: &str, source: &Source) -> Result<()> {
-    // In double precision, standardised, and as one batch.
-    const BYTES: f64 = 2.0 * (8.0 + 4.0 + 4.0);
-    let (needed, memory) = (n as f64 * BYTES, system::memory_bytes().map_or(MOST_BYTES, |memory| memory as f64));
-    let place = source.place(key);
-    ensure!(
-        needed <= memory,
-        "{place}: `{key}` of {n} take about {}, this machine has {}: lower it",
-        readable(needed),
-        readable(memory)
-    );
-    Ok(())
-}
-
-/// Bytes to be read.
-fn readable(bytes: f64) -> String {
-    match bytes {
-        bytes if bytes >= 1e15 => format!("{bytes:.1e} bytes"),
-        bytes if bytes >= 1e9 => format!("{:.1} GB", bytes / 1e9),
-        bytes => format!("{:.0} MB", bytes / 1e6),
-    }
 }

@@ -35,7 +35,7 @@ pub struct Session {
 }
 
 impl Session {
-    /// This process, one of so many, which goes on after so many steps.
+    /// This process, one of several, which goes on after this many steps.
     pub fn begin(step: u64, processes: usize) -> Self {
         let command: Vec<String> = std::env::args_os().map(|argument| argument.to_string_lossy().into_owned()).collect();
         Self {

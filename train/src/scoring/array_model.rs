@@ -100,7 +100,7 @@ impl ArrayModel {
         &self.monitor
     }
 
-    /// Batches of so many samples.
+    /// Batches of this many samples.
     pub fn batches(&self, samples: usize) -> usize {
         samples.div_ceil(self.batch.max(1))
     }

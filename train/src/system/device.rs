@@ -4,9 +4,9 @@
 //! that Vulkan, Metal or DirectX 12 reach.
 
 use crate::system;
-use crate::training::parallel::ProcessGroup;
 use anyhow::{Result, anyhow};
 use burn::tensor::Device;
+use process_group::ProcessGroup;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::fmt;

@@ -38,6 +38,15 @@ pub fn processor() -> Option<String> {
     Some(line.trim_start_matches([' ', '\t', ':']).into())
 }
 
+/// Bytes to be read.
+pub fn readable_bytes(bytes: f64) -> String {
+    match bytes {
+        bytes if bytes >= 1e15 => format!("{bytes:.1e} bytes"),
+        bytes if bytes >= 1e9 => format!("{:.1} GB", bytes / 1e9),
+        bytes => format!("{:.0} MB", bytes / 1e6),
+    }
+}
+
 fn kibibytes(file: &str, key: &str) -> Option<u64> {
     let text = read_to_string(file).ok()?;
     let line = text.lines().find_map(|line| line.strip_prefix(key))?;

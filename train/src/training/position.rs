@@ -20,7 +20,7 @@ impl Position {
         Self { epoch, batch: batch.min(batches_per_epoch.saturating_sub(1)), batches_per_epoch }
     }
 
-    /// After so many batches.
+    /// After this many batches.
     pub fn after(batches: u64, train: &DataSet) -> Self {
         let batches_per_epoch = (train.batches.batches_per_epoch() as u64).max(1);
         Self { epoch: batches / batches_per_epoch, batch: batches % batches_per_epoch, batches_per_epoch }
@@ -34,7 +34,7 @@ impl Position {
         }
     }
 
-    /// Batches until so many epochs are complete.
+    /// Batches until this many epochs are complete.
     pub fn batches_until(&self, epochs: u64) -> u64 {
         epochs.saturating_sub(self.epoch).saturating_mul(self.batches_per_epoch).saturating_sub(self.batch)
     }

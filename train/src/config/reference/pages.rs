@@ -82,7 +82,7 @@ fn facts(setting: &Setting) -> Vec<(&'static str, String)> {
     facts.into_iter().filter_map(|(name, value)| Some((name, value?))).collect()
 }
 
-/// Lines of so many columns, each after an indentation.
+/// Lines of this many columns, each after an indentation.
 fn wrapped(text: &str, indentation: &str, columns: usize) -> Vec<String> {
     let mut lines = Vec::new();
     for paragraph in text.split("\n\n").filter(|paragraph| !paragraph.is_empty()) {

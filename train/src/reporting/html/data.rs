@@ -185,7 +185,7 @@ fn number_that_fits(pictures: &[PathBuf]) -> usize {
     ((MOST_BYTES / bytes.max(1)) as usize).clamp(1, MOST_PICTURES)
 }
 
-/// At most so many: the first, the last, and evenly spaced ones between.
+/// At most this many: the first, the last, and evenly spaced ones between.
 fn evenly(pictures: &[PathBuf], most: usize) -> Vec<&PathBuf> {
     let Some(last) = pictures.len().checked_sub(1) else { return Vec::new() };
     let indices: BTreeSet<usize> = match most.min(pictures.len()) {

@@ -23,7 +23,7 @@ impl Axis {
         (value - self.least) / (self.most - self.least)
     }
 
-    /// At most so many round numbers between the ends, each with its text.
+    /// At most this many round numbers between the ends, each with its text.
     pub fn ticks(&self, most: usize) -> Vec<(f64, String)> {
         let span = self.most - self.least;
         if !span.is_finite() || span <= 0.0 {

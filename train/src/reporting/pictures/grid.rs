@@ -8,7 +8,7 @@ use image::codecs::png::PngEncoder;
 use image::{Rgb, RgbImage};
 use std::path::Path;
 
-/// Small images are magnified to about so many pixels a side.
+/// Small images are magnified to about this many pixels a side.
 const LEGIBLE_SIDE: u32 = 32;
 /// Pixels between images.
 const BORDER: u32 = 2;

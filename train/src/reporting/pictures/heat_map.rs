@@ -59,7 +59,7 @@ impl HeatMap {
         }
     }
 
-    /// Draws the map as a square of so many pixels a side; the second coordinate rises upwards.
+    /// Draws the map as a square of this many pixels a side; the second coordinate rises upwards.
     pub fn draw(&self, picture: &mut RgbImage, [left, top]: [u32; 2], side: u32) {
         let brightest = self.brightest();
         let cell = |pixel: u32| pixel as usize * self.cells / side as usize;

@@ -34,7 +34,7 @@ pub struct Columns {
 }
 
 impl Columns {
-    /// From whole rows of so many columns.
+    /// From whole rows of this many columns.
     pub fn of(rows: &[f64], columns: usize) -> Self {
         let n = columns.min(MOST_COLUMNS);
         Self { values: rows.chunks_exact(columns.max(1)).flat_map(|row| &row[..n]).copied().collect(), n }

@@ -3,13 +3,14 @@
 use super::{Fit, due};
 use crate::checkpoint::Checkpoint;
 use crate::checkpoint::state::{Evaluated, Reached, Tested};
+use crate::data::mean_loss::MeanLoss;
 use crate::monitoring::costs::Costs;
 use crate::monitoring::watch::Warning;
 use crate::monitoring::{layers, overfitting};
 use crate::reporting::metrics::EvaluationRecord;
 use crate::reporting::pictures::showcase::{Budget, Lacks};
 use crate::reporting::progress::{Progress, Work};
-use crate::scoring::evaluate::{Evaluation, MeanLoss};
+use crate::scoring::evaluate::Evaluation;
 use anyhow::{Result, ensure};
 use datasets::Split;
 use residual_flows::ResidualFlow;
@@ -17,7 +18,7 @@ use residual_flows::io::{self, Readiness};
 
 /// A picture may take this part of the time in training so far, ...
 const PICTURE_SHARE: f64 = 0.1;
-/// ... or so many seconds, whichever is more.
+/// ... or this many seconds, whichever is more.
 const PICTURE_SECONDS: f64 = 120.0;
 
 impl Fit<'_> {
@@ -132,7 +133,7 @@ impl Fit<'_> {
         self.test(&best, step, progress)
     }
 
-    /// Evaluates averaged weights, with which so many steps were made, on the test samples.
+    /// Evaluates averaged weights, with which this many steps were made, on the test samples.
     fn test(&mut self, averaged: &ResidualFlow, step: u64, progress: &mut Progress) -> Result<()> {
         let loss = self.mean_loss(Split::Test, averaged, step, progress)?;
         (self.log.tested, self.unsaved) = (Some(Tested { step, loss }), true);

@@ -216,7 +216,7 @@ fn unless_interrupted(result: Result<()>) -> Result<()> {
     }
 }
 
-/// Whether something that is done every so many epochs or steps is to be done; 0: never.
+/// Whether something that is done every `n` epochs or steps is to be done; 0: never.
 fn due(epoch: u64, every: u64) -> bool {
     every > 0 && epoch.is_multiple_of(every)
 }

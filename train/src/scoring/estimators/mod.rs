@@ -102,7 +102,7 @@ impl Estimator {
         LogDetConfig { method, distribution, n_exact_terms, trace, probe, ..LogDetConfig::training() }
     }
 
-    /// Passes through every residual branch of so many dimensions: one forward, and one for each product with the Jacobian.
+    /// Passes through every residual branch of this many dimensions: one forward, and one for each product with the Jacobian.
     pub fn expected_passes(&self, dimensions: usize) -> f64 {
         1.0 + self.config().expected_products(dimensions)
     }

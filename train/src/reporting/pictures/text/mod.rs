@@ -24,7 +24,7 @@ pub fn width(text: &str) -> u32 {
     WIDTH * text.chars().count() as u32
 }
 
-/// The text with at most so many letters, the end left out.
+/// The text with at most this many letters, the end left out.
 pub fn fitted(text: &str, letters: usize) -> String {
     if text.chars().count() <= letters {
         return text.into();
