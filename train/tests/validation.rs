@@ -361,13 +361,18 @@ fn a_distribution_has_validation_points_of_its_own() {
 fn noise_keeps_a_small_table_from_being_learned_by_heart() {
     let workshop = workshop(40);
     let settings = ["run.epochs=300", "run.evaluate_every_epochs=25", "optim.learning_rate=3e-2", "data.validation_fraction=0.7"];
-    let last = |run: &str, noise: &str| {
-        let (summary, _) =
-            train(&workshop, run, &[&settings[..], &["model.blocks=[6]", "model.hidden_channels=32", noise]].concat());
-        number(&summary, "validation_nll_nats")
+    // How much worse than its best weights a run ends, over several runs: single ones differ by chance.
+    let decline = |noise: &str| -> f64 {
+        let of_seed = |seed: u64| {
+            let (out, seed) = (format!("{noise}-{seed}"), format!("run.seed={seed}"));
+            let model = ["model.blocks=[6]", "model.hidden_channels=32", noise, &seed];
+            let (summary, _) = train(&workshop, &out, &[&settings[..], &model].concat());
+            number(&summary, "validation_nll_nats") - number(&summary, "best_validation_nll_nats")
+        };
+        (5..8).map(of_seed).sum()
     };
-    let (plain, smoothed) = (last("plain", "data.noise=0.0"), last("smoothed", "data.noise=1.0"));
-    assert!(smoothed < plain - 0.2, "{smoothed} with noise, {plain} without");
+    let (plain, smoothed) = (decline("data.noise=0.0"), decline("data.noise=1.0"));
+    assert!(smoothed < 0.5 * plain, "{smoothed} with noise, {plain} without");
     let message = workshop.error(&["--config", "table.toml", "--out", "other", "--set", "data.noise=-1.0"]);
     assert!(message.contains("`data.noise` is -1.0"), "{message}");
 }
