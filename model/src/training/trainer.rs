@@ -50,7 +50,7 @@ pub enum StepOutcome {
 }
 
 /// What one step measured, all before the update of the weights except `max_lipschitz`.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct StepStats {
     /// An unbiased estimate of the loss for the step's samples: see [`Loss::value`].
     pub loss: f64,
