@@ -200,8 +200,13 @@ fn differentiated<const D: usize, L: Flow<D>>(
     let objective = (z * z_bar.autodiff()).sum() + (log_det.autodiff() * log_det_bar.autodiff()).sum();
     let mut all = objective.backward();
     let x_bar = x.grad_remove(&mut all).unwrap_or_else(|| x.clone().inner().zeros_like());
-    tracked.visit(&mut Collect { all: &mut all, gradients });
+    collect_gradients(&tracked, &mut all, gradients);
     Ok((x_bar, value))
+}
+
+/// Adds the gradients that automatic differentiation has found for a module's parameters.
+pub(crate) fn collect_gradients(tracked: &impl Module, all: &mut burn::tensor::Gradients, gradients: &mut Gradients) {
+    tracked.visit(&mut Collect { all, gradients });
 }
 
 struct Collect<'a> {

@@ -1,9 +1,9 @@
 //! Residual Flows: density models made of invertible residual layers.
 //!
-//! A flow `f` maps data to a standard normal latent, and
+//! A flow `f` maps data to a latent with a simple distribution, by default a standard normal one, and
 //!
 //! ```text
-//! ln p(x) = ln N(f(x); 0, I) + Σ ln|det ∂f_i|
+//! ln p(x) = ln p(f(x)) + Σ ln|det ∂f_i|
 //! ```
 //!
 //! over its layers `f_i`. The residual layer `x + g(x)` is invertible when `g` is contractive; its log-determinant is
@@ -16,6 +16,7 @@
 //! | [`Sequential`], [`flows`] | models of your own from the layers here: residual and coupling blocks and what stands between them |
 //! | [`Flow`], [`testing`] | layers of your own, among ours; whether they keep the contract |
 //! | [`Objective`], [`ResidualFlow::gradients`] | what is trained for, density or classes or both, and its gradients |
+//! | [`base`] | distributions of latents: normals, one a class, mixtures, heavy tails |
 //! | [`LogDetConfig`], [`log_det`] | the estimators |
 //! | [`lipschitz`] | the constraint that keeps layers invertible |
 //! | [`training::fit`], [`training`], [`optim`] | training in one call, its steps, optimisers, schedules, averaged weights |
@@ -47,6 +48,7 @@
 
 pub use burn;
 
+pub mod base;
 mod error;
 mod flow;
 pub mod flows;
@@ -63,6 +65,7 @@ mod parameters;
 pub mod testing;
 pub mod training;
 
+pub use base::{Base, BaseConfig, BaseKind};
 pub use error::{ModelError, NotFinite, Result};
 pub use flow::{Flow, LayerId, LogDetContext};
 pub use flows::{CustomLayer, FlowLayer, Sequential};
@@ -72,7 +75,7 @@ pub use lipschitz::{ConvolutionWeight, LayerCertificate, NormLearning, NormOrder
 pub use log_det::{LogDetConfig, LogDetDraw};
 pub use monitor::Monitor;
 pub use multiscale::{
-    BlockCertificate, BlockKind, Classifier, Convergence, DensityWeights, Effort, Footprint, Head, LayerDone, LayerOutput,
+    BlockCertificate, BlockKind, Classifier, Context, Convergence, DensityWeights, Effort, Footprint, Head, LayerDone, LayerOutput,
     LogProb, Objective, Outputs, Padded, PaddingNoise, ResidualFlow, ResidualFlowConfig,
 };
 pub use nn::{Activation, ActivationKind, ContractiveNet, ContractiveNetConfig, MovingBatchNorm, PlainConvolution, Widths};

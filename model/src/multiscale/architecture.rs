@@ -77,9 +77,11 @@ impl ResidualFlowConfig {
             heads.push(shape[0]);
         }
         let classifier = (self.classes > 0).then(|| Classifier::new(&heads, self.classifier_channels, self.classes, rng, device));
+        let dimensions = (image[0] + self.padding_channels) * image[1] * image[2];
         let mut model = ResidualFlow {
             scales,
             classifier,
+            base: self.base.init(dimensions, rng, device),
             image,
             padding_channels: self.padding_channels,
             padding: self.padding,

@@ -1,6 +1,7 @@
 //! The architecture of a multi-scale Residual Flow.
 
 use super::padding_noise::PaddingNoise;
+use crate::base::BaseConfig;
 use crate::error::{ModelError, Result};
 use crate::lipschitz::{NormLearning, NormOrder, PowerIteration};
 use crate::nn::ActivationKind;
@@ -153,6 +154,8 @@ pub struct ResidualFlowConfig {
     pub power_iteration: PowerIteration,
     /// When the fixed-point iterations of the inverse stop.
     pub fixed_point: FixedPoint,
+    /// The distribution of latents, all scales' together.
+    pub base: BaseConfig,
 }
 
 impl Default for ResidualFlowConfig {
@@ -192,6 +195,7 @@ impl Default for ResidualFlowConfig {
             last_layer_scale: 1.0,
             power_iteration: PowerIteration::default(),
             fixed_point: FixedPoint::default(),
+            base: BaseConfig::default(),
         }
     }
 }
@@ -214,6 +218,7 @@ impl ResidualFlowConfig {
         require(possible, "logit_alpha", &format!("0, or a number from {LEAST_ALPHA:?} to {MOST_ALPHA}"), alpha)?;
         self.fixed_point.validate()?;
         self.power_iteration.validate()?;
+        self.base.validate()?;
         require(self.classes != 1, "classes", "0 or at least 2", self.classes)?;
         let elements = image.iter().try_fold(1usize, |n, &side| n.checked_mul(side)).filter(|n| (1..=MOST_ELEMENTS).contains(n));
         if elements.is_none() {

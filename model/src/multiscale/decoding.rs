@@ -5,8 +5,6 @@ use crate::error::{ModelError, Result};
 use crate::flow::Flow;
 use crate::numerics::InversionReport;
 use crate::numerics::finite::expect_finite;
-use crate::numerics::limits::require;
-use crate::numerics::randomness::gaussian;
 use crate::numerics::shape::from_images;
 use crate::numerics::tensor::first_broken_sample;
 use burn::tensor::{Device, Tensor};
@@ -66,8 +64,7 @@ impl ResidualFlow {
         Ok((x, report))
     }
 
-    /// `n` points `[n, dimensions]` from latents of standard deviation `temperature`: the elements of [`sample`](Self::sample) in
-    /// rows.
+    /// `n` points `[n, dimensions]` from latents at a temperature: the elements of [`sample`](Self::sample) in rows.
     ///
     /// # Errors
     /// As [`sample`](Self::sample).
@@ -75,14 +72,20 @@ impl ResidualFlow {
         from_images(self.sample(n, temperature, rng, device)?)
     }
 
-    /// `n` images from latents of standard deviation `temperature`.
+    /// `n` images from latents at a temperature, which scales their distance from the mean of the normal that they are drawn from.
     ///
     /// # Errors
-    /// If the temperature is negative or not finite, and as [`decode`](Self::decode).
+    /// As [`sample_latents`](Self::sample_latents) and [`decode`](Self::decode).
     pub fn sample(&self, n: usize, temperature: f64, rng: &mut impl Rng, device: &Device) -> Result<Tensor<4>> {
-        let possible = temperature.is_finite() && temperature >= 0.0;
-        require(possible, "temperature", "0 or a positive number", temperature)?;
-        let z = gaussian([n, self.latent_dimensions()], rng, device) * temperature;
+        let z = self.sample_latents(n, temperature, rng, device)?;
         Ok(self.unpad(self.decode(z)?))
+    }
+
+    /// `n` latents `[n, latent dimensions]` at a temperature: see [`Base::sample`](crate::Base::sample).
+    ///
+    /// # Errors
+    /// If the temperature is negative or not finite, or not 1 for a base that has no other.
+    pub fn sample_latents(&self, n: usize, temperature: f64, rng: &mut impl Rng, device: &Device) -> Result<Tensor<2>> {
+        self.base.sample(n, self.latent_dimensions(), temperature, rng, device)
     }
 }

@@ -49,6 +49,7 @@ impl ResidualFlowConfig {
         if self.classes > 0 {
             footprint.state += heads + self.classes as f64;
         }
+        footprint.state += self.base.n_parameters(channels * h * w);
         footprint
     }
 
@@ -229,8 +230,8 @@ impl Count<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ResidualFlow;
     use crate::flows::FlowLayer;
+    use crate::{BaseConfig, BaseKind, ResidualFlow};
     use crate::numerics::randomness::NoiseKey;
     use burn::module::Module;
     use burn::tensor::Device;
@@ -269,6 +270,7 @@ mod tests {
     fn models_have_what_was_counted() {
         let small = ResidualFlowConfig { blocks: vec![2, 1], hidden_channels: 20.into(), dense_hidden: 9, ..Default::default() };
         let coupling = ResidualFlowConfig { block: BlockKind::Coupling, activation: ActivationKind::Relu, ..small.clone() };
+        let base = |kind| BaseConfig { kind, components: 3, classes: 4, ..Default::default() };
         let cases = [
             small.clone(),
             ResidualFlowConfig { factor_out: true, squeeze_first: true, classes: 10, classifier_channels: 30, ..small.clone() },
@@ -287,6 +289,10 @@ mod tests {
                 ..small.clone()
             },
             ResidualFlowConfig { learn_norm_orders: NormLearning::PerLayer, kernels: vec![3, 3], ..small.clone() },
+            ResidualFlowConfig { base: base(BaseKind::Mixture), padding_channels: 1, ..small.clone() },
+            ResidualFlowConfig { base: base(BaseKind::ClassNormals), factor_out: true, ..small.clone() },
+            ResidualFlowConfig { base: base(BaseKind::StudentT), ..small.clone() },
+            ResidualFlowConfig { base: base(BaseKind::Normal), ..small.clone() },
             ResidualFlowConfig {
                 learn_norm_orders: NormLearning::Shared,
                 kernels: vec![3, 3, 3],

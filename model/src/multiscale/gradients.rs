@@ -10,7 +10,7 @@ use crate::numerics::parallel;
 use crate::numerics::randomness::NoiseKey;
 use burn::tensor::{Device, Tensor};
 
-/// What is differentiated: `Σ_b (w_b ln N(z_b; 0, I) + v_b ln|det ∂z_b/∂x_b|)`, a function of the logits, or their sum.
+/// What is differentiated: `Σ_b (w_b ln p(z_b) + v_b ln|det ∂z_b/∂x_b|)`, a function of the logits, or their sum.
 #[derive(Default)]
 pub struct Objective<'a> {
     /// The density's share. Without it no log-determinant is computed.
@@ -142,10 +142,12 @@ impl ResidualFlow {
         let z = passed.latent;
         let (mut head_bars, logits) = self.heads_backward(&passed.head_inputs, logits_bar, gradients)?;
         drop(passed.head_inputs);
-        let z_bar = match &density {
-            // ∂/∂z ln N(z; 0, I) = -z
-            Some(weights) => z.clone().neg() * weights.log_pz.clone().reshape([-1, 1]),
-            None => z.zeros_like(),
+        let (z_bar, log_pz) = match &density {
+            Some(weights) => {
+                let (z_bar, log_pz) = self.base.backward(z.clone(), weights.log_pz.clone(), gradients);
+                (z_bar, Some(log_pz))
+            }
+            None => (z.zeros_like(), None),
         };
         let mut parts = self.split_latent(z_bar);
         let mut x_bar = parts.pop().expect("the last scale leaves a part");
@@ -175,7 +177,7 @@ impl ResidualFlow {
                 }
             }
         }
-        let log_prob = density.map(|_| LogProb::new(z, log_det));
+        let log_prob = log_pz.map(|log_pz| LogProb::new(log_pz, log_det));
         Ok(Outputs { log_prob, logits })
     }
 

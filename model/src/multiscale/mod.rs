@@ -7,6 +7,7 @@
 //! | `architecture` | the layers that settings ask for |
 //! | `footprint` | how much memory they take, before anything is built |
 //! | `residual_flow` | the model: densities and latents |
+//! | `conditioning` | densities of samples about which something is known |
 //! | `decoding` | from latents to images: inversion and samples |
 //! | `classifier`, `padding`, `padding_noise` | heads that classify; noise beside images |
 //! | `density` | a single composition of layers as a model |
@@ -16,6 +17,7 @@
 mod architecture;
 mod certificates;
 mod classifier;
+mod conditioning;
 mod config;
 mod decoding;
 mod density;
@@ -31,6 +33,7 @@ mod training;
 
 pub use certificates::{BlockCertificate, Effort};
 pub use classifier::{Classifier, Head};
+pub use conditioning::Context;
 pub use config::{BlockKind, ResidualFlowConfig};
 pub use footprint::Footprint;
 pub use gradients::{DensityWeights, LayerDone, Objective, Outputs};

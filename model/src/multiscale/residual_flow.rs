@@ -3,6 +3,7 @@
 use super::classifier::Classifier;
 use super::config::ResidualFlowConfig;
 use super::padding_noise::PaddingNoise;
+use crate::base::{Base, StandardNormal};
 use crate::error::{ModelError, Result};
 use crate::flow::{Flow, LayerId, LogDetContext, zeros_of};
 use crate::flows::{FlowLayer, Sequential};
@@ -14,14 +15,14 @@ use crate::numerics::FixedPoint;
 use crate::numerics::NoiseKey;
 use crate::numerics::finite::expect_finite;
 use crate::numerics::shape::as_images;
-use crate::numerics::standard_normal_log_prob;
 use crate::numerics::tensor::first_broken_sample;
 use burn::module::Module;
 use burn::tensor::Tensor;
 
-/// A density model of images: layers on several scales between images and a standard normal latent.
+/// A density model of images: layers on several scales between images and a latent whose distribution is its [`Base`], by default
+/// a standard normal one.
 ///
-/// `ln p(x) = ln N(f(x); 0, I) + Σ ln|det ∂f_i|`. Latents are flat, `[batch, dimensions]`: first what each scale
+/// `ln p(x) = ln p(f(x)) + Σ ln|det ∂f_i|`. Latents are flat, `[batch, dimensions]`: first what each scale
 /// factored out, then what the last scale leaves, channels first. Points are images of a single pixel.
 ///
 /// A model with padding channels is a flow on images with noise beside their channels ([`ResidualFlow::pad`]): what
@@ -33,6 +34,8 @@ pub struct ResidualFlow {
     pub(super) scales: Vec<Sequential>,
     /// What makes logits of the scales' outputs, if the model has classes.
     pub(super) classifier: Option<Classifier>,
+    /// The distribution of latents.
+    pub(super) base: Base,
     pub(super) image: [usize; 3],
     pub(super) padding_channels: usize,
     #[module(skip)]
@@ -53,7 +56,7 @@ pub struct ResidualFlow {
 
 /// `ln p(x)` in its parts, each `[batch]` in nats.
 pub struct LogProb {
-    /// `ln N(z; 0, I)`
+    /// `ln p(z)` by the model's [`Base`]; by default `ln N(z; 0, I)`.
     pub log_pz: Tensor<1>,
     /// `ln|det ∂z/∂x|`, estimated or exact.
     pub log_det: Tensor<1>,
@@ -68,6 +71,7 @@ impl From<Sequential> for ResidualFlow {
             image: layers.input_shape(),
             scales: vec![layers],
             classifier: None,
+            base: Base::StandardNormal(StandardNormal {}),
             padding_channels: 0,
             padding: PaddingNoise::Uniform,
             padding_levels: 256,
@@ -82,8 +86,9 @@ impl From<Sequential> for ResidualFlow {
 }
 
 impl LogProb {
-    pub(super) fn new(z: Tensor<2>, log_det: Tensor<1>) -> Self {
-        Self { log_pz: standard_normal_log_prob(z), log_padding: log_det.zeros_like(), log_det }
+    /// Without padding.
+    pub(super) fn new(log_pz: Tensor<1>, log_det: Tensor<1>) -> Self {
+        Self { log_pz, log_padding: log_det.zeros_like(), log_det }
     }
 
     /// `ln p(x)`, `[batch]`, nats; with padding an unbiased estimate of a lower bound, `ln p(x, u) - ln q(u)`.
@@ -150,7 +155,7 @@ impl ResidualFlow {
     pub fn log_prob_with<const D: usize>(&self, x: Tensor<D>, context: &LogDetContext) -> Result<LogProb> {
         let padded = self.pad(self.as_images(x)?, &mut context.padding_stream())?;
         let (passed, log_det) = self.forward_log_det(padded.input, context)?;
-        Ok(LogProb { log_padding: padded.log_density, ..LogProb::new(passed.latent, log_det) })
+        Ok(LogProb { log_padding: padded.log_density, ..LogProb::new(self.base.log_prob(passed.latent), log_det) })
     }
 
     /// [`log_prob_with`](Self::log_prob_with) and the logits `[batch, classes]`, in one pass.
@@ -161,7 +166,7 @@ impl ResidualFlow {
         let classifier = self.expect_classifier()?;
         let padded = self.pad(x, &mut context.padding_stream())?;
         let (passed, log_det) = self.forward_log_det(padded.input, context)?;
-        let log_prob = LogProb { log_padding: padded.log_density, ..LogProb::new(passed.latent, log_det) };
+        let log_prob = LogProb { log_padding: padded.log_density, ..LogProb::new(self.base.log_prob(passed.latent), log_det) };
         Ok((log_prob, classifier.logits(&passed.head_inputs)))
     }
 
@@ -235,6 +240,16 @@ impl ResidualFlow {
     /// One layer, by its scale and its place there, to be changed but not replaced by one of another kind.
     pub fn layer_mut(&mut self, scale: usize, layer: usize) -> Option<&mut FlowLayer> {
         self.scales.get_mut(scale)?.layers.get_mut(layer)
+    }
+
+    /// The distribution of latents.
+    pub fn base(&self) -> &Base {
+        &self.base
+    }
+
+    /// The same model with another distribution of latents, which must have as many dimensions.
+    pub fn with_base(self, base: Base) -> Self {
+        Self { base, config: None, ..self }
     }
 
     /// The layers of each scale.

@@ -1,9 +1,9 @@
 //! Numbers that go wrong, and the layer at which they do.
 
-use super::error::Fault;
+use super::error::{Fault, TrainingError};
 use super::noise;
 use super::samples::Samples;
-use crate::error::{NotFinite, Result};
+use crate::error::NotFinite;
 use crate::flow::LogDetContext;
 use crate::gradients::Gradients;
 use crate::log_det::LogDetConfig;
@@ -36,11 +36,11 @@ impl BrokenStep<'_> {
     ///
     /// # Errors
     /// If the model cannot be evaluated.
-    pub fn fault(&self) -> Result<Fault> {
+    pub fn fault(&self) -> Result<Fault, TrainingError> {
         for (index, samples) in self.micro_batches.iter().enumerate() {
             let noise = noise::training(self.seed, self.step, index, self.process);
             let context = LogDetContext { config: self.log_det, noise };
-            if let Some(NotFinite { what, layer, .. }) = self.model.first_not_finite(samples.x.clone(), &context)? {
+            if let Some(NotFinite { what, layer, .. }) = samples.condition(self.model)?.first_not_finite(samples.x.clone(), &context)? {
                 return Ok(Fault { what, layer });
             }
         }

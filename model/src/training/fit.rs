@@ -323,15 +323,15 @@ impl<'a> Run<'a> {
         let mut total = 0.0;
         for (index, begin) in (0..n).step_by(size).enumerate() {
             let count = size.min(n - begin);
-            let x = validation.x.clone().narrow(0, begin, count);
+            let samples = validation.narrow(begin, count);
+            let (x, model) = (samples.x.clone(), samples.condition(model)?);
             let noise = noise::evaluation(self.config.seed, index);
             let context = LogDetContext { config: &self.config.evaluation_log_det, noise };
             let of_samples = match self.config.task.kind {
                 TaskKind::Classification => {
                     let padded = model.pad(x, &mut context.padding_stream())?;
                     let logits = model.logits(padded.input)?;
-                    let labels = &validation.labels()?[begin..begin + count];
-                    let classified = super::Classified::new(&logits, labels)?;
+                    let classified = super::Classified::new(&logits, samples.labels()?)?;
                     classified.cross_entropy.into_iter().map(|nats| -nats).collect()
                 }
                 TaskKind::Density | TaskKind::Hybrid => {

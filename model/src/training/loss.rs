@@ -73,7 +73,7 @@ pub(super) struct Share<'a> {
 /// What was measured: means over samples.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Measured {
-    /// `ln N(z; 0, I)`, nats; 0 if only classes are learned.
+    /// `ln p(z)`, nats; 0 if only classes are learned.
     pub log_pz: f64,
     /// The estimate of `ln|det ∂z/∂x|`, nats; 0 if only classes are learned.
     pub log_det: f64,
@@ -141,7 +141,7 @@ impl Loss {
         };
         let logits = labels.map(|_| &mut of_logits as &mut dyn FnMut(&Tensor<2>) -> Tensor<2>);
         let objective = Objective { density, logits, layer_done: Some(layer_done) };
-        let outputs = model.gradients(samples.x.clone(), objective, &share.context, gradients)?;
+        let outputs = samples.condition(model)?.gradients(samples.x.clone(), objective, &share.context, gradients)?;
         let classes = judged.transpose()?.map(|classified| classified.stats());
         let mut measured =
             Measured { classes, log_prob: classes.map_or(0.0, |stats| -stats.cross_entropy), ..Default::default() };

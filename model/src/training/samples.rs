@@ -1,6 +1,7 @@
 //! A batch of samples on the device.
 
 use super::error::TrainingError;
+use crate::multiscale::{Context, ResidualFlow};
 use burn::tensor::Tensor;
 
 /// A batch on the device.
@@ -18,9 +19,31 @@ impl Samples {
         self.x.dims()[0]
     }
 
+    /// So many of them, from this one on.
+    pub fn narrow(&self, begin: usize, count: usize) -> Self {
+        let labels = self.labels.as_ref().map(|labels| labels[begin..begin + count].to_vec());
+        Self { x: self.x.clone().narrow(0, begin, count), labels }
+    }
+
     /// The same with the class of each sample.
     pub fn with_labels(self, labels: Vec<u32>) -> Self {
         Self { labels: Some(labels), ..self }
+    }
+
+    /// What is known about them: their classes, if the set has some.
+    pub fn context(&self) -> Option<Context> {
+        self.labels.clone().map(Context::Classes)
+    }
+
+    /// The model of these samples, [given](ResidualFlow::given) what is known about them.
+    ///
+    /// # Errors
+    /// If that does not fit the model.
+    pub fn condition(&self, model: &ResidualFlow) -> Result<ResidualFlow, TrainingError> {
+        match self.context() {
+            Some(context) => Ok(model.given(&context)?),
+            None => Ok(model.clone()),
+        }
     }
 
     /// The classes.

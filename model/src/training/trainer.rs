@@ -54,7 +54,7 @@ pub enum StepOutcome {
 pub struct StepStats {
     /// An unbiased estimate of the loss for the step's samples: see [`Loss::value`].
     pub loss: f64,
-    /// Mean `ln N(z; 0, I)`, nats.
+    /// Mean `ln p(z)`, nats.
     pub log_pz: f64,
     /// Mean estimate of `ln|det ∂z/∂x|`, nats.
     pub log_det: f64,
@@ -232,7 +232,7 @@ impl Trainer {
     fn fault(&self, model: &ResidualFlow, gradients: &Gradients, micro_batches: &[Samples]) -> Result<Fault, TrainingError> {
         let &Self { seed, step, ref log_det, .. } = self;
         let process = self.group.rank();
-        Ok(BrokenStep { model, gradients, micro_batches, log_det, seed, step, process }.fault()?)
+        BrokenStep { model, gradients, micro_batches, log_det, seed, step, process }.fault()
     }
 
     /// The gradient of the mean loss, what was measured on the way, and the time waited for other processes. Moves the

@@ -3,6 +3,7 @@
 //! | module | what it holds against what |
 //! | --- | --- |
 //! | `flow_contract` | every layer against its contract: inverse, log-determinant, gradients, state |
+//! | `base` | distributions of latents |
 //! | `custom_layers` | layers of users, by the same contract and among ours |
 //! | `properties` | layers with random settings and inputs |
 //! | `architectures` | whole models of every option |
@@ -16,6 +17,7 @@
 //! | `networks`, `reference`, `reference_options` | the numbers of the reference implementation |
 
 mod architectures;
+mod base;
 mod constraint;
 mod custom_layers;
 mod examples;

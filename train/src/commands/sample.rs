@@ -17,7 +17,7 @@ use clap::{Args, ValueEnum};
 use datasets::io::output::{self, Existing};
 use datasets::points::FileKind;
 use residual_flows::training::noise;
-use residual_flows::{ResidualFlow, gaussian};
+use residual_flows::ResidualFlow;
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -100,7 +100,7 @@ impl Sample {
         let Opened { checkpoint, description: Description { kind, .. }, model, monitor } =
             self.chosen.ready(read, &mut progress)?;
         let &Self { n, temperature, seed, .. } = &self;
-        let latents = gaussian([n, model.latent_dimensions()], &mut noise::samples(seed).stream(0), &device) * temperature;
+        let latents = model.sample_latents(n, temperature, &mut noise::samples(seed).stream(0), &device)?;
         let work = progress::Work::layers(&monitor, &Costs::backward(&model), 1);
         let stage = progress.stage(format!("sampling {n} {}", kind.noun()), work);
         let samples = during(Phase::Drawing, || sampled(&model, latents, group))?;

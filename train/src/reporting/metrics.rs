@@ -22,7 +22,7 @@ pub struct TrainingRecord {
     /// Unbiased estimate for the step's samples: `bits_per_dim` or `nll_nats`.
     #[serde(flatten)]
     pub loss: Named<f64>,
-    /// Mean `ln N(z; 0, I)`, nats.
+    /// Mean `ln p(z)`, nats.
     pub log_pz: f64,
     /// Mean estimate of `ln|det ∂z/∂x|`, nats.
     pub log_det: f64,

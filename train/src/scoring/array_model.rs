@@ -44,7 +44,7 @@ pub enum Inputs {
 pub struct LogDensities {
     /// `ln p(x)` of each sample.
     pub total: Vec<f64>,
-    /// `ln N(z; 0, I)` of each.
+    /// `ln p(z)` of each.
     pub log_pz: Vec<f64>,
     /// `ln|det ∂z/∂x|` of each.
     pub log_det: Vec<f64>,

@@ -120,9 +120,10 @@ impl Evaluation<'_> {
             let begin = index * batch_size;
             let batch = batch?;
             let indices = batch.indices.clone();
-            let samples = first(data::samples(batch, device), n_samples - begin);
+            let samples = data::samples(batch, device);
+            let samples = samples.narrow(0, samples.count().min(n_samples - begin));
             let context = LogDetContext { config: self.log_det, noise: noise::evaluation(self.seed, index) };
-            let x = samples.x.clone();
+            let (x, conditioned) = (samples.x.clone(), samples.condition(model)?);
             let judged = during(Phase::Evaluating, || self.judge(model, samples, &context, begin));
             let Judged { log_prob, classes } = match judged {
                 Err(error) if is_interruption(&error) => {
@@ -136,7 +137,7 @@ impl Evaluation<'_> {
                 && let Some(position) = log_prob.iter().position(|value| !value.is_finite())
             {
                 let (sample, value) = (begin + position, log_prob[position]);
-                let fault = model.first_not_finite(x, &context)?.map_or(String::new(), |fault| format!(" ({fault})"));
+                let fault = conditioned.first_not_finite(x, &context)?.map_or(String::new(), |fault| format!(" ({fault})"));
                 bail!("sample {sample}: its log-density is {value}{fault}; the model is numerically broken");
             }
             for (place, (row, &log_prob)) in rows[begin..].iter_mut().zip(&log_prob).enumerate() {
@@ -188,34 +189,29 @@ impl Evaluation<'_> {
 
     /// Judges a batch that begins with this sample.
     fn judge(&self, model: &ResidualFlow, samples: Samples, context: &LogDetContext, first: usize) -> Result<Judged> {
+        let known = samples.context();
+        let conditioned = samples.condition(model)?;
         let values = |tensor: Tensor<1>| -> Result<Vec<f64>> {
             let values = tensor.try_into_vec_as::<f32>().context("cannot read a result from the device")?;
             Ok(values.into_iter().map(f64::from).collect())
         };
         match self.task {
             TaskKind::Density => {
-                let scores = score(model, samples.x, context, first)?;
+                let scores = score(model, samples.x, known.as_ref(), context, first)?;
                 Ok(Judged { log_prob: scores.log_prob_in_single_precision().collect(), classes: None })
             }
             TaskKind::Classification => {
-                let padded = model.pad(samples.x.clone(), &mut context.padding_stream())?;
-                let classes = Classified::new(&model.logits(padded.input)?, samples.labels()?)?;
+                let padded = conditioned.pad(samples.x.clone(), &mut context.padding_stream())?;
+                let classes = Classified::new(&conditioned.logits(padded.input)?, samples.labels()?)?;
                 Ok(Judged { log_prob: classes.cross_entropy.iter().map(|loss| -loss).collect(), classes: Some(classes) })
             }
             TaskKind::Hybrid => {
-                let (log_prob, logits) = model.log_prob_and_logits(samples.x.clone(), context)?;
+                let (log_prob, logits) = conditioned.log_prob_and_logits(samples.x.clone(), context)?;
                 let classes = Classified::new(&logits, samples.labels()?)?;
                 Ok(Judged { log_prob: values(log_prob.total())?, classes: Some(classes) })
             }
         }
     }
-}
-
-/// The first samples of a batch, no more than `most`.
-fn first(samples: Samples, most: usize) -> Samples {
-    let Samples { x, labels } = samples;
-    let n = most.min(x.dims()[0]);
-    Samples { x: x.narrow(0, 0, n), labels: labels.map(|labels| labels[..n].to_vec()) }
 }
 
 /// The mean, and the standard deviation divided by the square root of the number.

@@ -2,13 +2,13 @@
 //!
 //! Points may lie anywhere. In single precision `‖z‖²` is infinite from 1.8e19 on, and fast products of wide matrices mix the
 //! samples of a batch, so that a very large one leaves its rounding errors in the others. Points of like size are therefore
-//! evaluated together, in the places that they have in their batch, and `ln N(z; 0, I)` of far ones in double precision.
+//! evaluated together, in the places that they have in their batch, and `ln p(z)` of far ones in double precision.
 
 use anyhow::{Context, Result, anyhow};
 use burn::tensor::{Device, Tensor, TensorData};
 use residual_flows::training::Fault;
 use residual_flows::training::noise;
-use residual_flows::{LogDetConfig, LogDetContext, ModelError, NotFinite, ResidualFlow};
+use residual_flows::{Base, Context as Known, LogDetConfig, LogDetContext, ModelError, NotFinite, ResidualFlow};
 use std::collections::BTreeSet;
 use std::f64::consts::PI;
 
@@ -18,7 +18,7 @@ const NEAR: f32 = 1e3;
 /// Log-densities of samples, nats, in the model's coordinates.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Scores {
-    /// `ln N(z; 0, I)` of each; `-∞` where `‖z‖` is beyond every number.
+    /// `ln p(z)` of each; `-∞` where `‖z‖` is beyond every number.
     pub log_pz: Vec<f64>,
     /// `ln|det ∂z/∂x|` of each.
     pub log_det: Vec<f64>,
@@ -88,18 +88,26 @@ impl Scorer<'_> {
         for (index, batch) in values.chunks(size.saturating_mul(self.batch)).enumerate() {
             let context = LogDetContext { config: self.log_det, noise: noise::evaluation(self.seed, index) };
             let x = samples(batch, shape, self.device);
-            all.append(score(self.model, x, &context, index * self.batch)?);
+            all.append(score(self.model, x, None, &context, index * self.batch)?);
         }
         Ok(all)
     }
 }
 
-/// Scores one batch; the number of its first sample is for messages.
+/// Scores one batch, about whose samples something may be known; the number of its first sample is for messages.
 ///
 /// # Errors
-/// As [`Scorer::scores`].
-pub fn score(model: &ResidualFlow, x: Tensor<4>, context: &LogDetContext, first: usize) -> Result<Scores> {
+/// As [`Scorer::scores`], or if what is known does not fit the model.
+pub fn score(
+    model: &ResidualFlow,
+    x: Tensor<4>,
+    known: Option<&Known>,
+    context: &LogDetContext,
+    first: usize,
+) -> Result<Scores> {
     let n = x.dims()[0];
+    let given = |known: Option<Known>| known.map_or_else(|| Ok(model.clone()), |known| model.given(&known));
+    let model = &given(known.cloned())?;
     let (mut scores, groups) = (Scores::with_rows(n), Groups::of(&x)?);
     for group in groups.reachable() {
         let input = groups.members(group, &x);
@@ -111,6 +119,7 @@ pub fn score(model: &ResidualFlow, x: Tensor<4>, context: &LogDetContext, first:
         |scores: &Scores, row: usize| !(scores.log_pz[row] + scores.log_det[row] - scores.log_padding[row]).is_finite();
     for row in 0..n {
         if is_missing(&scores, row) {
+            let model = &given(known.map(|known| known.narrow(row, 1)))?;
             let alone = Alone { model, x: x.clone().narrow(0, row, 1), context };
             let (parts, is_reached) = alone.parts(groups.sizes[row] > 0, first + row)?;
             scores.set(row, parts);
@@ -192,7 +201,7 @@ fn size(point: &[f32]) -> i32 {
     }
 }
 
-/// `ln N(z; 0, I)`, log-determinant and `ln q(u)` of each sample.
+/// `ln p(z)`, log-determinant and `ln q(u)` of each sample.
 type Parts = Vec<[f64; 3]>;
 
 /// A result, if no number that it needs was found not to be finite.
@@ -218,17 +227,25 @@ fn near(model: &ResidualFlow, x: Tensor<4>, context: &LogDetContext) -> Result<P
 fn far(model: &ResidualFlow, x: Tensor<4>, context: &LogDetContext) -> Result<Parts> {
     let padded = model.pad(x, &mut context.padding_stream())?;
     let (z, log_det) = model.encode_log_det(padded.input, context)?;
-    let dimensions = z.dims()[1];
-    let (z, log_det, log_padding) = (to_vec(z)?, to_vec(log_det)?, to_vec(padded.log_density)?);
-    let parts = z.chunks_exact(dimensions).zip(log_det).zip(log_padding);
-    Ok(parts.map(|((z, log_det), log_padding)| [log_pz(z), log_det.into(), log_padding.into()]).collect())
+    let (log_pz, log_det, log_padding) = (log_pz(model.base(), z)?, to_vec(log_det)?, to_vec(padded.log_density)?);
+    let parts = log_pz.into_iter().zip(log_det).zip(log_padding);
+    Ok(parts.map(|((log_pz, log_det), log_padding)| [log_pz, log_det.into(), log_padding.into()]).collect())
 }
 
-/// `ln N(z; 0, I)`; NaN unless all of `z` is finite.
-fn log_pz(z: &[f32]) -> f64 {
-    if z.iter().any(|z| !z.is_finite()) {
-        return f64::NAN;
-    }
+/// `ln p(z)` of each latent, of standard normal ones in double precision; NaN unless all of a latent is finite.
+fn log_pz(base: &Base, z: Tensor<2>) -> Result<Vec<f64>> {
+    let dimensions = z.dims()[1];
+    let values = to_vec(z.clone())?;
+    let latents = values.chunks_exact(dimensions);
+    let log_pz: Vec<f64> = match base {
+        Base::StandardNormal(_) => latents.clone().map(standard_normal_log_prob).collect(),
+        _ => to_vec(base.log_prob(z))?.into_iter().map(f64::from).collect(),
+    };
+    let is_finite = |latent: &[f32]| latent.iter().all(|z| z.is_finite());
+    Ok(latents.zip(log_pz).map(|(latent, log_pz)| if is_finite(latent) { log_pz } else { f64::NAN }).collect())
+}
+
+fn standard_normal_log_prob(z: &[f32]) -> f64 {
     let squares: f64 = z.iter().map(|&z| f64::from(z).powi(2)).sum();
     -0.5 * (squares + z.len() as f64 * (2.0 * PI).ln())
 }

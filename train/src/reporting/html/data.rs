@@ -18,7 +18,7 @@ const MOST_BYTES: u64 = 16 << 20;
 /// Charts that come first, after those of the losses, with titles and units. What else was measured follows under its own name.
 const CHARTS: [(&str, &str, &str); 11] = [
     ("accuracy", "accuracy", "fraction of images"),
-    ("log_pz", "mean ln N(z; 0, I)", "nats"),
+    ("log_pz", "mean ln p(z)", "nats"),
     ("log_det", "mean log-determinant", "nats"),
     ("gradient_norm", "norm of the gradient, before clipping", "norm"),
     ("max_lipschitz", "largest estimated Lipschitz constant of a block", "constant"),

@@ -10,7 +10,7 @@ use burn::tensor::{Device, Tensor};
 use datasets::BatchSource;
 use datasets::io::output::Existing;
 use residual_flows::training::noise;
-use residual_flows::{ModelError, ResidualFlow, gaussian};
+use residual_flows::{ModelError, ResidualFlow};
 use std::path::Path;
 use std::time::Instant;
 
@@ -45,7 +45,7 @@ impl ImageShowcase {
     pub(super) fn draw(&self, model: &ResidualFlow, path: &Path, budget: &Budget) -> Result<Lacks> {
         let (noise, n, device) = (noise::samples(self.seed), self.count(), self.images.device());
         let padded = model.pad(self.images.clone(), &mut noise.stream(1))?.input;
-        let latents = gaussian([n, model.latent_dimensions()], &mut noise.stream(0), &device);
+        let latents = model.sample_latents(n, 1.0, &mut noise.stream(0), &device)?;
         let decode = |z| model.decode(z).map(|x| model.unpad(x));
         let (begin, at_a_time) = (Instant::now(), at_a_time(model, n));
         let (mut reconstructed, mut sampled): (Drawn, Drawn) = (Ok(Vec::new()), Ok(Vec::new()));

@@ -15,7 +15,7 @@ use burn::tensor::{Device, Tensor};
 use datasets::BatchSource;
 use datasets::points::Standardization;
 use residual_flows::training::noise;
-use residual_flows::{LogDetConfig, ModelError, ResidualFlow, gaussian};
+use residual_flows::{LogDetConfig, ModelError, ResidualFlow};
 use std::path::Path;
 
 /// Cells a side in the picture of a density.
@@ -23,13 +23,15 @@ const DENSITY_CELLS: usize = 128;
 /// Cells a side in which points are counted.
 const COUNT_CELLS: usize = 64;
 
-/// The data, and the latents of samples.
+/// The data, and the seed of samples.
 pub struct PointShowcase {
     data: Shown,
     names: Vec<String>,
     standardization: Standardization,
-    latents: Tensor<2>,
+    n_samples: usize,
+    seed: u64,
     log_det: LogDetConfig,
+    device: Device,
 }
 
 /// Points as they are shown.
@@ -52,17 +54,17 @@ impl PointShowcase {
         for index in 0..test.batches.eval_batches() {
             values.extend(numbers(tensor(test.batches.eval_batch(index)?, device))?);
         }
-        let rng = &mut noise::samples(config.run.seed).stream(0);
-        let latents = gaussian([config.run.n_samples, dimensions], rng, device);
         let numbered = || (1..=dimensions).map(|n| format!("x{n}")).collect();
         let names = kind.columns.clone().unwrap_or_else(numbered);
         let data = shown(&values, dimensions, &kind.standardization);
-        Ok(Self { data, names, standardization: kind.standardization, latents, log_det: config.log_det.eval.clone() })
+        let (n_samples, seed, log_det) = (config.run.n_samples, config.run.seed, config.log_det.eval.clone());
+        Ok(Self { data, names, standardization: kind.standardization, n_samples, seed, log_det, device: device.clone() })
     }
 
     pub(super) fn draw(&self, model: &ResidualFlow, path: &Path) -> Result<Lacks> {
         let mut lacks = Lacks::default();
-        let samples = match model.decode(self.latents.clone()) {
+        let rng = &mut noise::samples(self.seed).stream(0);
+        let samples = match model.sample(self.n_samples, 1.0, rng, &self.device) {
             Ok(samples) => Some(shown(&numbers(samples)?, self.names.len(), &self.standardization)),
             Err(ModelError::Interrupted) => return Err(ModelError::Interrupted.into()),
             Err(error) => {
@@ -76,7 +78,7 @@ impl PointShowcase {
             }
             (Shown::Table(data), _) => pair_plot::write(path, &self.names, &self.standardization, data, None)?,
             (data, samples) => {
-                let density = Density::new(model, &self.log_det, &self.latents.device());
+                let density = Density::new(model, &self.log_det, &self.device);
                 let density = HeatMap::of(density.on_grid(&Window::default(), DENSITY_CELLS)?);
                 let mut panels: Vec<Panel> = self.panel("held-out points", data).into_iter().collect();
                 panels.extend(self.panel("density", &Shown::Plane(density, 0)));
