@@ -75,8 +75,8 @@ pub use lipschitz::{ConvolutionWeight, LayerCertificate, NormLearning, NormOrder
 pub use log_det::{LogDetConfig, LogDetDraw};
 pub use monitor::Monitor;
 pub use multiscale::{
-    BlockCertificate, BlockKind, Classifier, Context, Convergence, DensityWeights, Effort, Footprint, Head, LayerDone, LayerOutput,
-    LogProb, Objective, Outputs, Padded, PaddingNoise, ResidualFlow, ResidualFlowConfig,
+    BlockCertificate, BlockKind, Classifier, Context, Convergence, DensityWeights, Effort, Footprint, Head, LayerDone,
+    LayerOutput, LogProb, Objective, Outputs, Padded, PaddingNoise, ResidualFlow, ResidualFlowConfig,
 };
 pub use nn::{Activation, ActivationKind, ContractiveNet, ContractiveNetConfig, MovingBatchNorm, PlainConvolution, Widths};
 pub use numerics::{FixedPoint, InversionReport, NoiseKey, bits_per_dim, gaussian, parallel, standard_normal_log_prob};

@@ -67,8 +67,8 @@ fn roulettes_are_unbiased_and_truncation_is_not() {
     let workshop = trained();
     let (table, study) = studied(&workshop, &["--n", "20", "--draws", "300", "--terms", "2,6"], "estimator");
     let measurements = study["measurements"].as_array().expect("a list");
-    assert_eq!((measurements.len(), number(&study, "samples"), number(&study, "draws")), (18, 20.0, 300.0));
-    assert_eq!(table.lines().filter(|line| line.starts_with("| ")).count(), 2 + 18, "{table}");
+    assert_eq!((measurements.len(), number(&study, "samples"), number(&study, "draws")), (22, 20.0, 300.0));
+    assert_eq!(table.lines().filter(|line| line.starts_with("| ")).count(), 2 + 22, "{table}");
     assert_eq!(table.matches("| biased |").count(), measurements.iter().filter(|m| is_biased(m)).count(), "{table}");
     for (name, label) in [("bias.svg", "bias of the log-determinant"), ("deviation.svg", "standard deviation")] {
         assert!(workshop.read(&format!("study/{name}")).contains(label));

@@ -115,5 +115,5 @@ impl Base {
 /// `-½ Σ_d ((z_d - μ_d) e^{-s_d})² - Σ_d s_d - (D/2) ln 2π`.
 fn normal_log_prob(z: Tensor<2>, mean: Tensor<2>, log_scale: Tensor<2>) -> Tensor<1> {
     let standardized = (z - mean) * log_scale.clone().neg().exp();
-    crate::numerics::standard_normal_log_prob(standardized) - log_scale.sum_dims_squeeze::<1>(&[1])
+    crate::numerics::standard_normal_log_prob(standardized) - log_scale.sum_dim(1).squeeze_dim(1)
 }

@@ -3,14 +3,17 @@
 use crate::error::{ModelError, NotFinite, Result};
 use crate::flow::{Flow, LayerId, LogDetContext};
 use crate::gradients::Gradients;
-use crate::log_det::{Estimate, LogDetConfig, LogDetDraw, MAX_DIMENSIONS, Method, Products, SeriesPrecision};
+use crate::log_det::{
+    Estimate, FittedSurvival, LogDetConfig, LogDetDraw, MAX_DIMENSIONS, MeasuredSeries, Method, Products, Purpose,
+    SeriesPrecision,
+};
 use crate::nn::{Branch, ContractiveNet, Linearization};
-use crate::numerics::tensor::to_vec;
+use crate::numerics::tensor::{from_vec, to_vec};
 use crate::numerics::{FixedPoint, InversionReport};
-use burn::module::Module;
+use burn::module::{Module, Param};
 use burn::tensor::{Device, FloatDType, Tensor};
 use flow_kernels::ChainWeights;
-use rand::RngCore;
+use rand::{Rng, RngCore};
 
 /// `z = x + g(x)` with a contractive network `g`.
 ///
@@ -40,12 +43,43 @@ use rand::RngCore;
 pub struct ResidualBlock {
     /// `g`
     pub net: ContractiveNet,
+    /// The numbers of the [roulettes](FittedSurvival) that were fitted to this layer's series, a row each: of values, of gradients.
+    pub(crate) roulette: Option<Param<Tensor<2>>>,
 }
 
 impl ResidualBlock {
     /// With this network.
     pub fn new(net: ContractiveNet) -> Self {
-        Self { net }
+        Self { net, roulette: None }
+    }
+
+    /// The roulette that was fitted for a purpose, if one was.
+    pub(crate) fn roulette(&self, purpose: Purpose) -> Option<FittedSurvival> {
+        let rows = self.roulette.as_ref()?.val();
+        FittedSurvival::of_numbers(&to_vec(rows.narrow(0, usize::from(purpose == Purpose::Gradient), 1)))
+    }
+
+    /// Takes fitted roulettes of values and of gradients.
+    pub(crate) fn set_roulettes(&mut self, fitted: &[FittedSurvival; 2]) {
+        let numbers = fitted.each_ref().map(FittedSurvival::numbers);
+        let shape = [fitted.len(), numbers[0].len()];
+        let rows = from_vec(numbers.concat(), shape, &self.net.device());
+        self.roulette = Some(match self.roulette.take() {
+            Some(before) => Param::initialized(before.id, rows),
+            None => Param::from_tensor(rows),
+        });
+    }
+
+    /// The terms of the series at a batch, from two probes of every sample.
+    pub(crate) fn measure_series(&self, x: Tensor<4>, config: &LogDetConfig, rng: &mut impl Rng) -> MeasuredSeries {
+        let (dims, device) = (x.dims(), x.device());
+        let probes = [(); 2].map(|()| self.net.import(config.probe.sample(dims, rng, &device)));
+        let branch = self.net.branch();
+        let input = self.net.import(x);
+        let shape = input.dims();
+        let (_, at) = branch.linearize(input);
+        let measure = |products: &Products| MeasuredSeries::of(probes, config.n_exact_terms, products);
+        with_products(&branch, &at, (shape, &device), SeriesPrecision::F32, measure)
     }
 
     /// Data to latent.
@@ -60,7 +94,8 @@ impl ResidualBlock {
         let (dims, device) = (x.dims(), x.device());
         self.check_size(context.config, dims, id)?;
         let config = context.config;
-        let draw = config.draw(dims, &mut context.noise.stream(id.index as u64), &device);
+        let fitted = if config.is_fitted() { self.roulette(Purpose::Value) } else { None };
+        let draw = config.draw_for(fitted.as_ref(), dims, &mut context.noise.stream(id.index as u64), &device);
         let draw = draw.map_probe(|probe| self.net.import(probe));
         let dimensions: usize = dims[1..].iter().product();
         let early_end = self.net.spectral_bound().and_then(|bound| config.early_end(bound, dimensions));

@@ -2,6 +2,7 @@
 
 use super::choices::{GradientForm, Method, Trace};
 use super::draw::LogDetDraw;
+use super::fitted::FittedSurvival;
 use super::hutchinson::Probe;
 use super::jacobian::MAX_DIMENSIONS;
 use super::precision::SeriesPrecision;
@@ -151,6 +152,11 @@ impl LogDetConfig {
         Err(ModelError::Config { key: "series_precision", expected, got: format!("\"{precision}\"") })
     }
 
+    /// Whether layers draw from roulettes that were [fitted](crate::ResidualFlow::fit_roulettes) to them.
+    pub fn is_fitted(&self) -> bool {
+        self.distribution == TermDistribution::Fitted && self.method == Method::Series
+    }
+
     /// Whether whole Jacobians are built, which takes one product a dimension.
     pub fn needs_jacobian(&self) -> bool {
         self.method == Method::Exact || self.trace == Trace::Exact
@@ -165,27 +171,28 @@ impl LogDetConfig {
 
     /// The mean number of terms: the exact ones, and the expected largest of the draws.
     pub fn expected_terms(&self) -> f64 {
-        self.n_exact_terms as f64 + self.reached().sum::<f64>()
+        self.n_exact_terms as f64 + self.reached(None).sum::<f64>()
     }
 
-    /// The distribution with its parameter.
-    fn roulette(&self) -> Roulette {
-        match self.distribution {
-            TermDistribution::Poisson => Roulette::Poisson { rate: self.poisson_rate },
-            TermDistribution::Geometric => Roulette::Geometric { success_prob: self.geometric_success_prob },
+    /// The distribution with its parameter, in a layer that has been fitted or not.
+    fn roulette<'a>(&self, fitted: Option<&'a FittedSurvival>) -> Roulette<'a> {
+        match (self.distribution, fitted) {
+            (TermDistribution::Fitted, Some(fitted)) => Roulette::Fitted(fitted),
+            (TermDistribution::Fitted, None) | (TermDistribution::Poisson, _) => Roulette::Poisson { rate: self.poisson_rate },
+            (TermDistribution::Geometric, _) => Roulette::Geometric { success_prob: self.geometric_success_prob },
         }
     }
 
     /// `P(N ≥ m)`: the probability with which one draw reaches the `m`-th term beyond the exact ones; NaN where the
     /// distribution's setting is out of its range.
     pub fn survival(&self, m: usize) -> f64 {
-        self.roulette().survival(m)
+        self.roulette(None).survival(m)
     }
 
     /// The probability with which each term beyond the exact ones is computed, as long as it matters.
-    fn reached(&self) -> impl Iterator<Item = f64> {
+    fn reached<'a>(&self, fitted: Option<&'a FittedSurvival>) -> impl Iterator<Item = f64> + use<'a> {
         let n_draws = if self.method == Method::Series { self.n_draws } else { 0 };
-        let roulette = self.roulette();
+        let roulette = self.roulette(fitted);
         let reached = move |m| 1.0 - (1.0 - roulette.survival(m)).powi(n_draws as i32);
         (1..).map(reached).take_while(|&probability| probability > 1e-12)
     }
@@ -193,22 +200,39 @@ impl LogDetConfig {
     /// The mean number of products with the Jacobian that a value in `dimensions` dimensions takes: one for each term, but at most
     /// one for each dimension.
     pub fn expected_products(&self, dimensions: usize) -> f64 {
+        self.expected_products_of(None, dimensions)
+    }
+
+    /// [`expected_products`](Self::expected_products) of a layer that has been fitted or not.
+    pub fn expected_products_of(&self, fitted: Option<&FittedSurvival>, dimensions: usize) -> f64 {
         if self.needs_jacobian() {
             return dimensions as f64;
         }
         let exact = self.n_exact_terms.min(dimensions);
-        exact as f64 + self.reached().take(dimensions - exact).sum::<f64>()
+        exact as f64 + self.reached(fitted).take(dimensions - exact).sum::<f64>()
     }
 
     /// Draws the randomness of one estimate for a batch `[batch, …]`.
     pub fn draw(&self, shape: [usize; 4], rng: &mut impl Rng, device: &Device) -> LogDetDraw {
+        self.draw_for(None, shape, rng, device)
+    }
+
+    /// [`draw`](Self::draw) for a layer that has been fitted or not; for others than [`TermDistribution::Fitted`] there is no
+    /// difference.
+    pub fn draw_for(
+        &self,
+        fitted: Option<&FittedSurvival>,
+        shape: [usize; 4],
+        rng: &mut impl Rng,
+        device: &Device,
+    ) -> LogDetDraw {
         if self.method == Method::Exact {
             return LogDetDraw::Exact;
         }
         let n_draws = if self.method == Method::Series { self.n_draws } else { 0 };
-        let roulette = self.roulette();
+        let roulette = self.roulette(fitted);
         let counts: Vec<usize> = (0..n_draws).map(|_| roulette.sample(rng)).collect();
-        let (coefficients, gradient, precision) = (self.coefficients(&counts), self.gradient, self.series_precision);
+        let (coefficients, gradient, precision) = (self.weights(&roulette, &counts), self.gradient, self.series_precision);
         match self.trace {
             Trace::Exact => LogDetDraw::ExactTrace { coefficients, gradient },
             Trace::Hutchinson => {
@@ -221,10 +245,14 @@ impl LogDetConfig {
     /// The weights `c_1 … c_n` for these numbers of terms beyond the exact ones: 1 for exact terms, else the fraction
     /// of draws that reach the term over the probability of reaching it. `n` is the largest draw plus the exact terms.
     pub fn coefficients(&self, counts: &[usize]) -> Vec<f64> {
+        self.weights(&self.roulette(None), counts)
+    }
+
+    fn weights(&self, roulette: &Roulette, counts: &[usize]) -> Vec<f64> {
         let most = counts.iter().max().copied().unwrap_or(0);
         let weight = |beyond: usize| {
             let reached = counts.iter().filter(|&&count| count >= beyond).count() as f64 / counts.len() as f64;
-            reached / self.survival(beyond)
+            reached / roulette.survival(beyond)
         };
         let exact = std::iter::repeat_n(1.0, self.n_exact_terms);
         exact.chain((1..=most).map(weight)).collect()

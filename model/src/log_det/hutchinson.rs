@@ -17,7 +17,7 @@ pub enum Probe {
 }
 
 impl Probe {
-    pub(super) fn sample(self, shape: [usize; 4], rng: &mut impl Rng, device: &Device) -> Tensor<4> {
+    pub(crate) fn sample(self, shape: [usize; 4], rng: &mut impl Rng, device: &Device) -> Tensor<4> {
         match self {
             Probe::Gaussian => gaussian(shape, rng, device),
             Probe::Rademacher => rademacher(shape, rng, device),

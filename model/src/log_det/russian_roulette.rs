@@ -1,5 +1,6 @@
 //! The random number of terms of the power series, and the probability of reaching each.
 
+use super::fitted::FittedSurvival;
 use rand::Rng;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -22,22 +23,28 @@ pub enum TermDistribution {
     Poisson,
     /// Number of trials up to the first success, on 1, 2, 3, …
     Geometric,
+    /// Of each residual layer the one with the least variance for its cost, fitted to the terms of the layer's own series: in
+    /// training again after every hundred steps. It needs few exact terms, or none. Layers that have not been fitted have the
+    /// Poisson distribution.
+    Fitted,
 }
 
 /// Russian roulette with the parameter of its distribution: how many terms beyond the exact ones are computed.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) enum Roulette {
+pub(super) enum Roulette<'a> {
     Poisson { rate: f64 },
     Geometric { success_prob: f64 },
+    Fitted(&'a FittedSurvival),
 }
 
-impl Roulette {
+impl Roulette<'_> {
     /// Draws `N` by inverting its distribution function. The parameter is in its range
     /// ([`LogDetConfig::validate`](super::LogDetConfig::validate)).
     pub fn sample(self, rng: &mut impl Rng) -> usize {
-        let u: f64 = rng.random();
         match self {
+            Self::Fitted(fitted) => fitted.sample(rng),
             Self::Poisson { rate } => {
+                let u: f64 = rng.random();
                 let (mut count, mut mass) = (0, (-rate).exp());
                 let mut cumulative = mass;
                 // What is left of the tail once it is lost to rounding is less likely than any `u`.
@@ -49,7 +56,10 @@ impl Roulette {
                 }
                 count
             }
-            Self::Geometric { success_prob } => 1 + ((1.0 - u).ln() / (1.0 - success_prob).ln()) as usize,
+            Self::Geometric { success_prob } => {
+                let u: f64 = rng.random();
+                1 + ((1.0 - u).ln() / (1.0 - success_prob).ln()) as usize
+            }
         }
     }
 
@@ -73,6 +83,7 @@ impl Roulette {
                 }
                 tail
             }
+            Self::Fitted(fitted) => fitted.survival(m),
             Self::Geometric { success_prob } => (1.0 - success_prob).powi(i32::try_from(m.saturating_sub(1)).unwrap_or(i32::MAX)),
         }
     }

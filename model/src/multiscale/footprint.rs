@@ -231,8 +231,8 @@ impl Count<'_> {
 mod tests {
     use super::*;
     use crate::flows::FlowLayer;
-    use crate::{BaseConfig, BaseKind, ResidualFlow};
     use crate::numerics::randomness::NoiseKey;
+    use crate::{BaseConfig, BaseKind, ResidualFlow};
     use burn::module::Module;
     use burn::tensor::Device;
 

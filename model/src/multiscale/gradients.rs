@@ -5,7 +5,7 @@ use crate::error::Result;
 use crate::flow::{Flow, LayerId, LogDetContext};
 use crate::flows::FlowLayer;
 use crate::gradients::Gradients;
-use crate::log_det::LogDetDraw;
+use crate::log_det::{LogDetDraw, Purpose};
 use crate::numerics::parallel;
 use crate::numerics::randomness::NoiseKey;
 use burn::tensor::{Device, Tensor};
@@ -105,7 +105,12 @@ impl ResidualFlow {
         context.config.validate()?;
         context.config.validate_device(&device)?;
         let padded = self.pad(self.as_images(images)?, &mut context.padding_stream())?;
-        let draws = Self::seeded_draws(context.config, context.noise, &device);
+        let (config, noise) = (context.config, context.noise);
+        let fitted = if config.is_fitted() { self.roulettes_for(Purpose::Gradient) } else { Vec::new() };
+        let draws = |id: &LayerId, shape| {
+            let fitted = fitted.get(id.index).and_then(Option::as_ref);
+            config.draw_for(fitted, shape, &mut noise.stream(id.index as u64), &device)
+        };
         let mut outputs = self.gradients_with_draws(padded.input, objective, draws, gradients)?;
         if let Some(log_prob) = &mut outputs.log_prob {
             log_prob.log_padding = padded.log_density;

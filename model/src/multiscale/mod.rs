@@ -10,6 +10,7 @@
 //! | `conditioning` | densities of samples about which something is known |
 //! | `decoding` | from latents to images: inversion and samples |
 //! | `classifier`, `padding`, `padding_noise` | heads that classify; noise beside images |
+//! | `roulettes` | Russian roulettes fitted to the model's own series |
 //! | `density` | a single composition of layers as a model |
 //! | `gradients`, `training` | gradients of objectives; what a training step does beside them |
 //! | `stored_vectors`, `inspection`, `certificates` | loading weights; looking into layers; proofs that they are invertible |
@@ -28,6 +29,7 @@ mod padding;
 mod padding_noise;
 mod presets;
 mod residual_flow;
+mod roulettes;
 mod stored_vectors;
 mod training;
 

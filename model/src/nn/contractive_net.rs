@@ -228,7 +228,7 @@ impl ContractiveNet {
         &self.monitor
     }
 
-    fn device(&self) -> Device {
+    pub(crate) fn device(&self) -> Device {
         self.convolutions.first().map_or_else(Device::flex, |layer| layer.weight.device())
     }
 

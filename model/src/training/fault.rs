@@ -40,7 +40,9 @@ impl BrokenStep<'_> {
         for (index, samples) in self.micro_batches.iter().enumerate() {
             let noise = noise::training(self.seed, self.step, index, self.process);
             let context = LogDetContext { config: self.log_det, noise };
-            if let Some(NotFinite { what, layer, .. }) = samples.condition(self.model)?.first_not_finite(samples.x.clone(), &context)? {
+            if let Some(NotFinite { what, layer, .. }) =
+                samples.condition(self.model)?.first_not_finite(samples.x.clone(), &context)?
+            {
                 return Ok(Fault { what, layer });
             }
         }

@@ -14,6 +14,7 @@ enum Purpose {
     Measurement = 0x86,
     Order = 0x87,
     Split = 0x88,
+    Roulettes = 0x89,
 }
 
 fn key(purpose: Purpose, seed: u64, number: u64, part: u64) -> NoiseKey {
@@ -50,9 +51,19 @@ pub fn estimator_study(seed: u64, repeat: usize) -> NoiseKey {
     key(Purpose::EstimatorStudy, seed, repeat as u64, 0)
 }
 
+/// For the probes by which the estimator study fits roulettes.
+pub fn roulette_study(seed: u64) -> NoiseKey {
+    key(Purpose::Roulettes, seed, 0, u64::MAX)
+}
+
 /// For the random images of the benchmark.
 pub fn benchmark(seed: u64) -> NoiseKey {
     key(Purpose::Benchmark, seed, 0, 0)
+}
+
+/// For the probes by which roulettes are fitted before a step, in one of the processes that make it.
+pub(super) fn roulettes(seed: u64, step: u64, process: usize) -> NoiseKey {
+    key(Purpose::Roulettes, seed, step, process as u64)
 }
 
 /// For the order of samples in an epoch of [`fit`](super::fit).

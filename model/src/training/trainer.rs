@@ -41,6 +41,10 @@ pub struct Trainer {
     group: Arc<dyn AllReduce>,
 }
 
+/// Steps from one fit of roulettes to the next, and the samples that they are fitted to at the most.
+const ROULETTE_STEPS: u64 = 100;
+const ROULETTE_SAMPLES: usize = 32;
+
 /// What became of a step.
 pub enum StepOutcome {
     /// The weights are new.
@@ -190,6 +194,7 @@ impl Trainer {
         micro_batches: Vec<Samples>,
     ) -> Result<(ResidualFlow, StepOutcome), TrainingError> {
         let mut clock = Clock::start();
+        self.fit_roulettes(&mut model, &micro_batches)?;
         let before = model.clone();
         let (mut gradients, mut stats, waiting) = self.gradients(&mut model, &micro_batches)?;
         let gradient_time = clock.lap();
@@ -227,6 +232,22 @@ impl Trainer {
         };
         self.step += 1;
         Ok((model, StepOutcome::Made(stats)))
+    }
+
+    /// Fits roulettes to the weights as they are, where a step is to have them.
+    fn fit_roulettes(&self, model: &mut ResidualFlow, micro_batches: &[Samples]) -> Result<(), TrainingError> {
+        let Some(samples) = micro_batches.first() else { return Ok(()) };
+        if !self.log_det.is_fitted() || !self.step.is_multiple_of(ROULETTE_STEPS) {
+            return Ok(());
+        }
+        let samples = samples.narrow(0, samples.count().min(ROULETTE_SAMPLES));
+        let noise = noise::roulettes(self.seed, self.step, self.group.rank());
+        let padded = model.pad(samples.x.clone(), &mut noise.stream(u64::MAX))?;
+        let measured = samples.condition(model)?.measure_series(padded.input, &self.log_det, noise)?;
+        let sums = self.group.all_reduce(measured).map_err(TrainingError::Group)?;
+        let means: Vec<f64> = sums.into_iter().map(|sum| sum / self.group.size() as f64).collect();
+        model.set_roulettes(&means, self.log_det.n_exact_terms);
+        Ok(())
     }
 
     fn fault(&self, model: &ResidualFlow, gradients: &Gradients, micro_batches: &[Samples]) -> Result<Fault, TrainingError> {

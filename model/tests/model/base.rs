@@ -49,7 +49,8 @@ fn densities_integrate_to_one() {
 
         let edges: Vec<f64> = (-160..=160).map(|i| (f64::from(i) * 0.045).sinh() * 0.7).collect();
         let middle = |pair: &[f64]| (0.5 * (pair[0] + pair[1])) as f32;
-        let points: Vec<f32> = edges.windows(2).flat_map(|x| edges.windows(2).flat_map(move |y| [middle(x), middle(y)])).collect();
+        let points: Vec<f32> =
+            edges.windows(2).flat_map(|x| edges.windows(2).flat_map(move |y| [middle(x), middle(y)])).collect();
         let areas = edges.windows(2).flat_map(|x| edges.windows(2).map(move |y| (x[1] - x[0]) * (y[1] - y[0])));
         let z = Tensor::<1>::from_floats(points.as_slice(), &device()).reshape([-1, 2]);
         let total: f64 = values(base(kind, 2).log_prob(z)).iter().zip(areas).map(|(p, area)| f64::from(*p).exp() * area).sum();
@@ -218,8 +219,8 @@ fn bases_are_trained() {
     let trained = |kind| {
         let config = ResidualFlowConfig { blocks: vec![0], base: config(kind), ..ResidualFlowConfig::toy() };
         let model = config.init([2, 1, 1], &mut NoiseKey::new(14, [0, 0]).stream(0), &device()).unwrap();
-        let mut settings = FitConfig { epochs: 40, ..Default::default() };
-        (settings.optim.learning_rate, settings.optim.batch_size) = (0.02, 64);
+        let mut settings = FitConfig { epochs: 150, patience: 0, ..Default::default() };
+        (settings.optim.learning_rate, settings.optim.warmup_steps, settings.optim.batch_size) = (0.05, 0, 64);
         let fitted = fit(model.clone(), clusters(), &settings, &mut residual_flows::training::Silent).unwrap();
         let state = |model: &ResidualFlow| -> Vec<NamedTensor> { named_tensors(model.base()) };
         let moved = state(&fitted.model).iter().zip(state(&model)).all(|(after, before)| after.values != before.values);

@@ -6,8 +6,8 @@ use residual_flows::log_det::{
     GEOMETRIC_PROBABILITIES, GradientForm, Method, POISSON_RATES, Probe, SeriesPrecision, TermDistribution, Trace,
 };
 use residual_flows::{
-    ActivationKind, ContractiveNetConfig, Flow, FlowLayer, Gradients, LayerId, LogDetConfig, LogDetContext, LogDetDraw, NoiseKey,
-    gaussian,
+    ActivationKind, ContractiveNetConfig, DensityWeights, Flow, FlowLayer, Gradients, LayerId, LogDetConfig, LogDetContext,
+    LogDetDraw, NoiseKey, Objective, ResidualFlow, Sequential, gaussian,
 };
 
 const SHAPE: [usize; 4] = [8, 1, 4, 3];
@@ -260,6 +260,87 @@ fn settings_out_of_range_are_named() {
         }
     }
     assert!(mean_log_det(&layer, &x, &poisson(*POISSON_RATES.end()).1, 0).is_finite());
+}
+
+/// A model of one block whose roulettes were fitted for these settings, and its input.
+fn fitted(config: &LogDetConfig) -> (ResidualFlow, Tensor<4>) {
+    let (layer, x) = block();
+    let mut model = ResidualFlow::from(Sequential::images([SHAPE[1], SHAPE[2], SHAPE[3]], vec![layer]).unwrap());
+    assert!(model.roulettes().iter().all(Option::is_none));
+    model.fit_roulettes(x.clone(), config, NoiseKey::new(9, [4, 0])).unwrap();
+    (model, x)
+}
+
+fn fitted_configs() -> Vec<LogDetConfig> {
+    let base = LogDetConfig { distribution: TermDistribution::Fitted, n_exact_terms: 0, ..LogDetConfig::training() };
+    vec![
+        base.clone(),
+        LogDetConfig { n_exact_terms: 2, gradient: GradientForm::DerivativeOfValue, ..base.clone() },
+        LogDetConfig { probe: Probe::Rademacher, n_exact_terms: 1, ..base },
+    ]
+}
+
+#[test]
+fn fitted_roulettes_are_unbiased() {
+    for config in fitted_configs() {
+        let (model, x) = fitted(&config);
+        let log_det = |config: &LogDetConfig, seed: u64| {
+            let (_, log_det) = model.encode_log_det(x.clone(), &context(config, seed)).unwrap();
+            f64::from(values(log_det.mean())[0])
+        };
+        let expected = log_det(&LogDetConfig::exact(), 0);
+        let draws: Vec<f64> = (0..3000).map(|seed| log_det(&config, seed)).collect();
+        assert_unbiased(&format!("{config:?}"), &draws, expected);
+
+        let gradient = |config: &LogDetConfig, seed: u64| -> Vec<f64> {
+            let weight = Tensor::ones([SHAPE[0]], &Device::flex()) / SHAPE[0] as f64;
+            let density = DensityWeights { log_pz: weight.zeros_like(), log_det: weight };
+            let objective = Objective { density: Some(density), ..Default::default() };
+            let mut gradients = Gradients::new();
+            model.gradients(x.clone(), objective, &context(config, seed), &mut gradients).unwrap();
+            let FlowLayer::Residual(block) = model.layers().next().unwrap() else { unreachable!("a residual block was built") };
+            let by_weight = values(gradients.get(block.net.convolutions()[0].weight()).unwrap());
+            by_weight.into_iter().take(20).map(f64::from).collect()
+        };
+        let exact = gradient(&LogDetConfig::exact(), 0);
+        let draws: Vec<Vec<f64>> = (0..2000).map(|seed| gradient(&config, seed)).collect();
+        for (index, expected) in exact.iter().enumerate() {
+            let draws: Vec<f64> = draws.iter().map(|draw| draw[index]).collect();
+            assert_unbiased(&format!("{config:?} element {index}"), &draws, *expected);
+        }
+    }
+}
+
+/// Fitted roulettes are part of a model's state, and make less variance for their cost than the Poisson distribution.
+#[test]
+fn fitted_roulettes_are_kept_and_save_work() {
+    let config = &fitted_configs()[0];
+    let (model, x) = fitted(config);
+    let roulette = model.roulettes().remove(0).expect("fitted");
+    let survival: Vec<f64> = (1..40).map(|m| roulette.survival(m)).collect();
+    assert!(survival.windows(2).all(|pair| pair[1] <= pair[0] && pair[1] > 0.0), "{survival:?}");
+    let work = |config: &LogDetConfig| {
+        let draws: Vec<f64> = (0..4000)
+            .map(|seed| f64::from(values(model.encode_log_det(x.clone(), &context(config, seed)).unwrap().1)[0]))
+            .collect();
+        let mean = draws.iter().sum::<f64>() / draws.len() as f64;
+        let variance = draws.iter().map(|draw| (draw - mean).powi(2)).sum::<f64>() / draws.len() as f64;
+        let reached = if config.distribution == TermDistribution::Fitted { roulette.mean() } else { config.expected_terms() };
+        variance * (1.0 + reached)
+    };
+    let poisson = LogDetConfig { distribution: TermDistribution::Poisson, ..config.clone() };
+    let works = [config, &poisson, &LogDetConfig::training()].map(work);
+    assert!(works[0] < works[1] && works[0] < 1.02 * works[2], "{works:?}");
+
+    let mut state = residual_flows::state::named_tensors(&model);
+    assert!(state.iter().any(|tensor| tensor.name.ends_with("Residual.roulette")));
+    let (layer, _) = block();
+    let empty = ResidualFlow::from(Sequential::images([SHAPE[1], SHAPE[2], SHAPE[3]], vec![layer]).unwrap());
+    let again = empty.clone().with_state(state.clone()).unwrap();
+    assert_eq!(again.roulettes(), model.roulettes());
+    // States of models that were never fitted have none.
+    state.retain(|tensor| !tensor.name.ends_with("roulette"));
+    assert_eq!(model.clone().with_state(state).unwrap().roulettes(), [None]);
 }
 
 #[test]

@@ -74,7 +74,7 @@ impl Naming {
         let mut pairs = Vec::new();
         for tensor in named_tensors(model) {
             let parts: Vec<&str> = tensor.name.split('.').collect();
-            if matches!(parts.last(), Some(&"vector" | &"opposite")) {
+            if matches!(parts.last(), Some(&"vector" | &"opposite" | &"roulette")) {
                 continue;
             }
             let theirs = match parts.as_slice() {

@@ -98,13 +98,7 @@ impl Scorer<'_> {
 ///
 /// # Errors
 /// As [`Scorer::scores`], or if what is known does not fit the model.
-pub fn score(
-    model: &ResidualFlow,
-    x: Tensor<4>,
-    known: Option<&Known>,
-    context: &LogDetContext,
-    first: usize,
-) -> Result<Scores> {
+pub fn score(model: &ResidualFlow, x: Tensor<4>, known: Option<&Known>, context: &LogDetContext, first: usize) -> Result<Scores> {
     let n = x.dims()[0];
     let given = |known: Option<Known>| known.map_or_else(|| Ok(model.clone()), |known| model.given(&known));
     let model = &given(known.cloned())?;

@@ -46,6 +46,8 @@ pub struct Measurement {
     pub errors: Errors,
     /// Expected passes through each residual branch: see [`Estimator::expected_passes`].
     pub passes: f64,
+    /// The variance of a sample's estimate times the passes, nats²: what it takes to reach a variance by averaging.
+    pub work: f64,
     /// Of one estimate of all samples, the mean over the draws.
     pub seconds: f64,
 }
@@ -93,7 +95,7 @@ impl<'a> Study<'a> {
         ensure!(draws >= 2, "{draws} draws have no variance: expected at least 2");
         let mut study = Self { model, samples, seed, draws, exact: Vec::new(), exact_seconds: 0.0 };
         let start = Instant::now();
-        study.exact = study.log_det(&LogDetConfig::exact(), 0)?;
+        study.exact = study.log_det(model, &LogDetConfig::exact(), 0)?;
         study.exact_seconds = start.elapsed().as_secs_f64();
         Ok(study)
     }
@@ -108,10 +110,18 @@ impl<'a> Study<'a> {
     /// # Errors
     /// If an estimate is not finite.
     pub fn measure(&self, estimator: Estimator) -> Result<Measurement> {
-        let (errors, seconds) =
-            self.errors(&estimator.config()).with_context(|| format!("{} of {} terms", estimator.sum.name(), estimator.terms))?;
-        let passes = estimator.expected_passes(self.model.latent_dimensions());
-        Ok(Measurement { estimator, errors: Errors::of(&errors), passes, seconds })
+        let config = estimator.config();
+        let mut model = self.model.clone();
+        if config.is_fitted() {
+            let noise = noise::roulette_study(self.seed);
+            let padded = model.pad(self.samples.clone(), &mut noise.stream(u64::MAX))?;
+            model.fit_roulettes(padded.input, &config, noise)?;
+        }
+        let measured = self.errors(&model, &config);
+        let (errors, seconds) = measured.with_context(|| format!("{} of {} terms", estimator.sum.name(), estimator.terms))?;
+        let (errors, passes) = (Errors::of(&errors), estimator.expected_passes(&model));
+        let work = errors.deviation.powi(2) * passes;
+        Ok(Measurement { estimator, errors, passes, work, seconds })
     }
 
     /// Measures an estimator in single precision and what other precisions of its products change; all see the same random
@@ -123,7 +133,7 @@ impl<'a> Study<'a> {
         let draw = |&precision: &SeriesPrecision| {
             let config = LogDetConfig { series_precision: precision, ..config.clone() };
             config.validate()?;
-            let (errors, seconds) = self.errors(&config).with_context(|| format!("in {precision}"))?;
+            let (errors, seconds) = self.errors(self.model, &config).with_context(|| format!("in {precision}"))?;
             Ok((precision, errors, seconds))
         };
         let drawn = std::iter::once(&SeriesPrecision::F32).chain(reduced).map(draw).collect::<Result<Vec<_>>>()?;
@@ -135,18 +145,18 @@ impl<'a> Study<'a> {
     }
 
     /// Of every draw, the error of each sample; and the seconds that a draw took.
-    fn errors(&self, config: &LogDetConfig) -> Result<(Vec<Vec<f64>>, f64)> {
+    fn errors(&self, model: &ResidualFlow, config: &LogDetConfig) -> Result<(Vec<Vec<f64>>, f64)> {
         let start = Instant::now();
-        let errors = (1..=self.draws).map(|draw| Ok(differences(&self.log_det(config, draw)?, &self.exact)));
+        let errors = (1..=self.draws).map(|draw| Ok(differences(&self.log_det(model, config, draw)?, &self.exact)));
         let errors = errors.collect::<Result<_>>()?;
         Ok((errors, start.elapsed().as_secs_f64() / self.draws as f64))
     }
 
     /// The sum over the layers, of each sample.
-    fn log_det(&self, config: &LogDetConfig, draw: usize) -> Result<Vec<f64>> {
+    fn log_det(&self, model: &ResidualFlow, config: &LogDetConfig, draw: usize) -> Result<Vec<f64>> {
         let context = LogDetContext { config, noise: noise::estimator_study(self.seed, draw) };
         let mut sums = vec![0.0; self.samples.dims()[0]];
-        for layer in self.model.layer_outputs(self.samples.clone(), &context)? {
+        for layer in model.layer_outputs(self.samples.clone(), &context)? {
             for (sample, (sum, &log_det)) in sums.iter_mut().zip(&layer.log_det).enumerate() {
                 ensure!(log_det.is_finite(), "{}: the log-determinant of sample {sample} is {log_det}", layer.path);
                 *sum += f64::from(log_det);

@@ -6,8 +6,8 @@ use std::fmt::Write;
 /// A Markdown table, one estimator a line.
 pub fn table(measurements: &[Measurement]) -> String {
     let mut text = String::from(
-        "| expected terms | of them exact | sum | traces | passes | bias, nats | | standard deviation, nats | milliseconds |\n\
-         | ---: | ---: | --- | --- | ---: | ---: | --- | ---: | ---: |\n",
+        "| expected terms | of them exact | sum | traces | passes | bias, nats | | standard deviation, nats | variance × passes | milliseconds |\n\
+         | ---: | ---: | --- | --- | ---: | ---: | --- | ---: | ---: | ---: |\n",
     );
     for m in measurements {
         let (estimator, exact) = (&m.estimator, m.estimator.config().n_exact_terms);
@@ -17,8 +17,8 @@ pub fn table(measurements: &[Measurement]) -> String {
         // Writing to a string cannot fail.
         let _ = writeln!(
             text,
-            "| {terms} | {exact} | {sum} | {traces} | {:.1} | {bias:+.5} ± {error:.5} | {verdict} | {deviation:.4} | {time:.2} |",
-            m.passes
+            "| {terms} | {exact} | {sum} | {traces} | {:.1} | {bias:+.5} ± {error:.5} | {verdict} | {deviation:.4} | {:.4} | {time:.2} |",
+            m.passes, m.work
         );
     }
     text
