@@ -30,14 +30,14 @@ impl Asinh {
 
 /// Only these three methods: Burn differentiates them.
 impl Flow<2> for Asinh {
-    fn forward(&self, x: Tensor<2>) -> Tensor<2> {
-        (x * self.rate()).asinh() / self.rate()
+    fn forward(&self, x: Tensor<2>) -> Result<Tensor<2>> {
+        Ok((x * self.rate()).asinh() / self.rate())
     }
 
     /// `ln|det ∂z/∂x| = -½ Σ ln(1 + (k x)²)`
     fn forward_log_det(&self, x: Tensor<2>, _: &LogDetContext, _: &LayerId) -> Result<(Tensor<2>, Tensor<1>)> {
         let log_slopes = ((x.clone() * self.rate()).square() + 1.0).log() * -0.5;
-        Ok((self.forward(x), log_slopes.sum_dims_squeeze(&[1])))
+        Ok((self.forward(x)?, log_slopes.sum_dims_squeeze(&[1])))
     }
 
     fn inverse(&self, z: Tensor<2>, _: &FixedPoint, _: &LayerId, _: &mut InversionReport) -> Result<Tensor<2>> {

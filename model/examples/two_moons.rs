@@ -13,11 +13,11 @@ struct Scale {
 }
 
 impl Flow<2> for Scale {
-    fn forward(&self, x: Tensor<2>) -> Tensor<2> {
-        x * self.log.val().exp().unsqueeze()
+    fn forward(&self, x: Tensor<2>) -> Result<Tensor<2>> {
+        Ok(x * self.log.val().exp().unsqueeze())
     }
     fn forward_log_det(&self, x: Tensor<2>, _: &LogDetContext, _: &LayerId) -> Result<(Tensor<2>, Tensor<1>)> {
-        Ok((self.forward(x.clone()), self.log.val().sum().expand([x.dims()[0]])))
+        Ok((self.forward(x.clone())?, self.log.val().sum().expand([x.dims()[0]])))
     }
     fn inverse(&self, z: Tensor<2>, _: &FixedPoint, _: &LayerId, _: &mut InversionReport) -> Result<Tensor<2>> {
         Ok(z * self.log.val().neg().exp().unsqueeze())

@@ -27,14 +27,17 @@ pub enum ModelError {
         /// The shape that came.
         got: Vec<usize>,
     },
-    /// A fixed-point inversion that did not reach its tolerance.
+    /// A fixed-point iteration that did not reach its tolerance.
     #[error(
-        "the inverse of layer `{layer}` did not converge: {failed} of {batch} samples still move by up to {residual:.2e} \
-         (tolerance {tol:.1e}) after {iterations} iterations; update the Lipschitz constraint, raise `max_iters`, or loosen `tol`"
+        "{what}{} did not converge: {failed} of {batch} samples still move by up to {residual:.2e} \
+         (tolerance {tol:.1e}) after {iterations} iterations; update the Lipschitz constraint, raise `max_iters`, or loosen `tol`",
+        of_layer(layer.as_deref())
     )]
-    Inversion {
-        /// The layer's path in the model.
-        layer: String,
+    NotConverged {
+        /// What was solved for: the inverse, or the forward or backward pass of a layer that solves an equation in it.
+        what: &'static str,
+        /// The layer's path in the model, if it is known.
+        layer: Option<String>,
         /// Samples that did not converge.
         failed: usize,
         /// Samples in the batch.
@@ -103,15 +106,24 @@ impl fmt::Display for NotFinite {
         if let Some(sample) = self.sample {
             write!(f, "sample {sample}: ")?;
         }
-        write!(f, "{}", self.what)?;
-        if let Some(layer) = &self.layer {
-            write!(f, " of layer `{layer}`")?;
-        }
-        f.write_str(" is not finite")
+        write!(f, "{}{} is not finite", self.what, of_layer(self.layer.as_deref()))
     }
 }
 
+/// A layer in messages, if it is known.
+fn of_layer(layer: Option<&str>) -> String {
+    layer.map_or_else(String::new, |layer| format!(" of layer `{layer}`"))
+}
+
 impl ModelError {
+    /// The error of a layer, named if it is not yet.
+    pub(crate) fn in_layer(mut self, path: &str) -> Self {
+        if let Self::NotConverged { layer, .. } | Self::NotFinite(NotFinite { layer, .. }) = &mut self {
+            layer.get_or_insert_with(|| path.into());
+        }
+        self
+    }
+
     /// The error of a batch whose samples are numbered from `first` on.
     pub fn in_batch_from(mut self, first: usize) -> Self {
         if let Self::NotFinite(NotFinite { sample: Some(sample), .. }) = &mut self {

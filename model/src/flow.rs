@@ -34,12 +34,12 @@ use rand::{Rng, RngCore};
 /// }
 ///
 /// impl Flow<2> for Scale {
-///     fn forward(&self, x: Tensor<2>) -> Tensor<2> {
-///         x * self.log_scale.val().exp().unsqueeze()
+///     fn forward(&self, x: Tensor<2>) -> Result<Tensor<2>> {
+///         Ok(x * self.log_scale.val().exp().unsqueeze())
 ///     }
 ///     fn forward_log_det(&self, x: Tensor<2>, _: &LogDetContext, _: &LayerId) -> Result<(Tensor<2>, Tensor<1>)> {
 ///         let log_det = self.log_scale.val().sum().expand([x.dims()[0]]);
-///         Ok((self.forward(x), log_det))
+///         Ok((self.forward(x)?, log_det))
 ///     }
 ///     fn inverse(&self, z: Tensor<2>, _: &FixedPoint, _: &LayerId, _: &mut InversionReport) -> Result<Tensor<2>> {
 ///         Ok(z * self.log_scale.val().neg().exp().unsqueeze())
@@ -66,7 +66,10 @@ pub trait Flow<const D: usize = 4>: Module + Sync + 'static {
     }
 
     /// `z = f(x)`.
-    fn forward(&self, x: Tensor<D>) -> Tensor<D>;
+    ///
+    /// # Errors
+    /// If the layer solves an equation by iteration that does not converge.
+    fn forward(&self, x: Tensor<D>) -> Result<Tensor<D>>;
 
     /// `z = f(x)` and `ln|det ∂z/∂x|`, `[batch]`, nats.
     ///
@@ -83,9 +86,10 @@ pub trait Flow<const D: usize = 4>: Module + Sync + 'static {
     /// If an iteration does not converge, or a number is not finite.
     fn inverse(&self, z: Tensor<D>, solver: &FixedPoint, id: &LayerId, report: &mut InversionReport) -> Result<Tensor<D>>;
 
-    /// Whether [`backward`](Self::backward) needs a draw of an estimator's randomness; by default not.
-    fn draws(&self) -> bool {
-        false
+    /// How many probes of each sample [`backward`](Self::backward) needs in its draw of an estimator's randomness, one after the
+    /// other along the batch: one for each branch whose log-determinant is estimated. 0, and by default, no draw at all.
+    fn probes(&self) -> usize {
+        0
     }
 
     /// The backward pass at input `x`: from the cotangents of `z` and of the log-determinant (`[batch]`) to the cotangent of `x`.
@@ -95,7 +99,7 @@ pub trait Flow<const D: usize = 4>: Module + Sync + 'static {
     /// log-determinant is no estimate.
     ///
     /// # Errors
-    /// As [`forward_log_det`](Self::forward_log_det), or if the layer [draws](Self::draws) and there is no draw.
+    /// As [`forward_log_det`](Self::forward_log_det), or if the layer has [probes](Self::probes) and there is no draw.
     fn backward(
         &self,
         x: Tensor<D>,
@@ -122,14 +126,15 @@ pub trait Flow<const D: usize = 4>: Module + Sync + 'static {
         let _ = x;
     }
 
-    /// The network whose Lipschitz constant is kept below 1, if the layer has one: models update its constraint.
-    fn net(&self) -> Option<&ContractiveNet> {
-        None
+    /// The networks whose Lipschitz constants are kept below 1, each with the name of the field that holds it: models update their
+    /// constraints. By default there are none.
+    fn nets(&self) -> Vec<(&'static str, &ContractiveNet)> {
+        Vec::new()
     }
 
     /// The same, to be changed.
-    fn net_mut(&mut self) -> Option<&mut ContractiveNet> {
-        None
+    fn nets_mut(&mut self) -> Vec<(&'static str, &mut ContractiveNet)> {
+        Vec::new()
     }
 
     /// Draws the channels that the layer leaves out in the next training step, until [`clear_dropout`](Self::clear_dropout).

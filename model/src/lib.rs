@@ -78,6 +78,9 @@ pub use multiscale::{
     BlockCertificate, BlockKind, Classifier, Context, Convergence, DensityWeights, Effort, Footprint, Head, LayerDone,
     LayerOutput, LogProb, Objective, Outputs, Padded, PaddingNoise, ResidualFlow, ResidualFlowConfig,
 };
-pub use nn::{Activation, ActivationKind, ContractiveNet, ContractiveNetConfig, MovingBatchNorm, PlainConvolution, Widths};
+pub use nn::{
+    Activation, ActivationKind, Concatenation, ContractiveNet, ContractiveNetConfig, DenseLayersConfig, MovingBatchNorm,
+    PlainConvolution, Widths,
+};
 pub use numerics::{FixedPoint, InversionReport, NoiseKey, bits_per_dim, gaussian, parallel, standard_normal_log_prob};
 pub use parameters::{Parameter, map_parameters, visit_parameters};

@@ -105,7 +105,7 @@ pub fn check_inverse<const D: usize>(
     tolerances: &Tolerances,
 ) -> std::result::Result<(), ContractError> {
     let solver = FixedPoint { tol: (tolerances.inverse / 20.0).max(1e-8), ..FixedPoint::default() };
-    let z = layer.forward(x.clone());
+    let z = layer.forward(x.clone())?;
     let back = layer.inverse(z, &solver, &LayerId::alone(), &mut Default::default())?;
     agree("the inverse of the output", &to_vec(back), &to_vec(x.clone()), |_| f64::from(tolerances.inverse))
 }
@@ -118,8 +118,8 @@ pub fn check_log_det<const D: usize>(
     tolerances: &Tolerances,
 ) -> std::result::Result<(), ContractError> {
     let (z, log_det) = exact(layer, x.clone())?;
-    agree("the output with log-determinant", &z, &to_vec(layer.forward(x.clone())), |_| 0.0)?;
-    let want = numerical_log_dets(x, tolerances.jacobian_step, |x| to_vec(layer.forward(x)));
+    agree("the output with log-determinant", &z, &to_vec(layer.forward(x.clone())?), |_| 0.0)?;
+    let want = numerical_log_dets(x, tolerances.jacobian_step, |x| layer.forward(x).map(to_vec))?;
     let want: Vec<f32> = want.into_iter().map(|value| value as f32).collect();
     agree("the log-determinant", &log_det, &want, |_| tolerances.log_det)
 }
@@ -132,21 +132,21 @@ pub fn check_gradients<const D: usize, L: Flow<D>>(
     tolerances: &Tolerances,
 ) -> std::result::Result<(), ContractError> {
     let (step, device) = (tolerances.gradient_step, x.device());
-    let z_bar = to_vec(gaussian(layer.forward(x.clone()).dims(), &mut NoiseKey::new(8, [0, 0]).stream(0), &device));
+    let z_bar = to_vec(gaussian(layer.forward(x.clone())?.dims(), &mut NoiseKey::new(8, [0, 0]).stream(0), &device));
     // Unequal, and of both signs: the log-determinant of each sample has its own weight.
     let weights: Vec<f32> = (0..x.dims()[0]).map(|sample| 1.0 - 1.4 * (sample % 2) as f32 + 0.1 * (sample / 2) as f32).collect();
     for with_log_det in [true, false] {
         let what = |of: &str| format!("the gradient of {of}{}", if with_log_det { "" } else { " without log-determinant" });
         let objective = |layer: &L, x: Tensor<D>| -> std::result::Result<f64, ContractError> {
-            let (z, log_det) = if with_log_det { exact(layer, x)? } else { (to_vec(layer.forward(x)), Vec::new()) };
+            let (z, log_det) = if with_log_det { exact(layer, x)? } else { (to_vec(layer.forward(x)?), Vec::new()) };
             let of_z: f64 = z.iter().zip(&z_bar).map(|(z, bar)| f64::from(z * bar)).sum();
             Ok(of_z + log_det.iter().zip(&weights).map(|(l, w)| f64::from(l * w)).sum::<f64>())
         };
         let mut gradients = Gradients::new();
-        let z_bar = from_vec(z_bar.clone(), layer.forward(x.clone()).dims(), &device);
+        let z_bar = from_vec(z_bar.clone(), layer.forward(x.clone())?.dims(), &device);
         let x_bar = if with_log_det {
             let weights = from_vec(weights.clone(), [weights.len()], &device);
-            let draw = layer.draws().then_some(LogDetDraw::Exact);
+            let draw = (layer.probes() > 0).then_some(LogDetDraw::Exact);
             layer.backward(x.clone(), z_bar, weights, draw, &mut gradients)?.0
         } else {
             layer.pullback(x.clone(), z_bar, &mut gradients)?
@@ -198,13 +198,20 @@ pub fn check_state<const D: usize>(layer: &impl Flow<D>, x: &Tensor<D>) -> std::
     for (got, want) in named_tensors(&loaded).iter().zip(&state) {
         agree(&format!("`{}` after it was put back", want.name), &got.values, &want.values, |_| 0.0)?;
     }
-    let [got, want] = [loaded.forward(x.clone()), layer.forward(x.clone())].map(to_vec);
+    let [got, want] = [loaded.forward(x.clone())?, layer.forward(x.clone())?].map(to_vec);
     agree("the output with the state put back", &got, &want, |_| 0.0)
 }
 
 /// `ln|det ∂f/∂x|` of every sample by central differences and elimination in double precision; `f` returns the values of a
 /// batch, sample by sample.
-pub fn numerical_log_dets<const D: usize>(x: &Tensor<D>, step: f32, f: impl Fn(Tensor<D>) -> Vec<f32>) -> Vec<f64> {
+///
+/// # Errors
+/// If `f` fails.
+pub fn numerical_log_dets<const D: usize>(
+    x: &Tensor<D>,
+    step: f32,
+    f: impl Fn(Tensor<D>) -> Result<Vec<f32>>,
+) -> Result<Vec<f64>> {
     let (dims, numbers) = (x.dims(), to_vec(x.clone()));
     let size = dims[1..].iter().product::<usize>();
     let moved = |element: usize, by: f32| {
@@ -215,11 +222,11 @@ pub fn numerical_log_dets<const D: usize>(x: &Tensor<D>, step: f32, f: impl Fn(T
     // By columns: the transpose has the same determinant.
     let mut jacobians = vec![Vec::new(); dims[0]];
     for column in 0..size {
-        let slopes = moved(column, step).into_iter().zip(moved(column, -step));
+        let slopes = moved(column, step)?.into_iter().zip(moved(column, -step)?);
         let slopes: Vec<f64> = slopes.map(|(up, down)| f64::from(up - down) / f64::from(2.0 * step)).collect();
         jacobians.iter_mut().zip(slopes.chunks_exact(size)).for_each(|(jacobian, slopes)| jacobian.push(slopes.to_vec()));
     }
-    jacobians.into_iter().map(log_abs_det).collect()
+    Ok(jacobians.into_iter().map(log_abs_det).collect())
 }
 
 /// `ln|det A|` by Gaussian elimination, on purpose not by the code that is tested with it.

@@ -22,6 +22,7 @@ use std::time::{Duration, Instant};
 use train::pytorch::args::ScriptArguments;
 use train::pytorch::import;
 use train::pytorch::scripts;
+use train::pytorch::state_dict::StateDict;
 use train::pytorch::torch::TorchFile;
 
 /// A reader that takes longer for a small file hangs.
@@ -223,7 +224,12 @@ fn read(bytes: &[u8], execution: u64) -> Result<usize> {
     if let Some(state) = root.get("optimizer_state_dict") {
         read_tensors(&file, state, 4);
     }
-    if ScriptArguments::of(root).and_then(|args| scripts::settings(&args)).is_ok() && execution.is_multiple_of(BUILT) {
+    let weights = root.get("state_dict").and_then(|weights| StateDict::new(&file, weights).ok());
+    let is_usable = weights.is_some_and(|weights| {
+        let settings = ScriptArguments::of(root).and_then(|args| scripts::settings(&args, &weights));
+        settings.is_ok()
+    });
+    if is_usable && execution.is_multiple_of(BUILT) {
         import::parse(bytes, &Device::flex())?;
     }
     Ok(n)

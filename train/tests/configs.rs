@@ -3,7 +3,7 @@
 use crate::common::repository;
 use residual_flows::log_det::TermDistribution;
 use residual_flows::optim::OptimConfig;
-use residual_flows::{LogDetConfig, PowerIteration, ResidualFlowConfig};
+use residual_flows::{BlockKind, LogDetConfig, PowerIteration, ResidualFlowConfig};
 use std::path::PathBuf;
 use train::config::Config;
 
@@ -21,7 +21,7 @@ fn load(name: &str) -> Config {
 #[test]
 fn all_are_valid_and_say_what_they_are() {
     let paths = shipped();
-    assert!(paths.len() >= 25);
+    assert!(paths.len() >= 40);
     for path in paths {
         let folder = repository().join("configs");
         let name = path.strip_prefix(folder).expect("a shipped file").display();
@@ -55,6 +55,31 @@ fn the_paper_s_models_have_its_settings() {
     assert_eq!(celeba.model.scales([3, 256, 256]), 6);
     assert_eq!(celeba.log_det.train.n_exact_terms, 8);
     assert_eq!(celeba.log_det.eval, LogDetConfig::evaluation());
+}
+
+/// By their repositories' commands.
+#[test]
+fn the_successors_models_have_their_settings() {
+    for (name, start) in [("idensenet_mnist.toml", 25), ("idensenet_cifar10.toml", 25), ("idensenet_imagenet32.toml", 0)] {
+        let Config { model, optim, log_det, .. } = load(name);
+        assert_eq!((model.densenet_depth, model.densenet_growth, model.fully_connected_growth), (3, 172, 32), "{name}");
+        let learning_rate = OptimConfig::default().learning_rate;
+        assert_eq!((optim.concatenation_start_epoch, optim.learning_rate), (start, learning_rate), "{name}");
+        assert_eq!(log_det.train, LogDetConfig::training(), "{name}");
+    }
+    for (name, start, rate) in [
+        ("monotone_mnist.toml", 25, 1e-3),
+        ("monotone_cifar10.toml", 25, 1e-3),
+        ("monotone_imagenet32.toml", 0, 4e-3),
+        ("monotone_imagenet64.toml", 0, 4e-3),
+    ] {
+        let Config { model, optim, log_det, .. } = load(name);
+        assert_eq!((model.block, model.densenet_depth, model.densenet_growth), (BlockKind::Monotone, 3, 172), "{name}");
+        assert_eq!((optim.concatenation_start_epoch, optim.learning_rate), (start, rate), "{name}");
+        assert_eq!(log_det.train, LogDetConfig { n_exact_terms: 10, ..LogDetConfig::training() }, "{name}");
+    }
+    let implicit = load("implicit_cifar10.toml");
+    assert_eq!((implicit.model.lipschitz_bound, implicit.log_det.train.n_exact_terms), (0.9, 10));
 }
 
 #[test]

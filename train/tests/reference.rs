@@ -1,8 +1,9 @@
 //! The reference implementation's own checkpoints, through the commands: the latents and log-determinants that it computes for
 //! them.
 
-use burn::tensor::Device;
+use burn::tensor::{Device, Tensor, TensorData};
 use residual_flows::optim::{Optimizer, OptimizerKind, OptimizerState};
+use residual_flows::{LogDetConfig, LogDetContext, NoiseKey};
 use safetensors::SafeTensors;
 use safetensors::tensor::TensorView;
 use std::collections::BTreeSet;
@@ -67,11 +68,43 @@ fn options_agree_with_both_weights() {
     }
 }
 
+/// i-DenseNets, Monotone Flows and Implicit Normalizing Flows.
+#[test]
+fn successors_agree() {
+    for case in ["idense_img", "mono_img", "impl_toy"] {
+        agrees(&fixture(case, "checkpoint.pth"), case, "raw", "");
+    }
+}
+
+/// With the vectors of power iteration in the file, which belong to the last step's weights: commands find others first, by which
+/// the norms of these averages, of few and large steps, are larger.
+#[test]
+fn averaged_weights_of_successors_agree() {
+    for case in ["idense_img", "mono_img"] {
+        let device = Device::flex();
+        let state = checkpoint::read_either(&fixture(case, "checkpoint.pth"), &device).unwrap();
+        let [_, average] = state.models(&device).unwrap();
+        let [x, z, log_dets] = ["x", "ema_z", "ema_logdet_exact"].map(|name| {
+            let array = arrays::read::<f32>(&fixture(case, &format!("{name}.npy"))).unwrap();
+            (array.shape, array.values)
+        });
+        let x = Tensor::<4>::from_data(TensorData::new(x.1, x.0), &device);
+        let exact = LogDetConfig::exact();
+        let context = LogDetContext { config: &exact, noise: NoiseKey::new(0, [0, 0]) };
+        let (found, found_log_dets) = average.encode_log_det(x, &context).unwrap();
+        let close = |got: Vec<f32>, want: Vec<f32>, tol: f32| got.iter().zip(want).all(|(a, b)| (a - b).abs() < tol);
+        assert!(close(found.try_into_vec_as().unwrap(), z.1, 1e-4), "{case}");
+        assert!(close(found_log_dets.try_into_vec_as().unwrap(), log_dets.1, 1e-3), "{case}");
+    }
+}
+
 /// What each optimiser remembers, of every parameter that was trained, and for which numbers of steps.
 #[test]
 fn memories_of_all_optimisers_are_imported() {
     for (case, kind, steps, slots) in [
         ("tiny", OptimizerKind::Adam, 5, 2),
+        ("idense_img", OptimizerKind::Adam, 60, 2),
+        ("mono_img", OptimizerKind::Adam, 60, 2),
         ("learned_p", OptimizerKind::Adamax, 5, 2),
         ("coupling", OptimizerKind::RmsProp, 5, 1),
         // It does not count its steps.
@@ -114,7 +147,8 @@ fn floats(view: &TensorView) -> Vec<f32> {
 fn exported_checkpoints_are_what_was_imported() {
     // What changes with every evaluation there, and how many batches a mean has seen, which does not matter.
     let is_passing = |name: &str| name.contains(".last_") || name.ends_with(".step");
-    for case in ["rgb_swish", "celeba_elu", "toy2d", "learned_p", "coupling", "quadratic"] {
+    let cases = ["rgb_swish", "celeba_elu", "toy2d", "learned_p", "coupling", "quadratic", "idense_img", "mono_img", "impl_toy"];
+    for case in cases {
         let dir = tempfile::tempdir().unwrap();
         let path = |name: &str| dir.path().join(name).to_str().unwrap().to_string();
         let original = fixture(case, "checkpoint.pth");
@@ -149,7 +183,8 @@ fn exported_checkpoints_are_what_was_imported() {
             compare(average.get("shadow_params").unwrap(), "ema.shadow_params.");
         }
         let all: BTreeSet<String> = exported.names().into_iter().map(String::from).collect();
-        let more: Vec<&String> = all.difference(&names).filter(|name| case != "toy2d" || !name.starts_with("ema.")).collect();
+        let more: Vec<&String> =
+            all.difference(&names).filter(|name| !["toy2d", "impl_toy"].contains(&case) || !name.starts_with("ema.")).collect();
         assert!(more.is_empty(), "{case}: {more:?}");
         let again = train(&["export", &path("imported.safetensors"), "--out", &path("exported.safetensors")]);
         assert!(!again.status.success() && String::from_utf8_lossy(&again.stderr).contains("--force"));

@@ -116,8 +116,8 @@ impl ActNorm {
 }
 
 impl Flow for ActNorm {
-    fn forward(&self, x: Tensor<4>) -> Tensor<4> {
-        ActNorm::forward(self, x)
+    fn forward(&self, x: Tensor<4>) -> Result<Tensor<4>> {
+        Ok(ActNorm::forward(self, x))
     }
 
     fn forward_log_det(&self, x: Tensor<4>, _: &LogDetContext, _: &LayerId) -> Result<(Tensor<4>, Tensor<1>)> {

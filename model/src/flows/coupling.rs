@@ -177,8 +177,8 @@ impl Coupling {
 }
 
 impl Flow for Coupling {
-    fn forward(&self, x: Tensor<4>) -> Tensor<4> {
-        Coupling::forward(self, x)
+    fn forward(&self, x: Tensor<4>) -> Result<Tensor<4>> {
+        Ok(Coupling::forward(self, x))
     }
 
     fn forward_log_det(&self, x: Tensor<4>, _: &LogDetContext, _: &LayerId) -> Result<(Tensor<4>, Tensor<1>)> {

@@ -57,10 +57,10 @@ trait Erased: fmt::Debug + Send + Sync {
     fn map(self: Box<Self>, mapper: &mut dyn AnyMapper) -> Box<dyn Erased>;
 
     fn output_shape(&self, input: [usize; 3]) -> Result<[usize; 3]>;
-    fn forward(&self, x: Tensor<4>) -> Tensor<4>;
+    fn forward(&self, x: Tensor<4>) -> Result<Tensor<4>>;
     fn forward_log_det(&self, x: Tensor<4>, context: &LogDetContext, id: &LayerId) -> Result<(Tensor<4>, Tensor<1>)>;
     fn inverse(&self, z: Tensor<4>, solver: &FixedPoint, id: &LayerId, report: &mut InversionReport) -> Result<Tensor<4>>;
-    fn draws(&self) -> bool;
+    fn probes(&self) -> usize;
     fn backward(
         &self,
         x: Tensor<4>,
@@ -71,8 +71,8 @@ trait Erased: fmt::Debug + Send + Sync {
     ) -> Result<(Tensor<4>, Tensor<1>)>;
     fn pullback(&self, x: Tensor<4>, z_bar: Tensor<4>, gradients: &mut Gradients) -> Result<Tensor<4>>;
     fn initialize(&mut self, x: Tensor<4>);
-    fn net(&self) -> Option<&ContractiveNet>;
-    fn net_mut(&mut self) -> Option<&mut ContractiveNet>;
+    fn nets(&self) -> Vec<(&'static str, &ContractiveNet)>;
+    fn nets_mut(&mut self) -> Vec<(&'static str, &mut ContractiveNet)>;
     fn draw_dropout(&mut self, batch: usize, rng: &mut dyn RngCore);
     fn clear_dropout(&mut self);
     fn has_batch_norm(&self) -> bool;
@@ -146,9 +146,9 @@ impl<L: Flow<D>, const D: usize> Erased for Ranked<L, D> {
         self.0.output_shape(input)
     }
 
-    fn forward(&self, x: Tensor<4>) -> Tensor<4> {
+    fn forward(&self, x: Tensor<4>) -> Result<Tensor<4>> {
         let dims = x.dims();
-        raised(self.0.forward(lowered(x)), dims)
+        Ok(raised(self.0.forward(lowered(x))?, dims))
     }
 
     fn forward_log_det(&self, x: Tensor<4>, context: &LogDetContext, id: &LayerId) -> Result<(Tensor<4>, Tensor<1>)> {
@@ -162,8 +162,8 @@ impl<L: Flow<D>, const D: usize> Erased for Ranked<L, D> {
         Ok(raised(self.0.inverse(lowered(z), solver, id, report)?, dims))
     }
 
-    fn draws(&self) -> bool {
-        self.0.draws()
+    fn probes(&self) -> usize {
+        self.0.probes()
     }
 
     fn backward(
@@ -188,12 +188,12 @@ impl<L: Flow<D>, const D: usize> Erased for Ranked<L, D> {
         self.0.initialize(lowered(x));
     }
 
-    fn net(&self) -> Option<&ContractiveNet> {
-        self.0.net()
+    fn nets(&self) -> Vec<(&'static str, &ContractiveNet)> {
+        self.0.nets()
     }
 
-    fn net_mut(&mut self) -> Option<&mut ContractiveNet> {
-        self.0.net_mut()
+    fn nets_mut(&mut self) -> Vec<(&'static str, &mut ContractiveNet)> {
+        self.0.nets_mut()
     }
 
     fn draw_dropout(&mut self, batch: usize, rng: &mut dyn RngCore) {
@@ -218,7 +218,7 @@ impl Flow for CustomLayer {
         self.0.output_shape(input)
     }
 
-    fn forward(&self, x: Tensor<4>) -> Tensor<4> {
+    fn forward(&self, x: Tensor<4>) -> Result<Tensor<4>> {
         self.0.forward(x)
     }
 
@@ -230,8 +230,8 @@ impl Flow for CustomLayer {
         self.0.inverse(z, solver, id, report)
     }
 
-    fn draws(&self) -> bool {
-        self.0.draws()
+    fn probes(&self) -> usize {
+        self.0.probes()
     }
 
     fn backward(
@@ -253,12 +253,12 @@ impl Flow for CustomLayer {
         self.0.initialize(x);
     }
 
-    fn net(&self) -> Option<&ContractiveNet> {
-        self.0.net()
+    fn nets(&self) -> Vec<(&'static str, &ContractiveNet)> {
+        self.0.nets()
     }
 
-    fn net_mut(&mut self) -> Option<&mut ContractiveNet> {
-        self.0.net_mut()
+    fn nets_mut(&mut self) -> Vec<(&'static str, &mut ContractiveNet)> {
+        self.0.nets_mut()
     }
 
     fn draw_dropout(&mut self, batch: usize, rng: &mut dyn RngCore) {

@@ -1,6 +1,9 @@
 //! All layers as one type.
 
-use super::{ActNorm, Coupling, CustomLayer, InvertibleLinear, Logit, MovingBatchNorm, Normalize, ResidualBlock, Squeeze};
+use super::{
+    ActNorm, Coupling, CustomLayer, ImplicitBlock, InvertibleLinear, Logit, MonotoneBlock, MovingBatchNorm, Normalize,
+    ResidualBlock, Squeeze,
+};
 use crate::error::Result;
 use crate::flow::{Flow, LayerId, LogDetContext};
 use crate::gradients::Gradients;
@@ -33,6 +36,10 @@ pub enum FlowLayer {
     InvertibleLinear(InvertibleLinear),
     /// See [`ResidualBlock`].
     Residual(ResidualBlock),
+    /// See [`MonotoneBlock`].
+    Monotone(MonotoneBlock),
+    /// See [`ImplicitBlock`].
+    Implicit(ImplicitBlock),
     /// See [`Coupling`].
     Coupling(Coupling),
     /// See [`Squeeze`].
@@ -51,6 +58,8 @@ macro_rules! each_layer {
             FlowLayer::MovingBatchNorm($layer) => $call,
             FlowLayer::InvertibleLinear($layer) => $call,
             FlowLayer::Residual($layer) => $call,
+            FlowLayer::Monotone($layer) => $call,
+            FlowLayer::Implicit($layer) => $call,
             FlowLayer::Coupling($layer) => $call,
             FlowLayer::Squeeze($layer) => $call,
             FlowLayer::Custom($layer) => $call,
@@ -70,8 +79,8 @@ macro_rules! from_layers {
 
 from_layers!(
     Logit => Logit, Normalize => Normalize, ActNorm => ActNorm, MovingBatchNorm => MovingBatchNorm,
-    InvertibleLinear => InvertibleLinear, ResidualBlock => Residual, Coupling => Coupling, Squeeze => Squeeze,
-    CustomLayer => Custom
+    InvertibleLinear => InvertibleLinear, ResidualBlock => Residual, MonotoneBlock => Monotone, ImplicitBlock => Implicit,
+    Coupling => Coupling, Squeeze => Squeeze, CustomLayer => Custom
 );
 
 impl FlowLayer {
@@ -80,27 +89,26 @@ impl FlowLayer {
         Self::Custom(CustomLayer::new(layer))
     }
 
-    /// The network whose Lipschitz constant is kept below 1, if the layer has one.
-    pub fn net(&self) -> Option<&ContractiveNet> {
-        each_layer!(self, layer => Flow::net(layer))
+    /// The networks whose Lipschitz constants are kept below 1, with the names of the layer's fields that hold them.
+    pub fn nets(&self) -> Vec<(&'static str, &ContractiveNet)> {
+        each_layer!(self, layer => Flow::nets(layer))
     }
 
     /// The same, to be changed.
-    pub fn net_mut(&mut self) -> Option<&mut ContractiveNet> {
-        each_layer!(self, layer => Flow::net_mut(layer))
+    pub fn nets_mut(&mut self) -> Vec<(&'static str, &mut ContractiveNet)> {
+        each_layer!(self, layer => Flow::nets_mut(layer))
     }
 
-    /// Updates the Lipschitz constraint after weights have changed; returns an estimate of the residual branch's
-    /// Lipschitz constant.
+    /// Updates the Lipschitz constraint after weights have changed; returns the largest estimate of a branch's Lipschitz
+    /// constant.
     pub fn update_lipschitz(&mut self, settings: &PowerIteration) -> Option<f32> {
-        self.net_mut().map(|net| net.update_lipschitz(settings))
+        let nets = self.nets_mut().into_iter();
+        nets.map(|(_, net)| net.update_lipschitz(settings)).reduce(f32::max)
     }
 
     /// Adds the gradients of `weight · Σ σ` by the parameters of learned norm orders.
     pub fn add_norm_order_gradients(&self, weight: f64, gradients: &mut Gradients) {
-        if let Some(net) = self.net() {
-            net.add_order_gradients(weight, gradients);
-        }
+        self.nets().into_iter().for_each(|(_, net)| net.add_order_gradients(weight, gradients));
     }
 }
 
@@ -109,7 +117,7 @@ impl Flow for FlowLayer {
         each_layer!(self, layer => Flow::output_shape(layer, input))
     }
 
-    fn forward(&self, x: Tensor<4>) -> Tensor<4> {
+    fn forward(&self, x: Tensor<4>) -> Result<Tensor<4>> {
         each_layer!(self, layer => Flow::forward(layer, x))
     }
 
@@ -121,8 +129,8 @@ impl Flow for FlowLayer {
         each_layer!(self, layer => Flow::inverse(layer, z, solver, id, report))
     }
 
-    fn draws(&self) -> bool {
-        each_layer!(self, layer => Flow::draws(layer))
+    fn probes(&self) -> usize {
+        each_layer!(self, layer => Flow::probes(layer))
     }
 
     fn backward(
@@ -144,12 +152,12 @@ impl Flow for FlowLayer {
         each_layer!(self, layer => Flow::initialize(layer, x));
     }
 
-    fn net(&self) -> Option<&ContractiveNet> {
-        FlowLayer::net(self)
+    fn nets(&self) -> Vec<(&'static str, &ContractiveNet)> {
+        FlowLayer::nets(self)
     }
 
-    fn net_mut(&mut self) -> Option<&mut ContractiveNet> {
-        FlowLayer::net_mut(self)
+    fn nets_mut(&mut self) -> Vec<(&'static str, &mut ContractiveNet)> {
+        FlowLayer::nets_mut(self)
     }
 
     fn draw_dropout(&mut self, batch: usize, rng: &mut dyn RngCore) {

@@ -123,8 +123,8 @@ impl InvertibleLinear {
 }
 
 impl Flow for InvertibleLinear {
-    fn forward(&self, x: Tensor<4>) -> Tensor<4> {
-        InvertibleLinear::forward(self, x)
+    fn forward(&self, x: Tensor<4>) -> Result<Tensor<4>> {
+        Ok(InvertibleLinear::forward(self, x))
     }
 
     fn forward_log_det(&self, x: Tensor<4>, _: &LogDetContext, id: &LayerId) -> Result<(Tensor<4>, Tensor<1>)> {

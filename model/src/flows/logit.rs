@@ -67,8 +67,8 @@ impl Logit {
 }
 
 impl Flow for Logit {
-    fn forward(&self, x: Tensor<4>) -> Tensor<4> {
-        Logit::forward(self, x)
+    fn forward(&self, x: Tensor<4>) -> Result<Tensor<4>> {
+        Ok(Logit::forward(self, x))
     }
 
     fn forward_log_det(&self, x: Tensor<4>, _: &LogDetContext, _: &LayerId) -> Result<(Tensor<4>, Tensor<1>)> {

@@ -36,8 +36,8 @@ impl MovingBatchNorm {
 }
 
 impl Flow for MovingBatchNorm {
-    fn forward(&self, x: Tensor<4>) -> Tensor<4> {
-        MovingBatchNorm::forward(self, x)
+    fn forward(&self, x: Tensor<4>) -> Result<Tensor<4>> {
+        Ok(MovingBatchNorm::forward(self, x))
     }
 
     fn forward_log_det(&self, x: Tensor<4>, _: &LogDetContext, _: &LayerId) -> Result<(Tensor<4>, Tensor<1>)> {

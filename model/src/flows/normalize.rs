@@ -63,8 +63,8 @@ impl Normalize {
 }
 
 impl Flow for Normalize {
-    fn forward(&self, x: Tensor<4>) -> Tensor<4> {
-        Normalize::forward(self, x)
+    fn forward(&self, x: Tensor<4>) -> Result<Tensor<4>> {
+        Ok(Normalize::forward(self, x))
     }
 
     fn forward_log_det(&self, x: Tensor<4>, _: &LogDetContext, _: &LayerId) -> Result<(Tensor<4>, Tensor<1>)> {

@@ -1,18 +1,15 @@
 //! The residual layer.
 
-use crate::error::{ModelError, NotFinite, Result};
+use super::contraction::{self, Equation};
+use crate::error::{ModelError, Result};
 use crate::flow::{Flow, LayerId, LogDetContext};
 use crate::gradients::Gradients;
-use crate::log_det::{
-    Estimate, FittedSurvival, LogDetConfig, LogDetDraw, MAX_DIMENSIONS, MeasuredSeries, Method, Products, Purpose,
-    SeriesPrecision,
-};
-use crate::nn::{Branch, ContractiveNet, Linearization};
+use crate::log_det::{Determinant, FittedSurvival, LogDetConfig, LogDetDraw, MeasuredSeries, Products, Purpose};
+use crate::nn::ContractiveNet;
 use crate::numerics::tensor::{from_vec, to_vec};
 use crate::numerics::{FixedPoint, InversionReport};
 use burn::module::{Module, Param};
-use burn::tensor::{Device, FloatDType, Tensor};
-use flow_kernels::ChainWeights;
+use burn::tensor::Tensor;
 use rand::{Rng, RngCore};
 
 /// `z = x + g(x)` with a contractive network `g`.
@@ -74,170 +71,35 @@ impl ResidualBlock {
     pub(crate) fn measure_series(&self, x: Tensor<4>, config: &LogDetConfig, rng: &mut impl Rng) -> MeasuredSeries {
         let (dims, device) = (x.dims(), x.device());
         let probes = [(); 2].map(|()| self.net.import(config.probe.sample(dims, rng, &device)));
-        let branch = self.net.branch();
-        let input = self.net.import(x);
-        let shape = input.dims();
-        let (_, at) = branch.linearize(input);
         let measure = |products: &Products| MeasuredSeries::of(probes, config.n_exact_terms, products);
-        with_products(&branch, &at, (shape, &device), SeriesPrecision::F32, measure)
+        contraction::measure(&self.net, x, Determinant::Sum, measure)
     }
 
     /// Data to latent.
     pub fn forward(&self, x: Tensor<4>) -> Tensor<4> {
-        let g = self.net.branch().forward(self.net.import(x.clone()));
-        let dims = x.dims();
-        x + self.net.export(g, dims)
-    }
-
-    /// Data to latent, with the log-determinant by the method that the context asks for.
-    fn estimate_log_det(&self, x: Tensor<4>, context: &LogDetContext, id: &LayerId) -> Result<(Tensor<4>, Tensor<1>)> {
-        let (dims, device) = (x.dims(), x.device());
-        self.check_size(context.config, dims, id)?;
-        let config = context.config;
-        let fitted = if config.is_fitted() { self.roulette(Purpose::Value) } else { None };
-        let draw = config.draw_for(fitted.as_ref(), dims, &mut context.noise.stream(id.index as u64), &device);
-        let draw = draw.map_probe(|probe| self.net.import(probe));
-        let dimensions: usize = dims[1..].iter().product();
-        let early_end = self.net.spectral_bound().and_then(|bound| config.early_end(bound, dimensions));
-        let terms = draw.value_terms(config.n_exact_terms, early_end);
-
-        let branch = match draw.precision() {
-            SeriesPrecision::F32 => self.net.branch(),
-            _ => self.net.general_branch(),
-        };
-        let input = self.net.import(x.clone());
-        // In fewer dimensions than there are terms, the whole Jacobian takes fewer products.
-        if let Some(probe) = draw.probe()
-            && terms.n_exact + terms.roulette.len() <= dimensions
-            && let Some((g, log_det)) = branch.series(input.clone(), probe.clone(), terms)
-        {
-            return Ok((x + self.net.export(g, dims), log_det));
-        }
-        let shape = input.dims();
-        let (g, at) = branch.linearize(input);
-        let log_det = with_products(&branch, &at, (shape, &device), draw.precision(), |products| draw.log_det(terms, products));
-        if self.net.monitor().is_stopped() {
-            return Err(ModelError::Interrupted);
-        }
-        if config.method == Method::Exact
-            && let Some(sample) = to_vec(log_det.clone()).iter().position(|value| !value.is_finite())
-        {
-            let reason = format!("the Jacobian of sample {sample} is singular or not finite");
-            return Err(ModelError::ExactLogDet { layer: id.path.clone(), reason });
-        }
-        Ok((x + self.net.export(g, dims), log_det))
-    }
-
-    /// A whole Jacobian must be of a size that can be built.
-    fn check_size(&self, config: &LogDetConfig, dims: [usize; 4], id: &LayerId) -> Result<()> {
-        let dimensions: usize = dims[1..].iter().product();
-        if !config.needs_jacobian() || dimensions <= MAX_DIMENSIONS {
-            return Ok(());
-        }
-        let reason = format!("it has {dimensions} dimensions, more than {MAX_DIMENSIONS}: use the series");
-        Err(ModelError::ExactLogDet { layer: id.path.clone(), reason })
-    }
-
-    /// Latent to data.
-    ///
-    /// # Errors
-    /// If the fixed-point iteration does not converge, or a number is not finite.
-    fn solve(&self, z: Tensor<4>, solver: &FixedPoint, id: &LayerId, report: &mut InversionReport) -> Result<Tensor<4>> {
-        solver.validate()?;
-        let dims = z.dims();
-        let branch = self.net.branch();
-        let solution = solver.solve(self.net.import(z), self.net.monitor(), |x| branch.forward(x));
-        if self.net.monitor().is_stopped() {
-            return Err(ModelError::Interrupted);
-        }
-        report.branch_evaluations += solution.evaluations;
-        if solution.iterations > report.most_iterations {
-            report.most_iterations = solution.iterations;
-            report.slowest_layer.clone_from(&id.path);
-        }
-        if let Some(sample) = solution.not_finite {
-            return Err(NotFinite { what: "the inverse", layer: Some(id.path.clone()), sample: Some(sample) }.into());
-        }
-        if solution.failed > 0 {
-            return Err(ModelError::Inversion {
-                layer: id.path.clone(),
-                failed: solution.failed,
-                batch: dims[0],
-                residual: solution.residual,
-                tol: solver.tol,
-                iterations: solution.iterations,
-            });
-        }
-        Ok(self.net.export(solution.x, dims))
-    }
-
-    /// The cotangent of `x` and the estimated log-determinant.
-    ///
-    /// The gradient of `⟨z̄, x + g(x)⟩ + Σ_b ℓ̄_b Σ ⟨w_b, (J v)_b⟩` by everything, over the estimate's pairs `(w, v)`: of
-    /// each pair one pullback through the primal and the tangent pass. The Neumann gradient has one pair, whose `w` comes
-    /// from the same chain of vector-Jacobian products as the value.
-    fn backward_with(
-        &self,
-        x: Tensor<4>,
-        z_bar: Tensor<4>,
-        log_det_bar: Tensor<1>,
-        draw: LogDetDraw,
-        gradients: &mut Gradients,
-    ) -> (Tensor<4>, Tensor<1>) {
-        let dims = x.dims();
-        let branch = self.net.branch();
-        let input = self.net.import(x);
-        let draw = draw.map_probe(|probe| self.net.import(probe));
-        if let Some((probe, value, gradient)) = draw.chain() {
-            let inputs = [input.clone(), probe, self.net.import(z_bar.clone())];
-            let terms = ChainWeights { value: &value, gradient: &gradient };
-            if let Some((log_det, bar, of_branch)) = branch.series_pullback(inputs, &terms, log_det_bar.clone()) {
-                self.net.add_gradients(of_branch, gradients);
-                return (z_bar + self.net.export(bar, dims), log_det);
-            }
-        }
-        let needs_general = draw.needs_jvp() || draw.precision() != SeriesPrecision::F32;
-        let general = needs_general.then(|| self.net.general_branch());
-        let Estimate { log_det, pairs } = estimate(general.as_ref().unwrap_or(&branch), &input, &draw);
-        let weight = log_det_bar.reshape([-1, 1, 1, 1]);
-        let mut y_bar = self.net.import(z_bar.clone());
-        let pullbacks = pairs.into_iter().map(|(w, v)| {
-            let no_more = y_bar.zeros_like();
-            branch.pullback(input.clone(), v, std::mem::replace(&mut y_bar, no_more), w * weight.clone())
-        });
-        let sum = pullbacks.reduce(|(bar, sum), (other, more)| (bar + other, sum.plus(more)));
-        let (input_bar, of_branch) = sum.expect("an estimate has at least one pair");
-        self.net.add_gradients(of_branch, gradients);
-        (z_bar + self.net.export(input_bar, dims), log_det)
-    }
-
-    /// The cotangent of `x` alone, without any log-determinant.
-    fn pull(&self, x: Tensor<4>, z_bar: Tensor<4>, gradients: &mut Gradients) -> Tensor<4> {
-        let dims = x.dims();
-        let input = self.net.import(x);
-        let no_tangent = input.zeros_like();
-        let bar = self.net.import(z_bar.clone());
-        let (input_bar, of_branch) = self.net.branch().pullback(input, no_tangent.clone(), bar, no_tangent);
-        self.net.add_gradients(of_branch, gradients);
-        z_bar + self.net.export(input_bar, dims)
+        x.clone() + contraction::branch(&self.net, x)
     }
 }
 
 impl Flow for ResidualBlock {
-    fn forward(&self, x: Tensor<4>) -> Tensor<4> {
-        ResidualBlock::forward(self, x)
+    fn forward(&self, x: Tensor<4>) -> Result<Tensor<4>> {
+        Ok(ResidualBlock::forward(self, x))
     }
 
     fn forward_log_det(&self, x: Tensor<4>, context: &LogDetContext, id: &LayerId) -> Result<(Tensor<4>, Tensor<1>)> {
-        self.estimate_log_det(x, context, id)
+        let fitted = if context.config.is_fitted() { self.roulette(Purpose::Value) } else { None };
+        let [draw] = contraction::draws(context, fitted.as_ref(), x.dims(), id, &x.device())?;
+        let (g, log_det) = contraction::value(&self.net, x.clone(), Determinant::Sum, draw, context.config, id)?;
+        Ok((x + g, log_det))
     }
 
     fn inverse(&self, z: Tensor<4>, solver: &FixedPoint, id: &LayerId, report: &mut InversionReport) -> Result<Tensor<4>> {
-        self.solve(z, solver, id, report)
+        let equation = Equation { what: contraction::INVERSE, layer: Some(&id.path), solver };
+        equation.solve(&self.net, 1.0, z, Some(report))
     }
 
-    fn draws(&self) -> bool {
-        true
+    fn probes(&self) -> usize {
+        1
     }
 
     fn backward(
@@ -249,19 +111,20 @@ impl Flow for ResidualBlock {
         gradients: &mut Gradients,
     ) -> Result<(Tensor<4>, Tensor<1>)> {
         let draw = draw.ok_or(ModelError::NoDraw)?;
-        Ok(self.backward_with(x, z_bar, log_det_bar, draw, gradients))
+        let (bar, log_det) = contraction::pull(&self.net, x, z_bar.clone(), log_det_bar, Determinant::Sum, draw, gradients);
+        Ok((z_bar + bar, log_det))
     }
 
     fn pullback(&self, x: Tensor<4>, z_bar: Tensor<4>, gradients: &mut Gradients) -> Result<Tensor<4>> {
-        Ok(self.pull(x, z_bar, gradients))
+        Ok(z_bar.clone() + contraction::pull_value(&self.net, x, z_bar, gradients))
     }
 
-    fn net(&self) -> Option<&ContractiveNet> {
-        Some(&self.net)
+    fn nets(&self) -> Vec<(&'static str, &ContractiveNet)> {
+        vec![("net", &self.net)]
     }
 
-    fn net_mut(&mut self) -> Option<&mut ContractiveNet> {
-        Some(&mut self.net)
+    fn nets_mut(&mut self) -> Vec<(&'static str, &mut ContractiveNet)> {
+        vec![("net", &mut self.net)]
     }
 
     fn draw_dropout(&mut self, batch: usize, mut rng: &mut dyn RngCore) {
@@ -279,28 +142,4 @@ impl Flow for ResidualBlock {
     fn update_batch_norm(&mut self, x: Tensor<4>) {
         self.net.update_batch_norm(x);
     }
-}
-
-/// The log-determinant of `I + ∂g/∂x` at `x`, with its gradient's vectors.
-fn estimate(branch: &Branch, x: &Tensor<4>, draw: &LogDetDraw) -> Estimate {
-    let (_, at) = branch.linearize(x.clone());
-    with_products(branch, &at, (x.dims(), &x.device()), draw.precision(), |products| draw.estimate(products))
-}
-
-/// Computes with the products of a linearized branch in this precision, on vectors in single precision.
-fn with_products<T>(
-    branch: &Branch,
-    at: &Linearization,
-    (shape, device): ([usize; 4], &Device),
-    precision: SeriesPrecision,
-    compute: impl FnOnce(&Products) -> T,
-) -> T {
-    let Some(dtype) = precision.reduced() else {
-        let (vjp, jvp) = (|u| branch.vjp(at, u), |v| branch.jvp(at, v));
-        return compute(&Products { shape, device, vjp: &vjp, jvp: &jvp });
-    };
-    let (branch, at) = branch.rounded(at, dtype);
-    let vjp = |u: Tensor<4>| branch.vjp(&at, u.cast(dtype)).cast(FloatDType::F32);
-    let jvp = |v: Tensor<4>| branch.jvp(&at, v.cast(dtype)).cast(FloatDType::F32);
-    compute(&Products { shape, device, vjp: &vjp, jvp: &jvp })
 }

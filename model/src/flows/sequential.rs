@@ -86,10 +86,11 @@ impl Sequential {
     /// `z = f(x)`.
     ///
     /// # Errors
-    /// If the batch has another shape.
+    /// If the batch has another shape, or an iteration does not converge.
     pub fn forward<const D: usize>(&self, x: Tensor<D>) -> Result<Tensor<D>> {
         let x = as_images("the batch", x, self.input)?;
-        from_images(self.layers.iter().fold(x, |x, layer| layer.forward(x)))
+        let step = |x, (layer, id): (&FlowLayer, LayerId)| layer.forward(x).map_err(|error| error.in_layer(&id.path));
+        from_images(self.layers.iter().zip(self.ids()).try_fold(x, step)?)
     }
 
     /// `z = f(x)` and `ln|det ∂z/∂x|`, `[n]`, nats.

@@ -47,8 +47,8 @@ impl Flow for Squeeze {
         Err(ModelError::Shape { what: "the input of a squeeze", expected: "[channels, even, even]".into(), got: vec![c, h, w] })
     }
 
-    fn forward(&self, x: Tensor<4>) -> Tensor<4> {
-        Squeeze::forward(self, x)
+    fn forward(&self, x: Tensor<4>) -> Result<Tensor<4>> {
+        Ok(Squeeze::forward(self, x))
     }
 
     fn forward_log_det(&self, x: Tensor<4>, _: &LogDetContext, _: &LayerId) -> Result<(Tensor<4>, Tensor<1>)> {

@@ -26,12 +26,14 @@ pub enum Trace {
     Exact,
 }
 
-/// Which estimate of the series' gradient is used. Both are unbiased where the value is, from the same randomness.
+/// Which estimate of the series' gradient is used. All are unbiased where the value is, from the same randomness.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum GradientForm {
     /// The Neumann series, `tr((I + J)⁻¹ ∂J) = Σ_{k≥0} (-1)ᵏ tr(Jᵏ ∂J)` with weights `c_k` (`c_0 = 1`). One pullback.
     Neumann,
+    /// The same series with the powers on the other side of `∂J`, from products `Jᵏ v`: what Monotone Flows' code computes.
+    NeumannForward,
     /// The derivative of the estimated value itself, `Σ_{k≥1} (-1)^{k+1}/k · c_k ∂tr(Jᵏ)`. As many pullbacks as terms.
     #[serde(rename = "basic")]
     DerivativeOfValue,

@@ -1,6 +1,7 @@
 //! The estimator's settings.
 
 use super::choices::{GradientForm, Method, Trace};
+use super::determinant::Determinant;
 use super::draw::LogDetDraw;
 use super::fitted::FittedSurvival;
 use super::hutchinson::Probe;
@@ -66,7 +67,7 @@ pub struct LogDetConfig {
     pub trace: Trace,
     /// The distribution of Hutchinson's probe vectors.
     pub probe: Probe,
-    /// The estimate of the series' gradient. Both are unbiased where the value is, from the same randomness.
+    /// The estimate of the series' gradient. All are unbiased where the value is, from the same randomness.
     pub gradient: GradientForm,
     /// The precision of the series' products with the Jacobian; sums over them, and all else, stay in single precision. Half
     /// precision is quicker on GPUs and slower on the CPU, and has a small bias that no number of draws takes away.
@@ -163,10 +164,11 @@ impl LogDetConfig {
     }
 
     /// `L / ((1-L) tol D)`, by which values in `dimensions` dimensions end their exact terms early, where the Jacobian's spectral norm
-    /// is at most `L`. The truncated series always has all of them.
-    pub(crate) fn early_end(&self, spectral_bound: f64, dimensions: usize) -> Option<f64> {
+    /// is at most `L`; more where a determinant's terms weigh more. The truncated series always has all of them.
+    pub(crate) fn early_end(&self, spectral_bound: f64, dimensions: usize, determinant: Determinant) -> Option<f64> {
         let applies = self.method == Method::Series && self.truncation_tol > 0.0 && spectral_bound < 1.0;
-        applies.then(|| spectral_bound / ((1.0 - spectral_bound) * self.truncation_tol * dimensions as f64))
+        let end = || spectral_bound / ((1.0 - spectral_bound) * self.truncation_tol * dimensions as f64);
+        applies.then(|| determinant.largest_weight() * end())
     }
 
     /// The mean number of terms: the exact ones, and the expected largest of the draws.
@@ -289,10 +291,10 @@ mod tests {
     #[test]
     fn only_series_with_a_contraction_end_early() {
         let config = LogDetConfig::evaluation();
-        assert!((config.early_end(0.5, 10).expect("a contraction") - 1e3).abs() < 1e-9);
-        assert_eq!(config.early_end(1.0, 10), None);
-        assert_eq!(LogDetConfig { method: Method::Truncated, ..config.clone() }.early_end(0.5, 10), None);
-        assert_eq!(LogDetConfig { truncation_tol: 0.0, ..config }.early_end(0.5, 10), None);
+        assert!((config.early_end(0.5, 10, Determinant::Sum).expect("a contraction") - 1e3).abs() < 1e-9);
+        assert_eq!(config.early_end(1.0, 10, Determinant::Sum), None);
+        assert_eq!(LogDetConfig { method: Method::Truncated, ..config.clone() }.early_end(0.5, 10, Determinant::Sum), None);
+        assert_eq!(LogDetConfig { truncation_tol: 0.0, ..config }.early_end(0.5, 10, Determinant::Sum), None);
     }
 
     #[test]

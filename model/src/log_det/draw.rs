@@ -1,6 +1,7 @@
 //! An estimate with its randomness drawn: a pure function of the branch's products.
 
 use super::choices::GradientForm;
+use super::determinant::Determinant;
 use super::jacobian::Jacobians;
 use super::precision::SeriesPrecision;
 use super::products::{Estimate, Products};
@@ -30,7 +31,7 @@ pub enum LogDetDraw {
         /// The estimate of the gradient.
         gradient: GradientForm,
     },
-    /// `ln|det(I + J)|`, and its gradient `tr((I + J)⁻¹ ∂J)`.
+    /// From the whole Jacobian, such as `ln|det(I + J)|` with its gradient `tr((I + J)⁻¹ ∂J)`.
     Exact,
 }
 
@@ -42,12 +43,24 @@ impl LogDetDraw {
     }
 
     /// The terms of the value, of which the first `n_exact` are exact.
-    pub(crate) fn value_terms(&self, n_exact: usize, early_end: Option<f64>) -> ValueTerms<'_> {
+    pub(crate) fn value_terms(&self, n_exact: usize, early_end: Option<f64>, determinant: Determinant) -> ValueTerms<'_> {
         let roulette = match self {
             LogDetDraw::Hutchinson { coefficients, .. } => &coefficients[n_exact..],
             _ => &[],
         };
-        ValueTerms { n_exact, roulette, early_end }
+        ValueTerms { n_exact, roulette, early_end, determinant }
+    }
+
+    /// As many draws as there are probes of each sample, one after the other along the batch, with the same number of terms.
+    pub(crate) fn split<const N: usize>(self) -> [Self; N] {
+        std::array::from_fn(|index| match &self {
+            LogDetDraw::Hutchinson { probe, coefficients, gradient, precision } => {
+                let batch = probe.dims()[0] / N;
+                let (probe, coefficients) = (probe.clone().narrow(0, index * batch, batch), coefficients.clone());
+                LogDetDraw::Hutchinson { probe, coefficients, gradient: *gradient, precision: *precision }
+            }
+            other => other.clone(),
+        })
     }
 
     /// The probe of a series in single precision.
@@ -58,12 +71,12 @@ impl LogDetDraw {
         }
     }
 
-    /// Where it is one chain of products from one probe in single precision: the probe, and the terms' weights in the value and
-    /// the gradient.
-    pub(crate) fn chain(&self) -> Option<(Tensor<4>, Vec<f64>, Vec<f64>)> {
+    /// Where it is one chain of products from one probe in single precision: the probe, and the terms' weights in the value and,
+    /// relative to the probe's own, in the gradient.
+    pub(crate) fn chain(&self, determinant: Determinant) -> Option<(Tensor<4>, Vec<f64>, Vec<f64>)> {
         match self {
             LogDetDraw::Hutchinson { probe, coefficients, gradient: GradientForm::Neumann, precision: SeriesPrecision::F32 } => {
-                let (value, gradient) = series::weights(coefficients);
+                let (value, gradient) = series::weights(coefficients, determinant);
                 Some((probe.clone(), value, gradient))
             }
             _ => None,
@@ -90,7 +103,8 @@ impl LogDetDraw {
 
     /// Whether the gradient needs products `J v`.
     pub(crate) fn needs_jvp(&self) -> bool {
-        matches!(self, LogDetDraw::Hutchinson { gradient: GradientForm::DerivativeOfValue, .. })
+        let LogDetDraw::Hutchinson { gradient, .. } = self else { return false };
+        matches!(gradient, GradientForm::DerivativeOfValue | GradientForm::NeumannForward)
     }
 
     /// The log-determinant alone, nats, `[batch]`; of Hutchinson's series with these terms. Not finite where an exact one's
@@ -111,6 +125,7 @@ impl LogDetDraw {
             LogDetDraw::Hutchinson { probe, coefficients, gradient, .. } => {
                 let form = match gradient {
                     GradientForm::Neumann => series::neumann,
+                    GradientForm::NeumannForward => series::neumann_forward,
                     GradientForm::DerivativeOfValue => series::derivative_of_value,
                 };
                 with_fewest_passes(products, coefficients.len(), |products| form(probe, coefficients, products))
@@ -166,7 +181,8 @@ mod tests {
             product(u, transposed)
         };
         let (vjp, jvp) = (|u| count(u, true), |v| count(v, false));
-        let result = compute(&Products { shape: SHAPE, device: &Device::flex(), vjp: &vjp, jvp: &jvp });
+        let (device, determinant) = (&Device::flex(), Determinant::Sum);
+        let result = compute(&Products { shape: SHAPE, device, determinant, vjp: &vjp, jvp: &jvp });
         (result, passes.get())
     }
 
@@ -180,10 +196,11 @@ mod tests {
         let probe = vectors(vec![1.0, -0.5, 0.25, 2.0]);
         for n_terms in [0, 1, 2, 3, 7] {
             let coefficients: Vec<f64> = (0..n_terms).map(|k| 1.0 + f64::from(k)).collect();
-            for gradient in [GradientForm::Neumann, GradientForm::DerivativeOfValue] {
+            for gradient in [GradientForm::Neumann, GradientForm::NeumannForward, GradientForm::DerivativeOfValue] {
                 let (expected, _) = counted(|products| {
                     numbers(match gradient {
                         GradientForm::Neumann => series::neumann(&probe, &coefficients, products),
+                        GradientForm::NeumannForward => series::neumann_forward(&probe, &coefficients, products),
                         GradientForm::DerivativeOfValue => series::derivative_of_value(&probe, &coefficients, products),
                     })
                 });
@@ -191,7 +208,7 @@ mod tests {
                 let (probe, weights) = (probe.clone(), coefficients.clone());
                 let draw = LogDetDraw::Hutchinson { probe, coefficients: weights, gradient, precision };
                 let (got, _) = counted(|products| numbers(draw.estimate(products)));
-                let terms = ValueTerms { n_exact: 0, roulette: &coefficients, early_end: None };
+                let terms = draw.value_terms(0, None, Determinant::Sum);
                 let (value, passes) = counted(|products| to_vec(draw.log_det(terms, products)));
                 assert_eq!(passes, coefficients.len().min(2));
                 assert!(value.iter().zip(&got).all(|(a, b)| (a - b).abs() < 1e-5 * (1.0 + b.abs())));

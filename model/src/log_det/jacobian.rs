@@ -1,8 +1,8 @@
 //! Log-determinants from whole Jacobians, in double precision.
 
 use super::choices::GradientForm;
+use super::determinant::Determinant;
 use super::products::{Estimate, Products};
-use super::terms::{sign, term_weight};
 use crate::numerics::linear_algebra::Lu;
 use crate::numerics::tensor::{from_vec, to_vec};
 use burn::tensor::{Device, Tensor};
@@ -18,6 +18,7 @@ pub(super) struct Jacobians<'a> {
     dimensions: usize,
     shape: [usize; 4],
     device: &'a Device,
+    determinant: Determinant,
 }
 
 /// What is wanted of one sample's Jacobian `J`: a number `ℓ`, and `M` with `∂ℓ = tr(M ∂J)`.
@@ -29,7 +30,7 @@ struct Sample {
 impl<'a> Jacobians<'a> {
     /// Row by row: row `i` is `Jᵀ e_i`.
     pub fn new(products: &Products<'a>) -> Self {
-        let &Products { shape, device, vjp, .. } = products;
+        let &Products { shape, device, vjp, determinant, .. } = products;
         let batch = shape[0];
         let dimensions: usize = shape[1..].iter().product();
         let mut matrices = vec![0.0; batch * dimensions * dimensions];
@@ -40,7 +41,7 @@ impl<'a> Jacobians<'a> {
                 row.iter_mut().zip(values).for_each(|(element, &value)| *element = f64::from(value));
             }
         }
-        Self { matrices, dimensions, shape, device }
+        Self { matrices, dimensions, shape, device, determinant }
     }
 
     /// `Jᵀ u`
@@ -71,34 +72,52 @@ impl<'a> Jacobians<'a> {
         from_vec(products.into_iter().map(|value| value as f32).collect(), self.shape, self.device)
     }
 
-    /// `ln|det(I + J)|`; `-∞` where singular.
+    /// `ln|det(I + J)|`, or of `(I - J)(I + J)⁻¹`; not finite where singular.
     pub fn log_det(self) -> Tensor<1> {
         let n = self.dimensions;
-        let values = self.samples().map(|jacobian| Lu::new(plus_identity(jacobian, n), n).log_abs_det()).collect();
+        let of = |sign: f64, jacobian: &[f64]| Lu::new(plus_identity(jacobian, sign, n), n).log_abs_det();
+        let value = |jacobian: &[f64]| match self.determinant {
+            Determinant::Sum => of(1.0, jacobian),
+            Determinant::Cayley => of(-1.0, jacobian) - of(1.0, jacobian),
+        };
+        let values = self.samples().map(value).collect();
         self.vector(values)
     }
 
-    /// With its gradient, `tr((I + J)⁻¹ ∂J)`.
+    /// With its gradient, `tr((I + J)⁻¹ ∂J)`, or `-tr(((I - J)⁻¹ + (I + J)⁻¹) ∂J)`.
     pub fn log_det_with_gradient(self) -> Estimate {
         let n = self.dimensions;
-        let samples = self.samples().map(|jacobian| {
-            let lu = Lu::new(plus_identity(jacobian, n), n);
-            Sample { log_det: lu.log_abs_det(), adjoint: lu.inverse() }
-        });
-        let samples = samples.collect();
+        let of = |sign: f64, jacobian: &[f64]| {
+            let lu = Lu::new(plus_identity(jacobian, sign, n), n);
+            (lu.log_abs_det(), lu.inverse())
+        };
+        let sample = |jacobian: &[f64]| match self.determinant {
+            Determinant::Sum => {
+                let (log_det, adjoint) = of(1.0, jacobian);
+                Sample { log_det, adjoint }
+            }
+            Determinant::Cayley => {
+                let ((above, mut adjoint), (below, other)) = (of(-1.0, jacobian), of(1.0, jacobian));
+                adjoint.iter_mut().zip(other).for_each(|(a, b)| *a = -(*a + b));
+                Sample { log_det: above - below, adjoint }
+            }
+        };
+        let samples = self.samples().map(sample).collect();
         self.estimate(samples)
     }
 
-    /// `Σ_k (-1)^{k+1}/k · c_k tr(Jᵏ)`.
+    /// `Σ_k a_k c_k tr(Jᵏ)`.
     pub fn series(self, coefficients: &[f64]) -> Tensor<1> {
-        let values = self.samples().map(|jacobian| sample_series(jacobian, self.dimensions, coefficients, None).log_det);
+        let (n, determinant) = (self.dimensions, self.determinant);
+        let values = self.samples().map(|jacobian| sample_series(jacobian, n, coefficients, None, determinant).log_det);
         self.vector(values.collect())
     }
 
-    /// With its gradient, `tr(M ∂J)`: `M = Σ_{k≥0} (-1)ᵏ c_k Jᵏ` (`c_0 = 1`) of the Neumann series, or
-    /// `M = Σ_{k≥0} (-1)ᵏ c_{k+1} Jᵏ`, the derivative of the value.
+    /// With its gradient, `tr(M ∂J)`: `M = Σ_{k≥0} s_k c_k Jᵏ` (`c_0 = 1`) of the Neumann series, or
+    /// `M = Σ_{k≥0} s_k c_{k+1} Jᵏ`, the derivative of the value, with the weights `s_k` of `tr(Jᵏ ∂J)`.
     pub fn series_with_gradient(self, coefficients: &[f64], gradient: GradientForm) -> Estimate {
-        let samples = self.samples().map(|jacobian| sample_series(jacobian, self.dimensions, coefficients, Some(gradient)));
+        let (n, determinant) = (self.dimensions, self.determinant);
+        let samples = self.samples().map(|jacobian| sample_series(jacobian, n, coefficients, Some(gradient), determinant));
         let samples = samples.collect();
         self.estimate(samples)
     }
@@ -134,28 +153,36 @@ fn basis(dimension: usize, shape: [usize; 4], device: &Device) -> Tensor<4> {
 }
 
 /// The series of one sample; without a form of gradient the adjoint stays zero.
-fn sample_series(jacobian: &[f64], n: usize, coefficients: &[f64], gradient: Option<GradientForm>) -> Sample {
-    let mut power = plus_identity(&vec![0.0; n * n], n);
+fn sample_series(
+    jacobian: &[f64],
+    n: usize,
+    coefficients: &[f64],
+    gradient: Option<GradientForm>,
+    determinant: Determinant,
+) -> Sample {
+    let mut power = plus_identity(&vec![0.0; n * n], 1.0, n);
     let mut sample = Sample { log_det: 0.0, adjoint: vec![0.0; n * n] };
-    if gradient == Some(GradientForm::Neumann) {
-        sample.adjoint.clone_from(&power);
+    let is_neumann = matches!(gradient, Some(GradientForm::Neumann | GradientForm::NeumannForward));
+    if is_neumann {
+        add(&mut sample.adjoint, &power, determinant.slope_weight(0));
     }
     for (index, &coefficient) in coefficients.iter().enumerate() {
         let k = index + 1;
         if gradient == Some(GradientForm::DerivativeOfValue) {
-            add(&mut sample.adjoint, &power, sign(index) * coefficient);
+            add(&mut sample.adjoint, &power, determinant.slope_weight(index) * coefficient);
         }
         power = multiply(&power, jacobian, n);
-        sample.log_det += term_weight(k, coefficient) * power.iter().step_by(n + 1).sum::<f64>();
-        if gradient == Some(GradientForm::Neumann) {
-            add(&mut sample.adjoint, &power, sign(k) * coefficient);
+        sample.log_det += determinant.weight(k) * coefficient * power.iter().step_by(n + 1).sum::<f64>();
+        if is_neumann {
+            add(&mut sample.adjoint, &power, determinant.slope_weight(k) * coefficient);
         }
     }
     sample
 }
 
-fn plus_identity(matrix: &[f64], n: usize) -> Vec<f64> {
-    let mut sum = matrix.to_vec();
+/// `I + sign · A`
+fn plus_identity(matrix: &[f64], sign: f64, n: usize) -> Vec<f64> {
+    let mut sum: Vec<f64> = matrix.iter().map(|value| sign * value).collect();
     sum.iter_mut().step_by(n + 1).for_each(|diagonal| *diagonal += 1.0);
     sum
 }
@@ -182,11 +209,18 @@ mod tests {
     #[test]
     fn the_series_of_a_small_matrix_is_the_logarithm() {
         let jacobian = [0.3, -0.2, 0.1, 0.25];
-        let exact = Lu::new(plus_identity(&jacobian, 2), 2);
-        for gradient in [GradientForm::Neumann, GradientForm::DerivativeOfValue] {
-            let sample = sample_series(&jacobian, 2, &[1.0; 60], Some(gradient));
-            assert!((sample.log_det - exact.log_abs_det()).abs() < 1e-14);
-            assert!(sample.adjoint.iter().zip(exact.inverse()).all(|(a, b)| (a - b).abs() < 1e-14), "{gradient:?}");
+        let [plus, minus] = [1.0, -1.0].map(|sign| Lu::new(plus_identity(&jacobian, sign, 2), 2));
+        let cayley: Vec<f64> = plus.inverse().iter().zip(minus.inverse()).map(|(a, b)| -a - b).collect();
+        let exact = [
+            (Determinant::Sum, plus.log_abs_det(), plus.inverse()),
+            (Determinant::Cayley, minus.log_abs_det() - plus.log_abs_det(), cayley),
+        ];
+        for (determinant, log_det, adjoint) in exact {
+            for gradient in [GradientForm::Neumann, GradientForm::DerivativeOfValue] {
+                let sample = sample_series(&jacobian, 2, &[1.0; 61], Some(gradient), determinant);
+                assert!((sample.log_det - log_det).abs() < 1e-14);
+                assert!(sample.adjoint.iter().zip(&adjoint).all(|(a, b)| (a - b).abs() < 1e-14), "{determinant:?} {gradient:?}");
+            }
         }
     }
 }

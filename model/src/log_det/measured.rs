@@ -3,7 +3,6 @@
 use super::FittedSurvival;
 use super::optimal::{Besides, RouletteTerms, survival_probabilities};
 use super::products::Products;
-use super::terms::{sign, term_weight};
 use crate::numerics::tensor::to_doubles;
 use burn::tensor::Tensor;
 
@@ -67,7 +66,7 @@ struct Chain {
 
 impl Chain {
     fn of(probe: Tensor<4>, n_exact: usize, products: &Products) -> Self {
-        let n = n_exact + TERMS;
+        let (n, determinant) = (n_exact + TERMS, products.determinant);
         let samples = probe.dims()[0];
         let dot = |a: &Tensor<4>, b: &Tensor<4>| -> Tensor<1> { (a.clone() * b.clone()).sum_dims_squeeze(&[1, 2, 3]) };
         let mut vectors = Vec::with_capacity(n);
@@ -78,7 +77,7 @@ impl Chain {
         }
         let traces: Tensor<2> = Tensor::stack(vectors.iter().map(|u| dot(u, &probe)).collect(), 0);
         let traces = to_doubles(traces);
-        let term = |index: usize, sample: usize| term_weight(index + 1, 1.0) * traces[index * samples + sample];
+        let term = |index: usize, sample: usize| determinant.weight(index + 1) * traces[index * samples + sample];
         let mut tails = vec![0.0; samples];
         let mut value_tails: Vec<f64> = Vec::with_capacity(TERMS);
         for index in (n_exact..n).rev() {
@@ -91,12 +90,12 @@ impl Chain {
         let mut tail = probe.zeros_like();
         let mut squares: Vec<Tensor<1>> = Vec::with_capacity(TERMS + 1);
         for (index, u) in vectors.iter().enumerate().rev() {
-            tail = tail + u.clone() * sign(index + 1);
+            tail = tail + u.clone() * determinant.slope_weight(index + 1);
             if index >= n_exact {
                 squares.push(dot(&tail, &tail).mean());
             }
         }
-        let whole = tail + probe;
+        let whole = tail + probe * determinant.slope_weight(0);
         squares.push(dot(&whole, &whole).mean());
         let mut squares = to_doubles(Tensor::cat(squares, 0));
         let gradient_square = squares.pop().expect("the whole series");

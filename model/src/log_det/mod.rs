@@ -7,6 +7,8 @@
 //! | trace ([`Trace`]) | Hutchinson, `tr(A) = E[vᵀ A v]` ([`Probe`]), or exact |
 //! | gradient ([`GradientForm`]) | Neumann series, or the derivative of the value |
 //!
+//! Other layers have other functions of a Jacobian, with other weights of the same traces.
+//!
 //! Value and gradient come from the same products. Every gradient has the form `∂ℓ = Σ_i ∂⟨w_i, J v_i⟩` with constant
 //! vectors, and each term of it is one pullback through the branch.
 //!
@@ -14,6 +16,7 @@
 
 mod choices;
 mod config;
+mod determinant;
 mod draw;
 mod fitted;
 mod hutchinson;
@@ -28,6 +31,7 @@ mod terms;
 
 pub use choices::{GradientForm, Method, Trace};
 pub use config::LogDetConfig;
+pub(crate) use determinant::Determinant;
 pub use draw::LogDetDraw;
 pub use fitted::FittedSurvival;
 pub(crate) use fitted::Purpose;

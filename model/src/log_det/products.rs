@@ -1,5 +1,6 @@
 //! What an estimate is computed from, and what it is.
 
+use super::determinant::Determinant;
 use burn::tensor::{Device, Tensor};
 
 /// Products with a branch's Jacobian at one input.
@@ -7,9 +8,11 @@ pub(crate) struct Products<'a> {
     /// Shape of the vectors.
     pub shape: [usize; 4],
     pub device: &'a Device,
+    /// What is computed of the Jacobian.
+    pub determinant: Determinant,
     /// `Jᵀ u`
     pub vjp: &'a dyn Fn(Tensor<4>) -> Tensor<4>,
-    /// `J v`; asked for by [`GradientForm::DerivativeOfValue`] only.
+    /// `J v`; asked for by some forms of the gradient only.
     pub jvp: &'a dyn Fn(Tensor<4>) -> Tensor<4>,
 }
 

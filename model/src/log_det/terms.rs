@@ -1,21 +1,13 @@
 //! Which terms of a log-determinant's power series are computed, and their weights.
 
+use super::determinant::Determinant;
 use flow_kernels::ChainSums;
 
-/// `(-1)ᵏ`
-pub(super) fn sign(k: usize) -> f64 {
-    if k.is_multiple_of(2) { 1.0 } else { -1.0 }
-}
-
-/// `(-1)^{k+1}/k · c_k`: the weight of `tr(Jᵏ)`, or of its estimate `⟨u_k, v⟩`, in the value.
-pub(super) fn term_weight(k: usize, coefficient: f64) -> f64 {
-    -sign(k) * coefficient / k as f64
-}
-
-/// The terms of a value alone, `Σ_k (-1)^{k+1}/k · c_k ⟨u_k, v⟩`: exact ones with `c_k = 1`, then those of the roulette.
+/// The terms of a value alone, `Σ_k a_k c_k ⟨u_k, v⟩`: exact ones with `c_k = 1`, then those of the roulette. `a_k` are the
+/// [`Determinant`]'s, such as `(-1)^{k+1}/k`.
 ///
 /// Each sample has as many exact terms as it needs: where the Jacobian's spectral norm is at most `L`, the terms after the
-/// `n`-th are together at most `‖u_n‖ ‖v‖ Σ_{k>n} L^{k-n}/k ≤ ‖u_n‖ ‖v‖ L / ((n+1)(1-L))`, and the roulette may begin. Its draws
+/// `n`-th are together at most `A ‖u_n‖ ‖v‖ Σ_{k>n} L^{k-n}/k ≤ A ‖u_n‖ ‖v‖ L / ((n+1)(1-L))` with `|a_k| ≤ A/k`, and the roulette may begin. Its draws
 /// do not depend on `v`, so the estimate is unbiased wherever that is.
 #[derive(Clone, Copy)]
 pub(crate) struct ValueTerms<'a> {
@@ -23,8 +15,10 @@ pub(crate) struct ValueTerms<'a> {
     pub n_exact: usize,
     /// `c_k` of the terms after the exact ones.
     pub roulette: &'a [f64],
-    /// `L / ((1-L) ε)`, where the terms after the exact ones may be `ε` together; `None` for samples with all exact terms.
+    /// `A L / ((1-L) ε)`, where the terms after the exact ones may be `ε` together; `None` for samples with all exact terms.
     pub early_end: Option<f64>,
+    /// Says the weights `a_k`.
+    pub determinant: Determinant,
 }
 
 impl<'a> ValueTerms<'a> {
@@ -73,9 +67,10 @@ struct SampleValue<'a> {
 }
 
 impl SampleValue<'_> {
-    /// Whether the sample needs no more terms.
+    /// Whether the sample needs no more terms: there are none, or only such as weigh nothing.
     fn is_done(&self) -> bool {
-        self.exact.is_some_and(|exact| self.taken >= exact + self.terms.roulette.len())
+        let no_weight = |k: usize| self.terms.determinant.weight(k) == 0.0;
+        self.exact.is_some_and(|exact| (self.taken..exact + self.terms.roulette.len()).all(|index| no_weight(index + 1)))
     }
 
     /// Takes in the next term, from `⟨u_k, v⟩` and `‖u_k‖²`.
@@ -85,7 +80,7 @@ impl SampleValue<'_> {
         }
         let c = self.exact.map_or(1.0, |exact| self.terms.roulette[self.taken - exact]);
         self.taken += 1;
-        self.value += term_weight(self.taken, c) * dot;
+        self.value += self.terms.determinant.weight(self.taken) * c * dot;
         if self.exact.is_none() {
             self.end_exact_terms(square);
         }
@@ -119,23 +114,27 @@ mod tests {
         let bound: f64 = 0.9;
         for (lambda, tol) in [(0.5, 1e-3), (-0.7, 1e-2), (0.05, 1e-6), (0.89, 1e-4)] {
             let early_end = Some(bound / (1.0 - bound) / tol);
-            let terms = ValueTerms { n_exact: 1000, roulette: &[], early_end };
+            let terms = ValueTerms { n_exact: 1000, roulette: &[], early_end, determinant: Determinant::Sum };
             let (n, value) = chain(lambda, terms);
             assert!((value - f64::ln_1p(lambda)).abs() <= tol, "{lambda}: {value} after {n}");
             let rest = |n: usize| lambda.abs().powi(n as i32) * bound / ((1.0 - bound) * (n + 1) as f64);
             assert!(rest(n) <= tol && rest(n - 1) > tol, "{lambda}: {n} terms");
             assert_eq!(chain(lambda, ValueTerms { n_exact: 3, ..terms }).0, 3);
         }
-        let all = ValueTerms { n_exact: 20, roulette: &[], early_end: None };
+        let all = ValueTerms { n_exact: 20, roulette: &[], early_end: None, determinant: Determinant::Sum };
         assert_eq!(chain(0.0, all).0, 20);
         assert_eq!(chain(0.5, ValueTerms { early_end: Some(0.0), ..all }).0, 0);
     }
 
     #[test]
     fn the_roulette_begins_where_exact_terms_end() {
-        let terms = ValueTerms { n_exact: 2, roulette: &[3.0, 5.0], early_end: None };
+        let terms = ValueTerms { n_exact: 2, roulette: &[3.0, 5.0], early_end: None, determinant: Determinant::Sum };
         let (n, value) = chain(0.5, terms);
         assert_eq!(n, 4);
         assert!((value - (0.5 - 0.125 + 3.0 * 0.125 / 3.0 - 5.0 * 0.0625 / 4.0)).abs() < 1e-12);
+        // The fourth term of a Cayley transform weighs nothing and is not computed.
+        let (n, value) = chain(0.5, ValueTerms { determinant: Determinant::Cayley, ..terms });
+        assert_eq!(n, 3);
+        assert!((value + 2.0 * (0.5 + 3.0 * 0.125 / 3.0)).abs() < 1e-12);
     }
 }

@@ -5,12 +5,11 @@ use super::config::{BlockKind, ResidualFlowConfig};
 use super::residual_flow::ResidualFlow;
 use crate::error::Result;
 use crate::flows::{
-    ActNorm, Coupling, CouplingNetConfig, FlowLayer, InvertibleLinear, Logit, MovingBatchNorm, Normalize, ResidualBlock,
-    Sequential, Split, Squeeze,
+    ActNorm, Coupling, CouplingNetConfig, FlowLayer, ImplicitBlock, InvertibleLinear, Logit, MonotoneBlock, MovingBatchNorm,
+    Normalize, ResidualBlock, Sequential, Split, Squeeze,
 };
 use crate::monitor::Monitor;
-use crate::nn::ContractiveNetConfig;
-use crate::nn::Widths;
+use crate::nn::{ContractiveNet, ContractiveNetConfig, Widths};
 use burn::tensor::Device;
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
@@ -113,6 +112,7 @@ struct Builder<'a, R> {
 }
 
 /// What distinguishes the blocks of a scale.
+#[derive(Clone)]
 struct Block {
     dense: bool,
     hidden: Widths,
@@ -203,7 +203,12 @@ impl<R: Rng> Builder<'_, R> {
 
     fn block(&mut self, block: Block) -> Result<()> {
         let layer = match self.config.block {
-            BlockKind::Residual => self.residual(block),
+            BlockKind::Residual => FlowLayer::Residual(ResidualBlock::new(self.net(block))),
+            BlockKind::Monotone => FlowLayer::Monotone(MonotoneBlock::new(self.net(block), self.config.forward_fixed_point)),
+            BlockKind::Implicit => {
+                let [net_x, net_z] = [self.net(block.clone()), self.net(block)];
+                FlowLayer::Implicit(ImplicitBlock::new(net_x, net_z, self.config.forward_fixed_point))
+            }
             BlockKind::Coupling => self.coupling(block),
         };
         self.layers.push(layer);
@@ -211,7 +216,7 @@ impl<R: Rng> Builder<'_, R> {
         self.monitor.pass()
     }
 
-    fn residual(&mut self, block: Block) -> FlowLayer {
+    fn net(&mut self, block: Block) -> ContractiveNet {
         let config = self.config;
         let net = ContractiveNetConfig {
             shape: self.shape,
@@ -220,6 +225,7 @@ impl<R: Rng> Builder<'_, R> {
             activation: config.activation,
             preactivation: block.preactivation,
             dense: block.dense,
+            dense_layers: config.dense_layers(block.dense),
             bound: config.lipschitz_bound,
             norm_orders: config.norm_orders.clone(),
             learn_norm_orders: config.learn_norm_orders,
@@ -228,7 +234,7 @@ impl<R: Rng> Builder<'_, R> {
             last_layer_scale: config.last_layer_scale,
             is_random: self.is_random,
         };
-        FlowLayer::Residual(ResidualBlock::new(net.init(self.rng, self.device)))
+        net.init(self.rng, self.device)
     }
 
     /// Every other block of a scale is swapped, beginning with the second.

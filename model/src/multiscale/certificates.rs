@@ -1,20 +1,21 @@
-//! Certificates that residual blocks are invertible: the product of the bounds of their layers.
+//! Certificates that blocks are invertible: that their branches are contractions, by the bounds of their layers.
 
 use super::residual_flow::ResidualFlow;
 use crate::lipschitz::{ContractiveConvolution, LayerCertificate, NormPair};
 use crate::nn::ContractiveNet;
 use serde::Serialize;
 
-/// What is certain about a residual block `x + g(x)`.
+/// What is certain about the branch `g` of a block, which is invertible if all its branches have bounds below 1.
 #[derive(Clone, Debug, Serialize)]
 pub struct BlockCertificate {
-    /// Its place in the model.
+    /// The place of its block in the model, and its own if the block has several.
     pub path: String,
     /// Its affine layers.
     pub layers: Vec<LayerCertificate>,
-    /// The product of the layers' estimates.
+    /// What follows from the layers' estimates.
     pub estimate: f64,
-    /// The product of the layers' bounds, at least `Lip(g)`: activations have Lipschitz constant 1 at the most.
+    /// At least `Lip(g)`: the product of the layers' bounds and of the activations' Lipschitz constants, with the concatenations of
+    /// dense layers.
     pub bound: f64,
 }
 
@@ -28,34 +29,38 @@ pub enum Effort {
 }
 
 impl ResidualFlow {
-    /// How many residual blocks there are.
-    pub fn n_residual_blocks(&self) -> usize {
-        self.residual_nets().count()
+    /// How many branches there are, which certificates are for.
+    pub fn n_branches(&self) -> usize {
+        self.nets().count()
     }
 
-    /// A certificate for every residual block, in forward order. Each counts as a layer that the model's
+    /// A certificate for every branch, in forward order. Each counts as a layer that the model's
     /// [`Monitor`](crate::Monitor) sees passed; if that stops the work, bounds mean nothing.
     pub fn certificates(&self, effort: Effort) -> impl Iterator<Item = BlockCertificate> {
-        self.residual_nets().map(move |(path, net)| net.certificate(path, effort))
-    }
-
-    fn residual_nets(&self) -> impl Iterator<Item = (String, &ContractiveNet)> {
-        let layers = self.scales.iter().flat_map(|scale| &scale.layers);
-        self.layer_ids().into_iter().zip(layers).filter_map(|(id, layer)| Some((id.path, layer.net()?)))
+        let branches = self.layer_ids().into_iter().zip(self.layers()).flat_map(|(id, layer)| {
+            let nets = layer.nets();
+            let is_alone = nets.len() == 1;
+            nets.into_iter().map(move |(field, net)| {
+                let net_path = format!("{}.{field}", id.path);
+                (if is_alone { id.path.clone() } else { net_path.clone() }, net_path, net)
+            })
+        });
+        branches.map(move |(path, net_path, net)| net.certificate(path, &net_path, effort))
     }
 }
 
 impl ContractiveNet {
-    fn certificate(&self, path: String, effort: Effort) -> BlockCertificate {
+    fn certificate(&self, path: String, net_path: &str, effort: Effort) -> BlockCertificate {
         let block = |sharp: bool| {
             let named = self.convolutions.iter().zip(self.norm_pairs()).enumerate();
             let certificate = |(index, (layer, pair)): (usize, (&ContractiveConvolution, NormPair))| {
-                layer.certificate(pair, format!("{path}.net.convolutions.{index}"), sharp, self.monitor())
+                layer.certificate(pair, format!("{net_path}.convolutions.{index}"), sharp, self.monitor())
             };
             let layers: Vec<LayerCertificate> = named.map(certificate).collect();
-            let rounding = 1.0 + layers.len() as f64 * f64::EPSILON;
-            let estimate = layers.iter().map(|layer| layer.estimate).product();
-            let bound = layers.iter().map(|layer| layer.bound).product::<f64>() * rounding;
+            // Of one operation for each layer, or of those of a dense one.
+            let rounding = 1.0 + (layers.len() + 10 * self.concatenations().len()) as f64 * f64::EPSILON;
+            let composed = |of: fn(&LayerCertificate) -> f64| self.composed(&layers.iter().map(of).collect::<Vec<_>>());
+            let (estimate, bound) = (composed(|layer| layer.estimate), composed(|layer| layer.bound) * rounding);
             BlockCertificate { path: path.clone(), layers, estimate, bound }
         };
         let certificate = match effort {

@@ -4,8 +4,7 @@ use super::padding_noise::PaddingNoise;
 use crate::base::BaseConfig;
 use crate::error::{ModelError, Result};
 use crate::lipschitz::{NormLearning, NormOrder, PowerIteration};
-use crate::nn::ActivationKind;
-use crate::nn::Widths;
+use crate::nn::{ActivationKind, DenseLayersConfig, Widths};
 use crate::numerics::FixedPoint;
 use crate::numerics::limits::{MOST_BLOCKS, MOST_CHANNELS, real, require, whole};
 use schemars::JsonSchema;
@@ -17,7 +16,7 @@ const LIPSCHITZ_BOUNDS: RangeInclusive<f64> = 1e-3..=0.999_999;
 /// Size of a kernel at most.
 const MOST_KERNEL: usize = 255;
 /// Layers of a block at most.
-const MOST_LAYERS: usize = 100;
+pub(super) const MOST_LAYERS: usize = 100;
 /// Values of `α`, if the logit transform is not left out.
 const LEAST_ALPHA: f64 = 1e-7;
 /// The largest.
@@ -28,6 +27,8 @@ const MOST_INPUT: f64 = 1e6;
 const LEAST_STD: f64 = 1e-6;
 /// The least scale of last layers.
 const LEAST_SCALE: f64 = 1e-12;
+/// Features in front of the dense layers of fully connected blocks.
+const DENSENET_ENTRANCE: usize = 64;
 /// Numbers in an image at most.
 const MOST_ELEMENTS: usize = 1 << 30;
 
@@ -37,6 +38,12 @@ const MOST_ELEMENTS: usize = 1 << 30;
 pub enum BlockKind {
     /// Residual blocks `x + g(x)` with a contractive `g`.
     Residual,
+    /// Monotone blocks `√2 w - x` with `w + g(w) = √2 x` and a contractive `g` (Ahn et al. 2022, Monotone Flows): steeper and flatter
+    /// than residual ones, and solved by iteration in both directions.
+    Monotone,
+    /// Implicit blocks `z + g_z(z) = x + g_x(x)` with two contractive networks (Lu et al. 2021, Implicit Normalizing Flows), solved by
+    /// iteration in both directions.
+    Implicit,
     /// Affine coupling layers: the RealNVP baseline. Log-determinants are exact and cheap.
     Coupling,
 }
@@ -78,7 +85,8 @@ pub struct ResidualFlowConfig {
     /// almost no slope where all coordinates are negative.
     pub preactivation: bool,
     /// Whether the model begins with the ActNorm that otherwise follows blocks, and its first block has no preactivation. As in the
-    /// reference implementation, a model of a single scale keeps this preactivation, and so do fully connected blocks.
+    /// reference implementation, a model of a single scale keeps this preactivation unless blocks are implicit, and so do fully
+    /// connected blocks.
     pub plain_first_block: bool,
     /// Whether all blocks are fully connected instead of convolutional.
     pub dense: bool,
@@ -99,6 +107,22 @@ pub struct ResidualFlowConfig {
     /// The hidden width of the fully connected blocks.
     #[schemars(range(min = 1, max = MOST_CHANNELS), extend("x-unit" = "features"))]
     pub dense_hidden: usize,
+    /// Dense layers of each block: `[η₁ x; η₂ φ(W x + b)]`, which each add channels to their input, in place of its hidden layers,
+    /// with a last 1×1 convolution. 0: no such layers. `kernels` say their size by its first number; the rest of it,
+    /// `hidden_channels`, `dense_hidden` and `preactivation` then have no effect.
+    #[schemars(range(min = 0, max = MOST_LAYERS), extend("x-unit" = "layers"))]
+    pub densenet_depth: usize,
+    /// Channels that each dense layer adds, an even number where the activation makes two of each.
+    #[schemars(range(min = 1, max = MOST_CHANNELS), extend("x-unit" = "channels"))]
+    pub densenet_growth: usize,
+    /// The same of fully connected blocks, whose dense layers follow an affine one to 64 features.
+    #[schemars(range(min = 1, max = MOST_CHANNELS), extend("x-unit" = "features"))]
+    pub fully_connected_growth: usize,
+    /// Whether dense layers learn the weights `η₁`, `η₂` of their input and of what they add; else both are the same.
+    pub learnable_concatenation: bool,
+    /// `√(η₁² + η₂²)`, which bounds the Lipschitz constant of a dense layer.
+    #[schemars(range(min = *LIPSCHITZ_BOUNDS.start(), max = *LIPSCHITZ_BOUNDS.end()))]
+    pub concatenation_bound: f64,
     /// Whether half of the channels leave the flow after each scale, which makes large images several times cheaper. Else all go
     /// on.
     pub factor_out: bool,
@@ -154,6 +178,8 @@ pub struct ResidualFlowConfig {
     pub power_iteration: PowerIteration,
     /// When the fixed-point iterations of the inverse stop.
     pub fixed_point: FixedPoint,
+    /// When those stop by which monotone and implicit blocks are evaluated and differentiated.
+    pub forward_fixed_point: FixedPoint,
     /// The distribution of latents, all scales' together.
     pub base: BaseConfig,
 }
@@ -176,6 +202,11 @@ impl Default for ResidualFlowConfig {
             checkerboard: true,
             dense_blocks: 4,
             dense_hidden: 128,
+            densenet_depth: 0,
+            densenet_growth: 172,
+            fully_connected_growth: 32,
+            learnable_concatenation: true,
+            concatenation_bound: 0.98,
             factor_out: false,
             squeeze_first: false,
             logit_alpha: 0.05,
@@ -195,6 +226,7 @@ impl Default for ResidualFlowConfig {
             last_layer_scale: 1.0,
             power_iteration: PowerIteration::default(),
             fixed_point: FixedPoint::default(),
+            forward_fixed_point: FixedPoint::FORWARD,
             base: BaseConfig::default(),
         }
     }
@@ -217,6 +249,7 @@ impl ResidualFlowConfig {
         let possible = alpha == 0.0 || (LEAST_ALPHA..=MOST_ALPHA).contains(&alpha);
         require(possible, "logit_alpha", &format!("0, or a number from {LEAST_ALPHA:?} to {MOST_ALPHA}"), alpha)?;
         self.fixed_point.validate()?;
+        self.forward_fixed_point.validate()?;
         self.power_iteration.validate()?;
         self.base.validate()?;
         require(self.classes != 1, "classes", "0 or at least 2", self.classes)?;
@@ -228,6 +261,8 @@ impl ResidualFlowConfig {
 
         self.validate_input(image)?;
         self.validate_coupling(image)?;
+        self.validate_solved_blocks()?;
+        self.validate_densenet()?;
         self.validate_pairs_of_channels(image)?;
 
         let [_, height, width] = image;
@@ -253,24 +288,61 @@ impl ResidualFlowConfig {
             format!("a number from 1 to {MOST_CHANNELS}, or a list of {hidden_layers}, one less than there are kernels");
         let fit = self.hidden_channels.fit(hidden_layers, |width| (1..=MOST_CHANNELS).contains(&width));
         require(fit, "hidden_channels", &expected, &self.hidden_channels)?;
+        whole("densenet_depth", self.densenet_depth, 0..=MOST_LAYERS)?;
+        whole("densenet_growth", self.densenet_growth, 1..=MOST_CHANNELS)?;
+        whole("fully_connected_growth", self.fully_connected_growth, 1..=MOST_CHANNELS)?;
+        real("concatenation_bound", self.concatenation_bound, LIPSCHITZ_BOUNDS)?;
         whole("padding_channels", self.padding_channels, 0..=MOST_CHANNELS)?;
         whole("padding_levels", self.padding_levels as usize, 1..=u32::MAX as usize)?;
         whole("classes", self.classes, 0..=MOST_CHANNELS)?;
         whole("classifier_channels", self.classifier_channels, 1..=MOST_CHANNELS)
     }
 
-    /// Checks that activations which need pairs of channels get them.
+    /// Checks what blocks that solve equations do without.
+    fn validate_solved_blocks(&self) -> Result<()> {
+        if !matches!(self.block, BlockKind::Monotone | BlockKind::Implicit) {
+            return Ok(());
+        }
+        require(!self.batch_norm, "batch_norm", "false in monotone and implicit blocks", "true")?;
+        require(self.dropout == 0.0, "dropout", "0 in monotone and implicit blocks", self.dropout)
+    }
+
+    /// Checks what dense layers do without.
+    fn validate_densenet(&self) -> Result<()> {
+        if self.densenet_depth == 0 {
+            return Ok(());
+        }
+        require(self.block != BlockKind::Coupling, "densenet_depth", "0 in coupling blocks", self.densenet_depth)?;
+        let spectral = self.norm_orders == [NormOrder::TWO] && self.learn_norm_orders == NormLearning::Off;
+        let got = format!("{:?}", self.norm_orders.iter().map(|order| order.get()).collect::<Vec<_>>());
+        require(spectral, "norm_orders", "[2], not learned, with dense layers", got)?;
+        require(!self.batch_norm, "batch_norm", "false with dense layers", "true")?;
+        require(self.dropout == 0.0, "dropout", "0 with dense layers", self.dropout)
+    }
+
+    /// Checks that activations which need even numbers of channels get them.
     fn validate_pairs_of_channels(&self, image: [usize; 3]) -> Result<()> {
-        if !self.activation.pairs_channels() {
+        let [pairs, widens] = [self.activation.pairs_channels(), self.activation.widening() > 1];
+        if !pairs && !widens {
             return Ok(());
         }
         let even = |n: usize| n.is_multiple_of(2);
         let error = |key, got| {
-            let expected = "even numbers of channels, which activation = \"max_min\" takes in pairs".to_string();
+            let why = if pairs { "takes in pairs" } else { "makes two of each" };
+            let expected = format!("even numbers of channels, which activation = {} {why}", self.activation.name());
             Err(ModelError::Config { key, expected, got })
         };
+        if self.densenet_depth > 0 {
+            let growths = [self.densenet_growth, self.fully_connected_growth];
+            let [growth, fully_connected] = growths;
+            let got = format!("{growth}, fully_connected_growth = {fully_connected}");
+            return if growths.into_iter().all(even) { Ok(()) } else { error("densenet_growth", got) };
+        }
         if !self.hidden_channels.fit(self.kernels.len() - 1, even) || !even(self.dense_hidden) {
             return error("hidden_channels", format!("{}, dense_hidden = {}", self.hidden_channels, self.dense_hidden));
+        }
+        if !pairs {
+            return Ok(());
         }
         let mut shape = self.first_shape(image);
         for scale in 0..self.scales(image) {
@@ -304,7 +376,7 @@ impl ResidualFlowConfig {
 
     /// Every coupling block needs two parts.
     fn validate_coupling(&self, image: [usize; 3]) -> Result<()> {
-        if self.block == BlockKind::Residual {
+        if self.block != BlockKind::Coupling {
             return Ok(());
         }
         let [channels, height, width] = self.first_shape(image);
@@ -312,16 +384,28 @@ impl ResidualFlowConfig {
         let last_is_dense = self.scales(image) == 1 && self.dense_blocks > 0;
         let fits = channels >= 2 || checkerboard && !last_is_dense;
         require(fits, "block", "\"residual\" for images of one channel", "\"coupling\"")?;
-        let single = !self.activation.pairs_channels();
-        require(single, "activation", "one without pairs of channels in coupling blocks", "\"max_min\"")?;
+        let single = !self.activation.pairs_channels() && self.activation.widening() == 1;
+        require(single, "activation", "one that keeps channels apart in coupling blocks", self.activation.name())?;
         require(!self.batch_norm, "batch_norm", "false with coupling blocks (`flow_batch_norm` fits them)", "true")
     }
 
     /// Whether a block (of those before the dense end) has an activation before its first layer. The plain first block
-    /// has none, where a squeeze ends its scale: the reference implementation's rule.
+    /// has none, where a squeeze ends its scale: the reference implementation's rule, but for implicit blocks.
     pub(crate) fn preactivates(&self, scale: usize, block: usize, last_scale: bool) -> bool {
-        let plain = self.plain_first_block && (scale, block) == (0, 0) && !last_scale && !self.dense;
-        self.preactivation && !plain
+        let plain = self.plain_first_block && (scale, block) == (0, 0) && !self.dense;
+        let plain = plain && (!last_scale || self.block == BlockKind::Implicit);
+        self.preactivation && !plain && self.densenet_depth == 0
+    }
+
+    /// The dense layers of a block, if it has such.
+    pub(crate) fn dense_layers(&self, fully_connected: bool) -> Option<DenseLayersConfig> {
+        (self.densenet_depth > 0).then(|| DenseLayersConfig {
+            depth: self.densenet_depth,
+            growth: if fully_connected { self.fully_connected_growth } else { self.densenet_growth },
+            entrance: fully_connected.then_some(DENSENET_ENTRANCE),
+            bound: self.concatenation_bound,
+            learnable: self.learnable_concatenation,
+        })
     }
 
     /// Whether convolutional coupling blocks of this scale split pixels instead of channels.

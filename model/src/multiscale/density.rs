@@ -46,12 +46,12 @@ impl Sequential {
     /// Sets the data-dependent initial values of all layers from a batch, in forward order.
     ///
     /// # Errors
-    /// If the batch has another shape.
+    /// If the batch has another shape, or an iteration does not converge.
     pub fn initialize<const D: usize>(&mut self, x: Tensor<D>) -> Result<()> {
         let mut x = self.model().as_images(x)?;
-        for layer in &mut self.layers {
+        for (index, layer) in self.layers.iter_mut().enumerate() {
             layer.initialize(x.clone());
-            x = layer.forward(x);
+            x = layer.forward(x).map_err(|error| error.in_layer(&format!("layers.{index}")))?;
         }
         Ok(())
     }

@@ -1,9 +1,8 @@
 //! How many numbers a model and its computations keep, before anything of it is built.
 
-use super::config::{BlockKind, ResidualFlowConfig};
+use super::config::{BlockKind, MOST_LAYERS, ResidualFlowConfig};
 use crate::flows::Split;
 use crate::lipschitz::{NormLearning, has_closed_form};
-use crate::nn::ActivationKind;
 use crate::nn::Widths;
 
 /// Counts of numbers; those of images are for one image, and grow in proportion to the batch. They are floating-point
@@ -73,7 +72,8 @@ impl ResidualFlowConfig {
     /// Whether the kernels of the CPU compute convolutional blocks, or fully connected ones.
     fn is_fused(&self, dense: bool) -> bool {
         let inner = self.kernels.get(1..self.kernels.len().saturating_sub(1)).unwrap_or_default();
-        self.block == BlockKind::Residual
+        self.block != BlockKind::Coupling
+            && self.densenet_depth == 0
             && self.kernels.len() >= 2
             && (dense || inner.iter().all(|&kernel| kernel == 1))
             && self.activation.has_kernel()
@@ -184,7 +184,10 @@ impl Count<'_> {
         self.layers(n, total / n);
         self.blocks += n;
         let pixels = if net.dense { 1.0 } else { self.pixels };
-        let hidden = pixels * (0..self.config.kernels.len() - 1).map(|layer| net.hidden.get(layer) as f64).sum::<f64>();
+        let affine = self.affine_layers(net, false);
+        let outputs = affine.iter().rev().skip(1).map(|layer| layer.channels_out).sum::<f64>();
+        let concatenated = affine.iter().rev().take(self.config.densenet_depth).map(|layer| layer.channels_in).sum::<f64>();
+        let hidden = pixels * (outputs + concatenated);
         let input = self.elements();
         if input + hidden > self.footprint.branch_input + self.footprint.branch_hidden {
             (self.footprint.branch_input, self.footprint.branch_hidden) = (input, hidden);
@@ -196,41 +199,82 @@ impl Count<'_> {
     fn net_numbers(&self, net: &Net, swapped: bool) -> f64 {
         let config = self.config;
         let coupling = config.block == BlockKind::Coupling;
+        let affine = self.affine_layers(net, swapped);
+        let n = affine.len();
+        let normalizes = config.batch_norm && !coupling && !net.dense;
+        let layer = |(index, layer): (usize, &Affine)| {
+            let &Affine { channels_in, channels_out, kernel } = layer;
+            let kept = if index + 1 == n { channels_out } else { channels_in };
+            let of_vector = if kernel > 1.0 { kept * self.pixels } else { kept };
+            let vector = if !coupling && config.iterates(index) { of_vector } else { 0.0 };
+            let norms = if normalizes { 2.0 * channels_out } else { 0.0 };
+            kernel * kernel * channels_in * channels_out + channels_out + vector + norms
+        };
+        let layers: f64 = affine.iter().enumerate().map(layer).sum();
+        let before = f64::from(u8::from(net.preactivation));
+        let norm_before =
+            if normalizes { 2.0 * before * affine[0].channels_in / config.activation.widening() as f64 } else { 0.0 };
+        let (activations, concatenations) = match config.densenet_depth {
+            0 => ((n - 1) as f64 + before, 0.0),
+            depth => (depth as f64, if config.learnable_concatenation { 2.0 * depth as f64 } else { 0.0 }),
+        };
+        let betas = if config.activation.has_beta() { activations } else { 0.0 };
+        let orders = if coupling { 0.0 } else { config.learn_norm_orders.count(n) as f64 };
+        let nets = if config.block == BlockKind::Implicit { 2.0 } else { 1.0 };
+        nets * (layers + norm_before + betas + concatenations + orders)
+    }
+
+    /// The affine layers of one block.
+    fn affine_layers(&self, net: &Net, swapped: bool) -> Vec<Affine> {
+        let config = self.config;
         let pixels = if net.dense { self.pixels } else { 1.0 };
-        let [channels_in, channels_out] = match (coupling, net.split) {
-            (false, _) => [self.channels; 2],
-            (true, Split::Checkerboard) => [self.channels, 2.0 * self.channels],
-            (true, Split::Channels) => {
+        let [channels_in, channels_out] = match (config.block, net.split) {
+            (BlockKind::Residual | BlockKind::Monotone | BlockKind::Implicit, _) => [self.channels; 2],
+            (BlockKind::Coupling, Split::Checkerboard) => [self.channels, 2.0 * self.channels],
+            (BlockKind::Coupling, Split::Channels) => {
                 let first = (self.channels / 2.0).floor();
                 let second = self.channels - first;
                 if swapped { [second, 2.0 * first] } else { [first, 2.0 * second] }
             }
         };
-        let n = config.kernels.len();
-        let layer = |(index, &kernel): (usize, &usize)| {
-            let last = index + 1 == n;
-            let c_in = if index == 0 { channels_in * pixels } else { net.hidden.get(index - 1) as f64 };
-            let c_out = if last { channels_out * pixels } else { net.hidden.get(index) as f64 };
-            let kernel = if net.dense { 1.0 } else { kernel as f64 };
-            let kept = if last { c_out } else { c_in };
-            let of_vector = if kernel > 1.0 { kept * self.pixels } else { kept };
-            let vector = if !coupling && config.iterates(index) { of_vector } else { 0.0 };
-            let norms = if config.batch_norm && !coupling && !net.dense { 2.0 * c_out } else { 0.0 };
-            kernel * kernel * c_in * c_out + c_out + vector + norms
+        let [channels_in, channels_out] = [channels_in * pixels, channels_out * pixels];
+        let kernel = |index: usize| if net.dense { 1.0 } else { config.kernels[index] as f64 };
+        let widening = config.activation.widening() as f64;
+        if let Some(dense) = config.dense_layers(net.dense) {
+            let first = dense.entrance.map_or(channels_in, |width| width as f64);
+            let growth = dense.growth as f64;
+            let entrance = dense.entrance.map(|_| Affine { channels_in, channels_out: first, kernel: 1.0 });
+            let layer = |index: usize| Affine {
+                channels_in: first + index as f64 * growth,
+                channels_out: growth / widening,
+                kernel: kernel(0),
+            };
+            let last = Affine { kernel: 1.0, channels_out, ..layer(dense.depth) };
+            return entrance.into_iter().chain((0..dense.depth.min(MOST_LAYERS)).map(layer)).chain([last]).collect();
+        }
+        let before = if net.preactivation { widening } else { 1.0 };
+        let last = config.kernels.len() - 1;
+        let layer = |index: usize| Affine {
+            channels_in: if index == 0 { before * channels_in } else { net.hidden.get(index - 1) as f64 },
+            channels_out: if index == last { channels_out } else { net.hidden.get(index) as f64 / widening },
+            kernel: kernel(index),
         };
-        let layers: f64 = config.kernels.iter().enumerate().map(layer).sum();
-        let before = f64::from(u8::from(net.preactivation));
-        let norm_before = if config.batch_norm && !coupling && !net.dense { 2.0 * before * channels_in } else { 0.0 };
-        let betas = if config.activation == ActivationKind::LipSwish { (n - 1) as f64 + before } else { 0.0 };
-        let orders = if coupling { 0.0 } else { config.learn_norm_orders.count(n) as f64 };
-        layers + norm_before + betas + orders
+        (0..=last).map(layer).collect()
     }
+}
+
+/// A convolution.
+struct Affine {
+    channels_in: f64,
+    channels_out: f64,
+    kernel: f64,
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::flows::FlowLayer;
+    use crate::nn::ActivationKind;
     use crate::numerics::randomness::NoiseKey;
     use crate::{BaseConfig, BaseKind, ResidualFlow};
     use burn::module::Module;
@@ -250,9 +294,11 @@ mod tests {
                         (channels, pixels) = (4 * channels, pixels / 4);
                         continue;
                     }
-                    FlowLayer::Residual(block) => (block.net.n_hidden_values(pixels), block.net.branch().is_fused()),
                     FlowLayer::Coupling(coupling) => (coupling.net.n_hidden_values(pixels), false),
-                    _ => continue,
+                    layer => match layer.nets().pop() {
+                        Some((_, net)) => (net.n_hidden_values(pixels), net.branch().is_fused()),
+                        None => continue,
+                    },
                 };
                 if (input + hidden) as f64 > footprint.branch_input + footprint.branch_hidden {
                     (footprint.branch_input, footprint.branch_hidden) = (input as f64, hidden as f64);
@@ -271,6 +317,13 @@ mod tests {
         let small = ResidualFlowConfig { blocks: vec![2, 1], hidden_channels: 20.into(), dense_hidden: 9, ..Default::default() };
         let coupling = ResidualFlowConfig { block: BlockKind::Coupling, activation: ActivationKind::Relu, ..small.clone() };
         let base = |kind| BaseConfig { kind, components: 3, classes: 4, ..Default::default() };
+        let densenet = ResidualFlowConfig {
+            densenet_depth: 3,
+            densenet_growth: 6,
+            fully_connected_growth: 4,
+            activation: ActivationKind::CLipSwish,
+            ..small.clone()
+        };
         let cases = [
             small.clone(),
             ResidualFlowConfig { factor_out: true, squeeze_first: true, classes: 10, classifier_channels: 30, ..small.clone() },
@@ -303,8 +356,18 @@ mod tests {
                 hidden_channels: vec![4, 30].into(),
                 kernels: vec![5, 1, 3],
                 activation: ActivationKind::Tanh,
-                ..small
+                ..small.clone()
             },
+            densenet.clone(),
+            ResidualFlowConfig { block: BlockKind::Monotone, ..densenet.clone() },
+            ResidualFlowConfig { block: BlockKind::Implicit, activation: ActivationKind::Sin, ..small.clone() },
+            ResidualFlowConfig {
+                activation: ActivationKind::LipSwish,
+                learnable_concatenation: false,
+                dense: true,
+                ..densenet.clone()
+            },
+            ResidualFlowConfig { densenet_depth: 0, dense_hidden: 10, batch_norm: true, ..densenet },
         ];
         for config in cases {
             let image = [2, 16, 16];

@@ -1,7 +1,7 @@
 //! What is trained for, and its gradient layer by layer.
 
 use super::residual_flow::{LogProb, ResidualFlow};
-use crate::error::Result;
+use crate::error::{ModelError, Result};
 use crate::flow::{Flow, LayerId, LogDetContext};
 use crate::flows::FlowLayer;
 use crate::gradients::Gradients;
@@ -133,14 +133,15 @@ impl ResidualFlow {
         self.check_input(&x)?;
         let Objective { density, logits: logits_bar, mut layer_done } = objective;
         let device = x.device();
-        let mut tape: Vec<Tensor<4>> = Vec::new();
+        let mut tape: Vec<(Tensor<4>, String)> = Vec::new();
         let mut to_draw: Vec<(LayerId, [usize; 4])> = Vec::new();
         let passed = self.forward_scales(x, |layer, x, id| {
-            if density.is_some() && layer.draws() {
-                to_draw.push((id, x.dims()));
+            let ([batch, c, h, w], path) = (x.dims(), id.path.clone());
+            if density.is_some() && layer.probes() > 0 {
+                to_draw.push((id, [layer.probes() * batch, c, h, w]));
             }
-            tape.push(x.clone());
-            Ok(layer.forward(x))
+            tape.push((x.clone(), path));
+            layer.forward(x)
         })?;
         let mut next_draw = move || to_draw.pop().map(|(id, dims)| draw(&id, dims));
         let mut drawn = next_draw();
@@ -160,19 +161,20 @@ impl ResidualFlow {
         for (index, scale) in self.scales.iter().enumerate().rev() {
             x_bar = self.join_output(index, x_bar, &mut parts, &mut head_bars);
             for layer in scale.layers.iter().rev() {
-                let input = tape.pop().expect("one input a layer");
+                let (input, path) = tape.pop().expect("one input a layer");
+                let located = |error: ModelError| error.in_layer(&path);
                 match &density {
-                    None => x_bar = layer.pullback(input, x_bar, gradients)?,
+                    None => x_bar = layer.pullback(input, x_bar, gradients).map_err(located)?,
                     Some(weights) => {
                         let weight = weights.log_det.clone();
-                        let draw = if layer.draws() { drawn.take() } else { None };
+                        let draw = if layer.probes() > 0 { drawn.take() } else { None };
                         let backward = || layer.backward(input, x_bar, weight, draw, gradients);
                         // A residual layer leaves nothing drawn: the next one's noise is drawn meanwhile.
                         let (of_layer, next) = match drawn {
                             Some(_) => (backward(), drawn),
                             None => parallel::join(&device, backward, &mut next_draw),
                         };
-                        let (bar, of_layer) = of_layer?;
+                        let (bar, of_layer) = of_layer.map_err(located)?;
                         (x_bar, log_det, drawn) = (bar, log_det + of_layer, next);
                     }
                 }

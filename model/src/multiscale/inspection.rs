@@ -57,7 +57,7 @@ impl ResidualFlow {
     pub(crate) fn check_forward(&self, x: Tensor<4>) -> Result<()> {
         expect_finite("the input", &x, None)?;
         self.forward_scales(x, |layer, x, id| {
-            let z = layer.forward(x);
+            let z = layer.forward(x)?;
             expect_finite("the output", &z, Some(&id.path))?;
             Ok(z)
         })?;

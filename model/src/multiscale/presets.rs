@@ -1,6 +1,6 @@
 //! The architectures of the paper, and of this project's experiments, by name.
 
-use super::config::ResidualFlowConfig;
+use super::config::{BlockKind, ResidualFlowConfig};
 use crate::nn::ActivationKind;
 
 /// Named architectures: what `configs/*.toml` has under `[model]`. Other settings follow by `..ResidualFlowConfig::cifar10()`.
@@ -50,6 +50,27 @@ impl ResidualFlowConfig {
             squeeze_first: true,
             ..Self::cifar10()
         }
+    }
+
+    /// i-DenseNets' model of CIFAR-10: 16-16-16 blocks of three dense layers that each add 172 channels.
+    ///
+    /// Perugachi-Diaz, Tomczak, Bhulai (2021). <https://arxiv.org/abs/2102.02694>
+    pub fn idensenet_cifar10() -> Self {
+        Self { activation: ActivationKind::CLipSwish, densenet_depth: 3, ..Self::cifar10() }
+    }
+
+    /// Monotone Flows' model of CIFAR-10: the same with monotone blocks.
+    ///
+    /// Ahn, Kim, Hong, Kim (2022). <https://arxiv.org/abs/2210.08176>
+    pub fn monotone_cifar10() -> Self {
+        Self { block: BlockKind::Monotone, activation: ActivationKind::CPila, ..Self::idensenet_cifar10() }
+    }
+
+    /// Implicit Normalizing Flows' model of CIFAR-10: 2-2-2 blocks of two networks.
+    ///
+    /// Lu, Chen, Li, Wang, Zhu (2021). <https://arxiv.org/abs/2103.09527>
+    pub fn implicit_cifar10() -> Self {
+        Self { block: BlockKind::Implicit, blocks: vec![2, 2, 2], dense_blocks: 0, lipschitz_bound: 0.9, ..Self::cifar10() }
     }
 
     /// Densities in the plane, and tables: 16 small blocks, for a minute of training.

@@ -207,14 +207,14 @@ impl ResidualFlow {
         batch as f64 * self.layer_flops().into_iter().sum::<f64>()
     }
 
-    /// [`pass_flops`](Self::pass_flops) of each layer for one image, in forward order; 0 for layers that have no residual branch.
+    /// [`pass_flops`](Self::pass_flops) of each layer for one image, in forward order; 0 for layers that have no branch.
     pub fn layer_flops(&self) -> Vec<f64> {
         let last = self.scales.len() - 1;
         let scales = self.scales.iter().enumerate().flat_map(|(index, scale)| {
             let [_, height, width] = scale.output_shape();
             // What leaves a scale that is not the last has been squeezed.
             let pixels = height * width * if index == last { 1 } else { 4 };
-            scale.layers.iter().map(move |layer| layer.net().map_or(0.0, |net| net.pass_flops(pixels)))
+            scale.layers.iter().map(move |layer| layer.nets().into_iter().map(|(_, net)| net.pass_flops(pixels)).sum())
         });
         scales.collect()
     }
@@ -222,8 +222,17 @@ impl ResidualFlow {
     /// Has all its computations followed by a monitor, which can stop them; likewise those of clones made from now on.
     pub fn set_monitor(&mut self, monitor: &Monitor) {
         self.monitor = monitor.clone();
-        let layers = self.scales.iter_mut().flat_map(|scale| &mut scale.layers);
-        layers.filter_map(FlowLayer::net_mut).for_each(|net| net.set_monitor(monitor));
+        self.nets_mut().for_each(|net| net.set_monitor(monitor));
+    }
+
+    /// The contractive networks of all layers, in forward order.
+    pub(super) fn nets(&self) -> impl Iterator<Item = &ContractiveNet> {
+        self.layers().flat_map(|layer| layer.nets().into_iter().map(|(_, net)| net))
+    }
+
+    /// The same, to be changed.
+    pub(super) fn nets_mut(&mut self) -> impl Iterator<Item = &mut ContractiveNet> {
+        self.layers_mut().flat_map(|layer| layer.nets_mut().into_iter().map(|(_, net)| net))
     }
 
     /// The layers, in forward order.
@@ -271,7 +280,7 @@ impl ResidualFlow {
     /// # Errors
     /// If parameters have been replaced since the Lipschitz constraint was updated: names the first such layer.
     pub(crate) fn check_constraint(&self) -> Result<()> {
-        let is_stale = |layer: &FlowLayer| layer.net().is_some_and(ContractiveNet::is_stale);
+        let is_stale = |layer: &FlowLayer| layer.nets().into_iter().any(|(_, net)| net.is_stale());
         match self.layers().zip(self.layer_ids()).find(|(layer, _)| is_stale(layer)) {
             Some((_, id)) => Err(ModelError::StaleConstraint { layer: id.path }),
             None => Ok(()),
@@ -297,7 +306,7 @@ impl ResidualFlow {
     pub(super) fn pass(&self, x: Tensor<4>) -> Result<ForwardOutput> {
         self.check_input(&x)?;
         self.check_constraint()?;
-        self.forward_scales(x, |layer, x, _| Ok(layer.forward(x)))
+        self.forward_scales(x, |layer, x, _| layer.forward(x))
     }
 
     fn forward_log_det(&self, x: Tensor<4>, context: &LogDetContext) -> Result<(ForwardOutput, Tensor<1>)> {
@@ -325,7 +334,8 @@ impl ResidualFlow {
         let mut x = x;
         for (index, scale) in self.scales.iter().enumerate() {
             for (layer, id) in scale.layers.iter().zip(&mut ids) {
-                x = step(layer, x, id)?;
+                let path = id.path.clone();
+                x = step(layer, x, id).map_err(|error| error.in_layer(&path))?;
                 self.monitor.pass()?;
             }
             let mut head_input = x.clone();

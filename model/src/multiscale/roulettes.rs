@@ -31,7 +31,7 @@ impl ResidualFlow {
             if let FlowLayer::Residual(block) = layer {
                 numbers.extend(block.measure_series(x.clone(), config, &mut noise.stream(id.index as u64)).numbers());
             }
-            Ok(layer.forward(x))
+            layer.forward(x)
         })?;
         Ok(numbers)
     }
@@ -39,7 +39,9 @@ impl ResidualFlow {
     /// Fits roulettes to what was measured beyond so many exact terms.
     pub(crate) fn set_roulettes(&mut self, measured: &[f64], n_exact: usize) {
         let layers: Vec<MeasuredSeries> = measured.chunks_exact(NUMBERS).map(MeasuredSeries::of_numbers).collect();
-        let costs: Vec<f64> = self.layer_flops().into_iter().filter(|&flops| flops > 0.0).collect();
+        let residual = self.layers().map(|layer| matches!(layer, FlowLayer::Residual(_)));
+        let costs = self.layer_flops().into_iter().zip(residual).filter(|(_, is_residual)| *is_residual);
+        let costs: Vec<f64> = costs.map(|(flops, _)| flops).collect();
         let values = fit_values(&layers, &costs, n_exact);
         let blocks =
             self.layers_mut().filter_map(|layer| if let FlowLayer::Residual(block) = layer { Some(block) } else { None });

@@ -29,7 +29,7 @@ impl ResidualFlow {
     /// Initialises ActNorm from a batch of padded images, layer by layer.
     ///
     /// # Errors
-    /// If the images have another shape.
+    /// If the images have another shape, or an iteration does not converge.
     pub fn initialize(&mut self, x: Tensor<4>) -> Result<()> {
         self.forward_and_change(x.clone(), |layer, x| {
             layer.initialize(x.clone());
@@ -76,7 +76,7 @@ impl ResidualFlow {
     }
 
     fn is_on_gpu(&self) -> bool {
-        let net = self.layers().find_map(FlowLayer::net);
+        let net = self.nets().next();
         net.is_some_and(|net| net.convolutions.iter().any(|layer| layer.weight.device() != Device::flex()))
     }
 
@@ -85,8 +85,7 @@ impl ResidualFlow {
         let mut left = settings.max_iters;
         loop {
             let iterations = if settings.tol > 0.0 { left.min(ROUND) } else { left };
-            let nets = self.layers_mut().filter_map(FlowLayer::net_mut);
-            let of_layers: Vec<Tensor<1>> = nets.flat_map(|net| net.advance_lipschitz(iterations, settings)).collect();
+            let of_layers: Vec<Tensor<1>> = self.nets_mut().flat_map(|net| net.advance_lipschitz(iterations, settings)).collect();
             if of_layers.is_empty() {
                 return 0.0;
             }
@@ -106,7 +105,7 @@ impl ResidualFlow {
             sigmas = rest;
             net.estimate_from(of_net)
         };
-        self.layers().filter_map(FlowLayer::net).map(of_net).fold(0.0, f32::max)
+        self.nets().map(of_net).fold(0.0, f32::max)
     }
 
     /// Converges the Lipschitz constraint of every layer to single precision, by iterations in double precision: for
@@ -119,7 +118,8 @@ impl ResidualFlow {
         let ids = self.layer_ids();
         let layers: Vec<(&mut FlowLayer, LayerId)> = self.layers_mut().zip(ids).collect();
         let converge = |(layer, LayerId { path, .. }): (&mut FlowLayer, LayerId)| {
-            layer.net_mut().map_or(Ok(()), |net| net.converge_lipschitz(&format!("{path}.net")))
+            let mut nets = layer.nets_mut().into_iter();
+            nets.try_for_each(|(field, net)| net.converge_lipschitz(&format!("{path}.{field}")))
         };
         let converged: Vec<Result<()>> = layers.into_par_iter().map(converge).collect();
         // The first in the order of layers.
@@ -145,7 +145,7 @@ impl ResidualFlow {
     /// Takes the vectors of power iteration as they are for those that belong to the weights, such as after a state was loaded that
     /// has both. Models that [`with_state`](Self::with_state) fills need no such word.
     pub fn trust_vectors(&mut self) {
-        self.layers_mut().filter_map(FlowLayer::net_mut).for_each(ContractiveNet::trust_vectors);
+        self.nets_mut().for_each(ContractiveNet::trust_vectors);
     }
 
     /// Adds `weight · ∂σ̄/∂t` to the gradients, with the mean `σ̄` of all norms whose orders are learned, for the parameters
@@ -154,8 +154,14 @@ impl ResidualFlow {
     /// Descending it looks for the orders in which layers are smallest, so that the constraint costs least (Chen et al. 2019,
     /// appendix).
     pub fn add_norm_order_gradients(&self, weight: f64, gradients: &mut Gradients) {
-        let learned: usize = self.layers().filter_map(FlowLayer::net).map(ContractiveNet::learned_layers).sum();
+        let learned: usize = self.nets().map(ContractiveNet::learned_layers).sum();
         self.layers().for_each(|layer| layer.add_norm_order_gradients(weight / learned as f64, gradients));
+    }
+
+    /// Sets the learned weights of dense layers' concatenations back to where they start, for a training that does not change them
+    /// yet.
+    pub fn reset_concatenations(&mut self) {
+        self.nets_mut().for_each(ContractiveNet::reset_concatenations);
     }
 
     /// Draws dropout's masks for a batch of this size; they hold until [`clear_dropout`](Self::clear_dropout).
@@ -185,19 +191,19 @@ impl ResidualFlow {
             return self.check_input(&x);
         }
         self.forward_and_change(x, |layer, x| {
-            let z = layer.forward(x.clone());
+            let z = layer.forward(x.clone())?;
             layer.update_batch_norm(x);
-            z
+            Ok(z)
         })
     }
 
     /// Runs all layers forward with a step that may change them.
-    fn forward_and_change(&mut self, x: Tensor<4>, step: impl Fn(&mut FlowLayer, Tensor<4>) -> Tensor<4>) -> Result<()> {
+    fn forward_and_change(&mut self, x: Tensor<4>, step: impl Fn(&mut FlowLayer, Tensor<4>) -> Result<Tensor<4>>) -> Result<()> {
         self.check_input(&x)?;
         let mut x = x;
         for index in 0..self.scales.len() {
-            for layer in &mut self.scales[index].layers {
-                x = step(layer, x);
+            for (position, layer) in self.scales[index].layers.iter_mut().enumerate() {
+                x = step(layer, x).map_err(|error| error.in_layer(&format!("scales.{index}.layers.{position}")))?;
                 self.monitor.pass()?;
             }
             if self.factors_out_after(index) {
@@ -220,7 +226,7 @@ mod tests {
 
     /// Every weight so large that the constraint binds, and the vectors of power iteration as they were.
     fn with_larger_weights(mut model: ResidualFlow) -> ResidualFlow {
-        for layer in model.layers_mut().filter_map(FlowLayer::net_mut).flat_map(|net| &mut net.convolutions) {
+        for layer in model.nets_mut().flat_map(|net| &mut net.convolutions) {
             let noise = layer.weight.val().sin() * 0.5;
             layer.weight = layer.weight.clone().map(|weight| weight * 3.0 + noise);
         }
@@ -236,7 +242,7 @@ mod tests {
         let largest_too = in_rounds.update_lipschitz_in_rounds(&settings);
         assert!((largest - largest_too).abs() < 1e-4 * largest, "{largest} {largest_too}");
         let sigmas = |model: &ResidualFlow| -> Vec<f32> {
-            let nets = model.layers().filter_map(FlowLayer::net);
+            let nets = model.nets();
             nets.flat_map(|net| net.convolutions.iter().zip(net.norm_pairs()).map(|(layer, pair)| layer.sigma(pair))).collect()
         };
         for (a, b) in sigmas(&one_by_one).into_iter().zip(sigmas(&in_rounds)) {

@@ -1,7 +1,8 @@
 //! The contractive network `g` of a residual block: constrained convolutions with activations before and between them.
 
 use super::activation::{Activation, ActivationKind};
-use super::branch::{Branch, BranchGradients, BranchParts, GeneralBranch};
+use super::branch::{Branch, BranchGradients, BranchParts, GeneralBranch, Joint};
+use super::concatenation::Concatenation;
 use super::dropout::Dropout;
 use super::moving_batch_norm::MovingBatchNorm;
 use super::widths::Widths;
@@ -24,13 +25,18 @@ use rand::Rng;
 /// With activations of Lipschitz constant 1, `‖g(x) - g(y)‖_{p_n} ≤ cⁿ ‖x - y‖_{p_0}`. So `g` is a contraction if
 /// `p_n ≤ p_0`; pairs such as 1→2→2→∞ of the reference implementation do not guarantee it.
 ///
-/// A dense network is one on images of a single pixel whose channels are all of the input's elements.
+/// With dense layers it is `g = W_n z_{n-1} + b_n` with `z_i = [η₁ z_{i-1}; η₂ φ(W_i z_{i-1} + b_i)]` instead (see
+/// [`Concatenation`]).
+///
+/// A fully connected network is one on images of a single pixel whose channels are all of the input's elements.
 #[derive(Module, Debug)]
 pub struct ContractiveNet {
     /// The affine layers.
     pub(crate) convolutions: Vec<ContractiveConvolution>,
     /// The activation before the first layer, if there is one, then those between layers.
     pub(crate) activations: Vec<Activation>,
+    /// Of each dense layer, which has the activation of the same number; none in other networks.
+    pub(crate) concatenations: Vec<Concatenation>,
     /// One before the activation before the first layer, if there is one, then one after every layer; or none at all.
     pub(crate) batch_norms: Vec<MovingBatchNorm>,
     /// Parameters of the norm orders where they are learned, each `[1]`: one a layer, for the layer's domain and the
@@ -77,6 +83,24 @@ pub struct ContractiveNetConfig {
     pub last_layer_scale: f64,
     /// Whether weights are random; else they are zero, to be replaced by stored ones, and no power iteration is run.
     pub is_random: bool,
+    /// Dense layers in place of the hidden ones, with spectral norms, the first kernel size, and a last layer of kernel size 1;
+    /// there is no preactivation then.
+    pub dense_layers: Option<DenseLayersConfig>,
+}
+
+/// The dense layers of a [`ContractiveNet`].
+#[derive(Clone, Debug)]
+pub struct DenseLayersConfig {
+    /// How many there are.
+    pub depth: usize,
+    /// Channels that each adds to its input.
+    pub growth: usize,
+    /// Channels of an affine layer before them, without activation, if there is one.
+    pub entrance: Option<usize>,
+    /// `c` of their [`Concatenation`]s.
+    pub bound: f64,
+    /// Whether the weights of concatenations are learned.
+    pub learnable: bool,
 }
 
 impl ContractiveNetConfig {
@@ -96,6 +120,7 @@ impl ContractiveNetConfig {
             dropout: 0.0,
             last_layer_scale: 1.0,
             is_random: true,
+            dense_layers: None,
         }
     }
 
@@ -108,29 +133,56 @@ impl ContractiveNetConfig {
     pub fn init(&self, rng: &mut impl Rng, device: &Device) -> ContractiveNet {
         let [c, h, w] = self.shape;
         let channels = if self.dense { c * h * w } else { c };
-        let n = self.kernels.len();
+        let affine = self.affine_layers(channels);
+        let n = affine.len();
         let count = self.learn_norm_orders.count(n);
+        let preactivation = self.preactivation && self.dense_layers.is_none();
         let mut net = ContractiveNet {
             convolutions: Vec::with_capacity(n),
             activations: Vec::new(),
+            concatenations: Vec::new(),
             batch_norms: Vec::new(),
             orders: (0..count).map(|_| Param::from_tensor(Tensor::zeros([1], device))).collect(),
             fixed_pairs: (0..n).map(|layer| self.fixed_pair(layer)).collect(),
-            preactivation: self.preactivation,
+            preactivation,
             dense: self.dense,
             elements: c * h * w,
             dropout: Dropout::new(self.dropout),
             monitor: Monitor::default(),
         };
-        net.convolutions = self.layers(channels, &net.norm_pairs()).map(|layer| layer.init(rng, device)).collect();
-        let n_activations = n - 1 + usize::from(self.preactivation);
+        net.convolutions = self.layers(affine, &net.norm_pairs()).map(|layer| layer.init(rng, device)).collect();
+        let n_activations = self.dense_layers.as_ref().map_or(n - 1 + usize::from(preactivation), |dense| dense.depth);
         net.activations = (0..n_activations).map(|_| Activation::new(self.activation, device)).collect();
+        if let Some(dense) = &self.dense_layers {
+            net.concatenations = (0..dense.depth).map(|_| Concatenation::new(dense.bound, dense.learnable, device)).collect();
+        }
         if self.batch_norm {
-            let before = self.preactivation.then_some(channels);
+            let before = preactivation.then_some(channels);
             let after = net.convolutions.iter().map(|layer| layer.bias.dims()[0]);
             net.batch_norms = before.into_iter().chain(after).map(|channels| MovingBatchNorm::new(channels, device)).collect();
         }
         net
+    }
+
+    /// Channels of each affine layer's input and output, and its kernel size.
+    fn affine_layers(&self, channels: usize) -> Vec<[usize; 3]> {
+        let widening = self.activation.widening();
+        let kernel = |index: usize| if self.dense { 1 } else { self.kernels[index] };
+        let Some(dense) = &self.dense_layers else {
+            let last = self.kernels.len() - 1;
+            let before = if self.preactivation { widening * channels } else { channels };
+            let layer = |index: usize| {
+                let c_in = if index == 0 { before } else { self.hidden.get(index - 1) };
+                let c_out = if index == last { channels } else { self.hidden.get(index) / widening };
+                [c_in, c_out, kernel(index)]
+            };
+            return (0..=last).map(layer).collect();
+        };
+        let first = dense.entrance.unwrap_or(channels);
+        let entrance = dense.entrance.map(|width| [channels, width, 1]);
+        let layer = |index: usize| [first + index * dense.growth, dense.growth / widening, kernel(0)];
+        let last = [first + dense.depth * dense.growth, channels, 1];
+        entrance.into_iter().chain((0..dense.depth).map(layer)).chain([last]).collect()
     }
 
     fn fixed_pair(&self, layer: usize) -> NormPair {
@@ -140,13 +192,14 @@ impl ContractiveNetConfig {
         }
     }
 
-    fn layers(&self, channels: usize, pairs: &[NormPair]) -> impl Iterator<Item = ContractiveConvolutionConfig> {
+    fn layers(&self, affine: Vec<[usize; 3]>, pairs: &[NormPair]) -> impl Iterator<Item = ContractiveConvolutionConfig> {
         let [_, h, w] = self.shape;
-        let last = self.kernels.len() - 1;
-        self.kernels.iter().zip(pairs).enumerate().map(move |(index, (&kernel, &pair))| ContractiveConvolutionConfig {
-            channels_in: if index == 0 { channels } else { self.hidden.get(index - 1) },
-            channels_out: if index == last { channels } else { self.hidden.get(index) },
-            kernel: if self.dense { 1 } else { kernel },
+        let last = affine.len() - 1;
+        let layers = affine.into_iter().zip(pairs).enumerate();
+        layers.map(move |(index, ([channels_in, channels_out, kernel], &pair))| ContractiveConvolutionConfig {
+            channels_in,
+            channels_out,
+            kernel,
             image: if self.dense { [1, 1] } else { [h, w] },
             form: if index == last { Form::Fold } else { Form::Unfold },
             bound: self.bound,
@@ -171,6 +224,16 @@ impl ContractiveNet {
     /// The activation before the first layer, if there is one, then those between layers.
     pub fn activations(&self) -> &[Activation] {
         &self.activations
+    }
+
+    /// What the dense layers put beside their inputs, in order; none in other networks.
+    pub fn concatenations(&self) -> &[Concatenation] {
+        &self.concatenations
+    }
+
+    /// Sets the weights of all concatenations back to where they start.
+    pub(crate) fn reset_concatenations(&mut self) {
+        self.concatenations.iter_mut().for_each(Concatenation::reset);
     }
 
     /// One batch norm before the activation before the first layer, if there is one, then one after every layer; or none at all.
@@ -211,11 +274,30 @@ impl ContractiveNet {
             convolutions: parallel::map(&self.device(), layers, |(layer, pair)| layer.constrained(pair)),
             biases: self.convolutions.iter().enumerate().map(bias).collect(),
             preactivation: before.first(),
-            activations: between.iter().collect(),
+            joints: self.joints(between),
             input_shift: shift.map(MovingBatchNorm::shift),
             last_mask: self.dropout.mask(),
             monitor: self.monitor.clone(),
         }
+    }
+
+    /// What stands after each affine layer but the last, from the activations there.
+    fn joints<'a>(&'a self, activations: &'a [Activation]) -> Vec<Option<Joint<'a>>> {
+        let device = self.device();
+        let plain = |activation| Some(Joint { activation, concatenation: None });
+        if self.concatenations.is_empty() {
+            return activations.iter().map(plain).collect();
+        }
+        let dense =
+            self.concatenations.iter().zip(activations).map(|(concatenation, activation)| {
+                Some(Joint { activation, concatenation: Some(concatenation.factors(&device)) })
+            });
+        (0..self.entrances()).map(|_| None).chain(dense).collect()
+    }
+
+    /// How many affine layers stand before the dense ones.
+    fn entrances(&self) -> usize {
+        (self.convolutions.len() - 1).saturating_sub(self.concatenations.len())
     }
 
     /// Has its computations followed by a monitor.
@@ -280,6 +362,9 @@ impl ContractiveNet {
         for (beta, gradient) in betas.zip(of_branch.betas) {
             gradients.add(beta, gradient);
         }
+        for (concatenation, by_factors) in self.concatenations.iter().zip(of_branch.concatenations) {
+            concatenation.add_gradients(by_factors, gradients);
+        }
     }
 
     /// Number of layers whose norm orders are learned.
@@ -338,11 +423,13 @@ impl ContractiveNet {
         self.batch_norms.iter_mut().zip(means).for_each(|(norm, mean)| norm.observe(mean));
     }
 
-    /// Number of values in the outputs of all layers but the last, on an image of `pixels` pixels.
+    /// Number of values in the outputs of all layers but the last, and in concatenations, on an image of `pixels` pixels.
     #[cfg(test)]
     pub(crate) fn n_hidden_values(&self, pixels: usize) -> usize {
         let (pixels, [hidden @ .., _]) = (if self.dense { 1 } else { pixels }, &self.convolutions[..]) else { return 0 };
-        pixels * hidden.iter().map(|layer| layer.bias.dims()[0]).sum::<usize>()
+        let concatenated = self.convolutions.iter().rev().take(self.concatenations.len());
+        let concatenated = concatenated.map(|layer| layer.weight.dims()[1]).sum::<usize>();
+        pixels * (hidden.iter().map(|layer| layer.bias.dims()[0]).sum::<usize>() + concatenated)
     }
 
     /// Floating-point operations in the matrix products of one evaluation on an image of `pixels` pixels.
@@ -353,11 +440,30 @@ impl ContractiveNet {
     }
 
     /// An estimate of `Lip(g)` in the norm of the first layer's domain: the product of the layers' Lipschitz estimates and
-    /// of the activations' Lipschitz constants.
+    /// of the activations' Lipschitz constants, with the concatenations of dense layers.
     pub fn lipschitz_estimate(&self) -> f64 {
         let layers = self.convolutions.iter().zip(self.norm_pairs());
-        let product: f64 = layers.map(|(layer, pair)| f64::from(layer.lipschitz_estimate(pair))).product();
-        product * self.growth_beside_layers()
+        let estimates: Vec<f64> = layers.map(|(layer, pair)| f64::from(layer.lipschitz_estimate(pair))).collect();
+        self.composed(&estimates) * self.cost_of_norms()
+    }
+
+    /// The Lipschitz constant of the network whose affine layers have these, all in one norm.
+    pub(crate) fn composed(&self, layers: &[f64]) -> f64 {
+        self.composed_with(layers, Concatenation::lipschitz)
+    }
+
+    fn composed_with(&self, layers: &[f64], dense: impl Fn(&Concatenation, f64) -> f64) -> f64 {
+        let constants = || self.activations.iter().map(|a| a.kind().lipschitz_constant());
+        if self.concatenations.is_empty() {
+            return layers.iter().product::<f64>() * constants().product::<f64>();
+        }
+        let mut concatenations = self.concatenations.iter().zip(constants());
+        let (before, rest) = layers.split_at(self.entrances());
+        let of_layer = |&layer: &f64| match concatenations.next() {
+            Some((concatenation, activation)) => dense(concatenation, layer * activation),
+            None => layer,
+        };
+        before.iter().product::<f64>() * rest.iter().map(of_layer).product::<f64>()
     }
 
     /// The [estimate](Self::lipschitz_estimate) where it bounds the Jacobian's spectral norm: where all layers are constrained
@@ -391,10 +497,12 @@ impl ContractiveNet {
         self.convolutions.iter_mut().zip(pairs).map(|(layer, pair)| layer.advance(pair, iterations, settings)).collect()
     }
 
-    /// The [estimate](Self::lipschitz_estimate) where the layers' norms are known.
+    /// The [estimate](Self::lipschitz_estimate) where the layers' norms are known, for any learned concatenation: no parameter
+    /// is read.
     pub(crate) fn estimate_from(&self, sigmas: &[f32]) -> f32 {
-        let product: f32 = self.convolutions.iter().zip(sigmas).map(|(layer, sigma)| sigma.min(layer.bound() as f32)).product();
-        product * self.growth_beside_layers() as f32
+        let layers = self.convolutions.iter().zip(sigmas);
+        let estimates: Vec<f64> = layers.map(|(layer, &sigma)| f64::from(sigma).min(layer.bound())).collect();
+        (self.composed_with(&estimates, Concatenation::largest_lipschitz) * self.cost_of_norms()) as f32
     }
 
     /// [Converges](crate::ResidualFlow::converge_lipschitz) the constraint of every layer; `path` is the network's.
@@ -413,21 +521,19 @@ impl ContractiveNet {
         Ok(())
     }
 
-    /// What the product of the layers' norms lacks of a Lipschitz constant: the activations' constants, and what the step
-    /// from the last norm back to the first may cost, `‖y‖_p ≤ d^{1/p - 1/q} ‖y‖_q` for `p < q` and `d` elements.
-    fn growth_beside_layers(&self) -> f64 {
-        let activations: f64 = self.activations.iter().map(|a| a.kind().lipschitz_constant()).product();
+    /// What the step from the last norm back to the first may cost: `‖y‖_p ≤ d^{1/p - 1/q} ‖y‖_q` for `p < q` and `d` elements.
+    fn cost_of_norms(&self) -> f64 {
         let pairs = self.norm_pairs();
-        let (Some(first), Some(last)) = (pairs.first(), pairs.last()) else { return activations };
+        let (Some(first), Some(last)) = (pairs.first(), pairs.last()) else { return 1.0 };
         let exponent = 1.0 / first.domain.get() - 1.0 / last.codomain.get();
-        activations * (self.elements as f64).powf(exponent.max(0.0))
+        (self.elements as f64).powf(exponent.max(0.0))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::log_det::ValueTerms;
+    use crate::log_det::{Determinant, ValueTerms};
     use crate::numerics::randomness::{NoiseKey, gaussian};
     use crate::numerics::tensor::to_vec;
     use flow_kernels::{ChainWeights, InstructionSet};
@@ -511,7 +617,7 @@ mod tests {
             value = value + (u.clone() * v.clone()).sum_dims_squeeze(&[1, 2, 3]) * *a;
             w = w + u.clone() * *b;
         }
-        let value_terms = ValueTerms { n_exact: 1, roulette: &[2.0, 1.5], early_end: None };
+        let value_terms = ValueTerms { n_exact: 1, roulette: &[2.0, 1.5], early_end: None, determinant: Determinant::Sum };
         let (g, ours) = fused.series(x.clone(), v.clone(), value_terms).expect("the fused path has the series");
         assert_close("g of the series", g, g_too);
         assert_close("series", ours, value.clone());

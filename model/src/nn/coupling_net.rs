@@ -1,7 +1,7 @@
 //! The network inside of a coupling layer.
 
 use super::activation::{Activation, ActivationKind};
-use super::branch::{Branch, BranchParts};
+use super::branch::{Branch, BranchParts, Joint};
 use super::dropout::Dropout;
 use super::plain_convolution::PlainConvolution;
 use super::widths::Widths;
@@ -102,7 +102,7 @@ impl CouplingNet {
             convolutions: self.convolutions.iter().map(PlainConvolution::matrix).collect(),
             biases: self.convolutions.iter().map(|c| c.bias.val()).collect(),
             preactivation: before.first(),
-            activations: between.iter().collect(),
+            joints: between.iter().map(|activation| Some(Joint { activation, concatenation: None })).collect(),
             input_shift: None,
             last_mask: self.dropout.mask(),
             monitor: Default::default(),

@@ -3,13 +3,14 @@
 //! | file | idea |
 //! | --- | --- |
 //! | `activation` | activations with the derivatives that log-determinants need |
-//! | `plain_convolution`, `widths`, `dropout`, `moving_batch_norm` | parts of networks |
+//! | `plain_convolution`, `widths`, `dropout`, `moving_batch_norm`, `concatenation` | parts of networks |
 //! | `branch` | a network with its weights ready: values, Jacobian products, pullbacks, on two paths |
 //! | `contractive_net` | the network of a residual layer, with constrained weights |
 //! | `coupling_net` | the network of a coupling layer, without constraint |
 
 mod activation;
 mod branch;
+mod concatenation;
 mod contractive_net;
 mod coupling_net;
 mod dropout;
@@ -19,7 +20,8 @@ mod widths;
 
 pub use activation::{Activation, ActivationKind};
 pub(crate) use branch::{Branch, Linearization};
-pub use contractive_net::{ContractiveNet, ContractiveNetConfig};
+pub use concatenation::Concatenation;
+pub use contractive_net::{ContractiveNet, ContractiveNetConfig, DenseLayersConfig};
 pub use coupling_net::{CouplingNet, CouplingNetConfig};
 pub use moving_batch_norm::MovingBatchNorm;
 pub use plain_convolution::PlainConvolution;

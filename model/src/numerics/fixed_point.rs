@@ -68,6 +68,10 @@ const MOST_EARLIER: usize = 100;
 const TOLERANCES: [f32; 2] = [1e-8, 0.1];
 
 impl FixedPoint {
+    /// For layers that solve an equation in their forward and backward passes: nearer to single precision than an inverse needs to
+    /// be, since its errors add up over layers.
+    pub const FORWARD: Self = Self { tol: 1e-6, max_iters: 1000, anderson_window: 4 };
+
     /// Checks the settings.
     ///
     /// # Errors
@@ -83,21 +87,31 @@ impl FixedPoint {
     /// Solves for every sample by itself: the result does not depend on the others of the batch, and a sample that is
     /// done is not evaluated again. If the monitor stops it, samples that are not done have failed.
     pub(crate) fn solve(&self, y: Tensor<4>, monitor: &Monitor, g: impl Fn(Tensor<4>) -> Tensor<4>) -> Solution {
+        self.iterate(y, monitor, false, g)
+    }
+
+    /// The same where `g` has to see the whole batch, since it is another one for each sample.
+    pub(crate) fn solve_together(&self, y: Tensor<4>, monitor: &Monitor, g: impl Fn(Tensor<4>) -> Tensor<4>) -> Solution {
+        self.iterate(y, monitor, true, g)
+    }
+
+    fn iterate(&self, y: Tensor<4>, monitor: &Monitor, together: bool, g: impl Fn(Tensor<4>) -> Tensor<4>) -> Solution {
         let (dims, device) = (y.dims(), y.device());
         let size = dims[1..].iter().product::<usize>();
         let y = values(y);
         let mut samples: Vec<Sample> = y.chunks_exact(size).map(|y| Sample::new(y, self)).collect();
         let (mut iterations, mut evaluations) = (0, 0);
         while iterations < self.max_iters && !monitor.is_stopped() {
-            let mut open: Vec<&mut Sample> = samples.iter_mut().filter(|sample| sample.is_open()).collect();
-            if open.is_empty() {
+            if !samples.iter().any(Sample::is_open) {
                 break;
             }
+            let mut open: Vec<&mut Sample> = samples.iter_mut().filter(|sample| together || sample.is_open()).collect();
             let x = stacked(open.iter().map(|sample| &**sample));
             let g = values(g(from_vec(x, [open.len(), dims[1], dims[2], dims[3]], &device)));
             evaluations += open.len();
             iterations += 1;
-            open.par_iter_mut().zip(g.par_chunks_exact(size)).for_each(|(sample, g)| sample.advance(g, self.anderson_window));
+            let evaluated = open.par_iter_mut().zip(g.par_chunks_exact(size));
+            evaluated.filter(|(sample, _)| sample.is_open()).for_each(|(sample, g)| sample.advance(g, self.anderson_window));
         }
         let not_finite = samples.iter().position(|sample| sample.broken);
         let failed: Vec<&Sample> = samples.iter().filter(|sample| !sample.done).collect();

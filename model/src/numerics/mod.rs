@@ -12,5 +12,6 @@ pub(crate) mod shape;
 pub(crate) mod tensor;
 
 pub use distribution::{bits_per_dim, standard_normal_log_prob};
+pub(crate) use fixed_point::Solution;
 pub use fixed_point::{FixedPoint, InversionReport};
 pub use randomness::{NoiseKey, gaussian};

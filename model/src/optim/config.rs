@@ -42,6 +42,14 @@ pub struct OptimConfig {
     /// beginning.
     #[schemars(range(min = 0, max = MOST_STEPS), extend("x-unit" = "steps"))]
     pub annealing_steps: u64,
+    /// Where dense layers learn the weights of their concatenations (`model.learnable_concatenation`): the first step whose change of
+    /// these is kept, counted from 1. Before it they are set back to equal weights after every step. With 0 they learn from the
+    /// beginning.
+    #[schemars(range(min = 0, max = MOST_STEPS), extend("x-unit" = "steps"))]
+    pub concatenation_start_step: u64,
+    /// The same by the number of epochs that have to end first; they learn when both have come.
+    #[schemars(range(min = 0, max = MOST_EPOCHS), extend("x-unit" = "epochs"))]
+    pub concatenation_start_epoch: u64,
     /// Samples of a micro-batch, which are in memory together. Larger batches have less noisy gradients and take more memory.
     #[schemars(range(min = 1, max = MOST_SAMPLES), extend("x-unit" = "samples"))]
     pub batch_size: usize,
@@ -112,6 +120,8 @@ impl Default for OptimConfig {
             milestones: vec![60, 120, 160],
             milestone_factor: 0.2,
             annealing_steps: 0,
+            concatenation_start_step: 0,
+            concatenation_start_epoch: 0,
             batch_size: 64,
             drop_last: false,
             accumulate: 1,
@@ -138,6 +148,8 @@ impl OptimConfig {
             ("accumulate", self.accumulate as u64, 1..=MOST_SAMPLES),
             ("warmup_steps", self.warmup_steps, 0..=MOST_STEPS),
             ("annealing_steps", self.annealing_steps, 0..=MOST_STEPS),
+            ("concatenation_start_step", self.concatenation_start_step, 0..=MOST_STEPS),
+            ("concatenation_start_epoch", self.concatenation_start_epoch, 0..=MOST_EPOCHS),
             ("restart_epochs", self.restart_epochs, 1..=MOST_EPOCHS),
             ("restart_factor", self.restart_factor, 1..=MOST_EPOCHS),
         ] {

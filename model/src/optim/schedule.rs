@@ -42,9 +42,22 @@ impl Schedule {
         }
     }
 
+    /// Whether what a step changes of the weights of concatenations is kept.
+    pub(crate) fn learns_concatenations(&self, step: u64) -> bool {
+        let OptimConfig { concatenation_start_step, concatenation_start_epoch, .. } = self.config;
+        // Rounding in the number of an epoch's steps must not delay its beginning.
+        let epoch = self.epoch(step) + 1e-9;
+        step + 1 >= concatenation_start_step && epoch >= concatenation_start_epoch as f64
+    }
+
+    /// Epochs before a step.
+    fn epoch(&self, step: u64) -> f64 {
+        step as f64 / self.timeline.steps_per_epoch.max(f64::MIN_POSITIVE)
+    }
+
     fn factor(&self, step: u64) -> f64 {
-        let Timeline { total_steps, steps_per_epoch } = self.timeline;
-        let epoch = step as f64 / steps_per_epoch.max(f64::MIN_POSITIVE);
+        let total_steps = self.timeline.total_steps;
+        let epoch = self.epoch(step);
         match self.config.schedule {
             ScheduleKind::Constant => 1.0,
             ScheduleKind::Cosine => self.cosine((step as f64 / total_steps.max(1) as f64).min(1.0)),
@@ -95,6 +108,16 @@ mod tests {
         assert!((cosine.at(1250) - 1.1).abs() < 1e-12);
         assert!((cosine.at(2500) - 0.2).abs() < 1e-12 && cosine.at(10_000) == cosine.at(2500));
         assert!((cosine.at(0) - 0.5).abs() < 1e-5);
+    }
+
+    #[test]
+    fn concatenations_wait_for_their_step_and_their_epoch() {
+        let kept = |concatenation_start_step, concatenation_start_epoch| {
+            let config = OptimConfig { concatenation_start_step, concatenation_start_epoch, ..Default::default() };
+            let schedule = schedule(config);
+            (0..100).find(|&step| schedule.learns_concatenations(step))
+        };
+        assert_eq!([kept(0, 0), kept(1, 0), kept(20, 0), kept(0, 2), kept(25, 2)], [0, 0, 19, 20, 24].map(Some));
     }
 
     #[test]

@@ -215,6 +215,9 @@ impl Trainer {
         model.add_norm_order_gradients(self.norm_order_weight, &mut gradients);
         self.trained.extend(gradients.parameters());
         model = self.optimizer.step(stats.learning_rate, model, gradients);
+        if !self.schedule.learns_concatenations(self.step) {
+            model.reset_concatenations();
+        }
         let optimizer_time = clock.lap();
         stats.max_lipschitz = model.update_lipschitz(&model.power_iteration()).into();
         let lipschitz_time = clock.lap();

@@ -82,7 +82,7 @@ fn a_whole_state_brings_its_own_vectors() {
 #[test]
 fn a_weight_that_is_set_is_a_change() {
     let mut model = model();
-    let net = model.layers_mut().find_map(|layer| layer.net_mut()).unwrap();
+    let net = model.layers_mut().find_map(|layer| layer.nets_mut().pop()).unwrap().1;
     let weight = net.convolutions()[0].weight().val();
     net.convolutions_mut()[0].set_weight(weight * 2.0);
     assert_refused(&model);

@@ -3,14 +3,16 @@
 
 use crate::support::{device, values};
 use burn::tensor::Tensor;
+use rand::Rng;
 use residual_flows::flows::{
-    ActNorm, Coupling, CouplingNetConfig, InvertibleLinear, Logit, MovingBatchNorm, Normalize, ResidualBlock, Split, Squeeze,
+    ActNorm, Coupling, CouplingNetConfig, ImplicitBlock, InvertibleLinear, Logit, MonotoneBlock, MovingBatchNorm, Normalize,
+    ResidualBlock, Split, Squeeze,
 };
 use residual_flows::state::{named_tensors, with_tensors};
 use residual_flows::testing::{ContractError, Tolerances, check_gradients, check_inverse, check_log_det, check_state};
 use residual_flows::{
-    ActivationKind, ContractiveNetConfig, FixedPoint, Flow, FlowLayer, Gradients, LayerId, LogDetConfig, LogDetContext,
-    ModelError, NoiseKey, NormLearning, NormOrder, PowerIteration, gaussian,
+    ActivationKind, ContractiveNetConfig, DenseLayersConfig, FixedPoint, Flow, FlowLayer, Gradients, LayerId, LogDetConfig,
+    LogDetContext, ModelError, NoiseKey, NormLearning, NormOrder, PowerIteration, gaussian,
 };
 
 const BATCH: usize = 2;
@@ -24,14 +26,33 @@ struct Case {
 /// A residual layer; `large` weights, so that the constraint binds in some layers.
 fn residual(name: &'static str, config: ContractiveNetConfig, large: f32) -> Case {
     let mut rng = NoiseKey::new(11, [0, 0]).stream(0);
-    let [c, h, w] = config.shape;
     let layer = FlowLayer::Residual(ResidualBlock::new(config.init(&mut rng, &device())));
+    constrained(name, layer, config.shape, large, &mut rng)
+}
+
+/// What monotone and implicit layers solve, as exactly as differences need it.
+const SOLVER: FixedPoint = FixedPoint { tol: 2e-7, max_iters: 200, anderson_window: 4 };
+
+fn monotone(name: &'static str, config: ContractiveNetConfig) -> Case {
+    let mut rng = NoiseKey::new(11, [0, 0]).stream(0);
+    let layer = FlowLayer::Monotone(MonotoneBlock::new(config.init(&mut rng, &device()), SOLVER));
+    constrained(name, layer, config.shape, 2.5, &mut rng)
+}
+
+fn implicit(name: &'static str, config: ContractiveNetConfig) -> Case {
+    let mut rng = NoiseKey::new(11, [0, 0]).stream(0);
+    let [net_x, net_z] = [(); 2].map(|()| config.init(&mut rng, &device()));
+    constrained(name, FlowLayer::Implicit(ImplicitBlock::new(net_x, net_z, SOLVER)), config.shape, 2.5, &mut rng)
+}
+
+/// The layer with weights that are larger by this factor, and its constraint converged.
+fn constrained(name: &'static str, layer: FlowLayer, [c, h, w]: [usize; 3], large: f32, mut rng: &mut impl Rng) -> Case {
     let tensors = named_tensors(&layer).into_iter().map(|mut tensor| {
         if tensor.name.ends_with("weight") {
             tensor.values.iter_mut().for_each(|w| *w *= large);
         }
-        // These start at zero.
-        if tensor.name.contains("batch_norms") || tensor.name.contains("orders") {
+        // These start at zero, or at the same number.
+        if ["batch_norms", "orders", "concatenations"].iter().any(|part| tensor.name.contains(part)) {
             tensor.values = values(gaussian([tensor.values.len()], &mut rng, &device()) * 0.5);
         }
         tensor
@@ -93,8 +114,30 @@ fn residual_cases() -> Vec<Case> {
             ContractiveNetConfig { batch_norm: true, dropout: 0.4, preactivation: false, ..plain([2, 3, 2], &[3, 3]) },
             2.5,
         ),
+        residual("dense layers", dense_layers(CLipSwish, None, true, [2, 3, 2]), 2.5),
+        residual("dense layers, fixed weights", dense_layers(LipSwish, None, false, [1, 3, 3]), 2.5),
+        residual("dense layers, fully connected", fully_connected(dense_layers(CPila, Some(7), true, [2, 2, 2])), 2.5),
+        residual("clip_swish", ContractiveNetConfig { hidden: 6.into(), ..with([2, 2, 3], CLipSwish) }, 2.5),
+        residual("cpila", ContractiveNetConfig { hidden: 6.into(), ..with([2, 2, 3], CPila) }, 2.5),
+        residual("sin", with([2, 2, 3], Sin), 2.5),
+        monotone("monotone", plain([2, 3, 2], &[3, 1, 3])),
+        monotone("monotone, dense layers", dense_layers(CPila, None, true, [2, 3, 2])),
+        monotone("monotone, dense layers, fully connected", fully_connected(dense_layers(CLipSwish, Some(7), true, [2, 2, 2]))),
+        implicit("implicit", plain([2, 3, 2], &[3, 1, 3])),
+        implicit("implicit, sin", ContractiveNetConfig { preactivation: false, ..with([3, 1, 1], Sin) }),
+        implicit("implicit, dense layers", dense_layers(CPila, None, true, [2, 2, 3])),
         residual("near the identity", ContractiveNetConfig { last_layer_scale: 0.1, ..plain([2, 1, 1], &[1, 1, 1]) }, 1.0),
     ]
+}
+
+/// A network with two dense layers.
+fn dense_layers(activation: ActivationKind, entrance: Option<usize>, learnable: bool, shape: [usize; 3]) -> ContractiveNetConfig {
+    let dense_layers = Some(DenseLayersConfig { depth: 2, growth: 4, entrance, bound: 0.95, learnable });
+    ContractiveNetConfig { activation, dense_layers, bound: 0.95, ..ContractiveNetConfig::new(shape, 5) }
+}
+
+fn fully_connected(config: ContractiveNetConfig) -> ContractiveNetConfig {
+    ContractiveNetConfig { dense: true, ..config }
 }
 
 /// The layer with Gaussian noise on its whole state: what starts as the identity or a permutation is not any more.
@@ -208,7 +251,7 @@ fn state_is_saved_and_loaded() {
 fn shapes_of_outputs_are_known_beforehand() {
     for Case { name, layer, x } in cases() {
         let [_, c, h, w] = x.dims();
-        let [_, c_out, h_out, w_out] = layer.forward(x).dims();
+        let [_, c_out, h_out, w_out] = layer.forward(x).unwrap().dims();
         assert_eq!(layer.output_shape([c, h, w]).unwrap(), [c_out, h_out, w_out], "{name}");
     }
     assert!(FlowLayer::from(Squeeze {}).output_shape([1, 3, 2]).is_err());
@@ -241,7 +284,7 @@ fn a_state_that_does_not_fit_is_refused_by_name() {
 #[test]
 fn squeeze_orders_channels_as_documented() {
     let x = Tensor::<4>::from_floats([[[[1.0, 2.0], [3.0, 4.0]], [[5.0, 6.0], [7.0, 8.0]]]], &device());
-    assert_eq!(values(FlowLayer::Squeeze(Squeeze {}).forward(x)), [1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0]);
+    assert_eq!(values(Squeeze {}.forward(x)), [1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0]);
     let wide = Tensor::<4>::from_floats([[[[1.0, 2.0, 3.0, 4.0], [5.0, 6.0, 7.0, 8.0]]]], &device());
     assert_eq!(values(Squeeze {}.forward(wide)), [1.0, 3.0, 2.0, 4.0, 5.0, 7.0, 6.0, 8.0]);
 }

@@ -70,7 +70,7 @@ fn converged_norms_are_those_of_double_precision() {
     let config = ResidualFlowConfig { blocks: vec![1], hidden_channels: 30.into(), dense_hidden: 7, ..Default::default() };
     let mut model = config.init([2, 5, 4], &mut NoiseKey::new(1, [0, 0]).stream(0), &Device::flex()).unwrap();
     model.converge_lipschitz().unwrap();
-    let nets: Vec<&ContractiveNet> = model.layers().filter_map(FlowLayer::net).collect();
+    let nets: Vec<&ContractiveNet> = model.layers().flat_map(FlowLayer::nets).map(|(_, net)| net).collect();
     assert_eq!(nets.len(), 5);
     for layer in nets.iter().flat_map(|net| net.convolutions()) {
         let dims = layer.weight().val().dims();
@@ -131,7 +131,7 @@ fn an_inverse_that_does_not_converge_is_an_error() {
     let mut report = InversionReport::default();
     let error = layer.inverse(y, &solver, &id, &mut report).unwrap_err();
     assert_eq!((report.branch_evaluations, report.most_iterations, &*report.slowest_layer), (150, 50, &*id.path));
-    assert!(matches!(&error, ModelError::Inversion { failed: 3, batch: 3, iterations: 50, .. }), "{error}");
+    assert!(matches!(&error, ModelError::NotConverged { failed: 3, batch: 3, iterations: 50, .. }), "{error}");
     assert!(error.to_string().contains("scales.0.layers.2"));
 }
 

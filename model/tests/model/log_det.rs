@@ -1,13 +1,13 @@
 //! The estimators against exact values: unbiased within 4 standard errors, for every distribution.
 
 use burn::tensor::{Device, Tensor};
-use residual_flows::flows::ResidualBlock;
+use residual_flows::flows::{ImplicitBlock, MonotoneBlock, ResidualBlock};
 use residual_flows::log_det::{
     GEOMETRIC_PROBABILITIES, GradientForm, Method, POISSON_RATES, Probe, SeriesPrecision, TermDistribution, Trace,
 };
 use residual_flows::{
-    ActivationKind, ContractiveNetConfig, DensityWeights, Flow, FlowLayer, Gradients, LayerId, LogDetConfig, LogDetContext,
-    LogDetDraw, NoiseKey, Objective, ResidualFlow, Sequential, gaussian,
+    ActivationKind, ContractiveNetConfig, DensityWeights, FixedPoint, Flow, FlowLayer, Gradients, LayerId, LogDetConfig,
+    LogDetContext, LogDetDraw, NoiseKey, Objective, ResidualFlow, Sequential, gaussian,
 };
 
 const SHAPE: [usize; 4] = [8, 1, 4, 3];
@@ -21,17 +21,32 @@ fn id() -> LayerId {
     LayerId { index: 3, path: "layer".into() }
 }
 
-/// A block whose Jacobian is large enough for truncated series to be visibly biased, and one input repeated.
-fn block() -> (FlowLayer, Tensor<4>) {
-    let device = Device::flex();
-    let mut rng = NoiseKey::new(2, [0, 0]).stream(0);
-    let config = ContractiveNetConfig {
+/// A network's settings, with this bound of its layers.
+fn net(bound: f64) -> ContractiveNetConfig {
+    ContractiveNetConfig {
         activation: ActivationKind::Elu,
         preactivation: false,
-        bound: 0.95,
+        bound,
         ..ContractiveNetConfig::new([1, 4, 3], 24)
-    };
-    let mut layer = FlowLayer::Residual(ResidualBlock::new(config.init(&mut rng, &device)));
+    }
+}
+
+/// A block whose Jacobian is large enough for truncated series to be visibly biased, and one input repeated.
+fn block() -> (FlowLayer, Tensor<4>) {
+    let mut rng = NoiseKey::new(2, [0, 0]).stream(0);
+    with_large_weights(FlowLayer::Residual(ResidualBlock::new(net(0.95).init(&mut rng, &Device::flex()))), &mut rng)
+}
+
+/// Blocks that solve equations.
+fn solved_blocks() -> [(FlowLayer, Tensor<4>); 2] {
+    let mut rng = NoiseKey::new(4, [0, 0]).stream(0);
+    let mut net = || net(0.8).init(&mut rng, &Device::flex());
+    let monotone = MonotoneBlock::new(net(), FixedPoint::FORWARD).into();
+    let implicit = ImplicitBlock::new(net(), net(), FixedPoint::FORWARD).into();
+    [monotone, implicit].map(|layer: FlowLayer| with_large_weights(layer, &mut NoiseKey::new(5, [0, 0]).stream(0)))
+}
+
+fn with_large_weights(mut layer: FlowLayer, rng: &mut impl rand::Rng) -> (FlowLayer, Tensor<4>) {
     let state = residual_flows::state::named_tensors(&layer).into_iter().map(|mut tensor| {
         if tensor.name.ends_with("weight") {
             tensor.values.iter_mut().for_each(|w| *w *= 4.0);
@@ -40,7 +55,7 @@ fn block() -> (FlowLayer, Tensor<4>) {
     });
     layer = residual_flows::state::with_tensors(layer.clone(), state.collect()).unwrap();
     layer.update_lipschitz(&residual_flows::PowerIteration::CONVERGED);
-    let one = gaussian([1, SHAPE[1], SHAPE[2], SHAPE[3]], &mut rng, &device);
+    let one = gaussian([1, SHAPE[1], SHAPE[2], SHAPE[3]], rng, &Device::flex());
     (layer, one.expand(SHAPE))
 }
 
@@ -52,6 +67,7 @@ fn estimators() -> Vec<LogDetConfig> {
         LogDetConfig { probe: Probe::Rademacher, n_exact_terms: 1, ..base.clone() },
         LogDetConfig { truncation_tol: 0.3, n_exact_terms: 8, ..base.clone() },
         LogDetConfig { gradient: GradientForm::DerivativeOfValue, ..base.clone() },
+        LogDetConfig { gradient: GradientForm::NeumannForward, ..base.clone() },
         LogDetConfig { trace: Trace::Exact, n_exact_terms: 0, ..base.clone() },
         LogDetConfig { trace: Trace::Exact, gradient: GradientForm::DerivativeOfValue, n_exact_terms: 1, ..base.clone() },
         LogDetConfig { distribution: TermDistribution::Geometric, n_draws: 3, n_exact_terms: 0, ..base },
@@ -104,8 +120,7 @@ fn gradient(layer: &FlowLayer, x: &Tensor<4>, draw: LogDetDraw) -> Vec<f64> {
     let mut gradients = Gradients::new();
     let weight = Tensor::ones([SHAPE[0]], &device) / SHAPE[0] as f64;
     let (x_bar, _) = layer.backward(x.clone(), Tensor::zeros(SHAPE, &device), weight, Some(draw), &mut gradients).unwrap();
-    let FlowLayer::Residual(block) = layer else { unreachable!("a residual block was built") };
-    let first = block.net.convolutions()[0].weight();
+    let first = layer.nets()[0].1.convolutions()[0].weight();
     let of_x = values(x_bar.sum_dim(0)).into_iter();
     of_x.chain(values(gradients.get(first).unwrap()).into_iter().take(20)).map(f64::from).collect()
 }
@@ -113,17 +128,42 @@ fn gradient(layer: &FlowLayer, x: &Tensor<4>, draw: LogDetDraw) -> Vec<f64> {
 #[test]
 fn gradients_are_unbiased() {
     let (layer, x) = block();
-    let exact = gradient(&layer, &x, LogDetDraw::Exact);
     for config in estimators() {
-        let draws: Vec<Vec<f64>> = (0..2000)
-            .map(|seed| {
-                let mut rng = NoiseKey::new(seed, [2, 0]).stream(0);
-                gradient(&layer, &x, config.draw(x.dims(), &mut rng, &Device::flex()))
-            })
-            .collect();
-        for (index, expected) in exact.iter().enumerate() {
-            let draws: Vec<f64> = draws.iter().map(|draw| draw[index]).collect();
-            assert_unbiased(&format!("{config:?} element {index}"), &draws, *expected);
+        assert_gradients_unbiased(&layer, &x, &config, 2000);
+    }
+}
+
+fn assert_gradients_unbiased(layer: &FlowLayer, x: &Tensor<4>, config: &LogDetConfig, draws: u64) {
+    let exact = gradient(layer, x, LogDetDraw::Exact);
+    let [batch, c, h, w] = x.dims();
+    let shape = [layer.probes() * batch, c, h, w];
+    let draw = |seed| {
+        let mut rng = NoiseKey::new(seed, [2, 0]).stream(0);
+        gradient(layer, x, config.draw(shape, &mut rng, &Device::flex()))
+    };
+    let draws: Vec<Vec<f64>> = (0..draws).map(draw).collect();
+    for (index, expected) in exact.iter().enumerate() {
+        let draws: Vec<f64> = draws.iter().map(|draw| draw[index]).collect();
+        assert_unbiased(&format!("{config:?} element {index}"), &draws, *expected);
+    }
+}
+
+/// Of blocks that solve equations: a Cayley transform's series, and a difference of two.
+#[test]
+fn estimates_of_solved_blocks_are_unbiased() {
+    let base = LogDetConfig { n_exact_terms: 4, ..LogDetConfig::training() };
+    let configs = [
+        base.clone(),
+        LogDetConfig { probe: Probe::Rademacher, gradient: GradientForm::NeumannForward, ..base.clone() },
+        LogDetConfig { gradient: GradientForm::DerivativeOfValue, ..base.clone() },
+        LogDetConfig { trace: Trace::Exact, n_exact_terms: 1, ..base },
+    ];
+    for (layer, x) in solved_blocks() {
+        let expected = mean_log_det(&layer, &x, &LogDetConfig::exact(), 0);
+        for config in &configs {
+            let draws: Vec<f64> = (0..400).map(|seed| mean_log_det(&layer, &x, config, seed)).collect();
+            assert_unbiased(&format!("{config:?}"), &draws, expected);
+            assert_gradients_unbiased(&layer, &x, config, 300);
         }
     }
 }

@@ -15,6 +15,7 @@
 //! | `examples` | that the examples run |
 //! | `presets` | named architectures against `configs/*.toml` |
 //! | `networks`, `reference`, `reference_options` | the numbers of the reference implementation |
+//! | `successors` | the numbers of i-DenseNets, Monotone Flows and Implicit Normalizing Flows |
 
 mod architectures;
 mod base;
@@ -32,4 +33,5 @@ mod presets;
 mod properties;
 mod reference;
 mod reference_options;
+mod successors;
 mod support;

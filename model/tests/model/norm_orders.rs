@@ -177,7 +177,7 @@ fn map_of(layer: &FlowLayer, [c, h, w]: [usize; 3]) -> Matrix {
     let mut inputs = vec![0f32; (n + 1) * n];
     (0..n).for_each(|i| inputs[i * n + i] = 1.0);
     let x = Tensor::<4>::from_data(TensorData::new(inputs, [n + 1, c, h, w]), &Device::flex());
-    let g: Vec<f32> = (layer.forward(x.clone()) - x).try_into_vec_as().unwrap();
+    let g: Vec<f32> = (layer.forward(x.clone()).unwrap() - x).try_into_vec_as().unwrap();
     let columns: Matrix = (0..n).map(|i| (0..n).map(|j| f64::from(g[i * n + j]) - f64::from(g[n * n + j])).collect()).collect();
     transposed(&columns)
 }

@@ -68,7 +68,7 @@ impl Check {
         let device = self.compute.device()?;
         let mut progress = Progress::new();
         let Opened { checkpoint, description, model, monitor } = self.chosen.open(&device, &mut progress)?;
-        let stage = progress.stage("certifying", Work::count("blocks", model.n_residual_blocks()));
+        let stage = progress.stage("certifying", Work::count("blocks", model.n_branches()));
         let mut blocks: Vec<BlockCertificate> = Vec::new();
         for block in model.certificates(Effort::Sharp) {
             stage.set(blocks.len() as u64 + 1, format!("{} at most {:.4}", block.path, block.bound));

@@ -3,7 +3,7 @@
 //! The weights of the last step have the names of its `state_dict`, the averaged ones `ema.shadow_params.<name>`, as they
 //! stand in its own checkpoints.
 
-use super::names::{NamePair, Naming, places};
+use super::names::{COPIES, FIRST_WEIGHT, NamePair, Naming, SECOND_WEIGHT, fixed_concatenations, places};
 use super::optimizer;
 use crate::config::Config;
 use crate::data::kind::DataKind;
@@ -24,6 +24,7 @@ const POISSON_RATE: f32 = 2.0;
 const GEOMETRIC_LOGIT: f64 = 0.0;
 
 /// A tensor as the reference implementation has it.
+#[derive(Clone)]
 pub struct Exported {
     /// Its name.
     pub name: String,
@@ -97,12 +98,14 @@ pub fn tensors(export: &Export) -> Result<Vec<Exported>> {
     tensors.extend(constants(model, &naming, config));
     tensors.extend(flags(&pairs));
     tensors.extend(constraints(model, &naming, config.model.squeeze_first, *shape)?);
+    tensors.extend(copies(&tensors));
 
     // An average has parameters only, shared ones once.
     let mut averages = named(average, &naming, &pairs);
     averages.extend(constants(average, &naming, config));
+    averages.extend(copies(&averages));
     let known: Vec<String> = averages.iter().map(|tensor| tensor.name.clone()).collect();
-    let parameters = optimizer::parameters(known.iter().map(String::as_str), &pairs);
+    let parameters = optimizer::parameters(known.iter().map(String::as_str), &pairs, true);
     averages.retain(|tensor| parameters.iter().any(|parameter| parameter.theirs == tensor.name));
     tensors.extend(averages.into_iter().map(|tensor| Exported { name: format!("{AVERAGE}{}", tensor.name), ..tensor }));
     Ok(tensors)
@@ -126,13 +129,17 @@ fn constants(model: &ResidualFlow, naming: &Naming, config: &Config) -> Vec<Expo
     for (scale, layer) in places(model) {
         let Some(name) = naming.layer(scale, layer) else { continue };
         match &model.scales()[scale].layers()[layer] {
-            FlowLayer::Residual(_) => {
+            layer @ (FlowLayer::Residual(_) | FlowLayer::Monotone(_) | FlowLayer::Implicit(_)) => {
                 let draws = config.log_det.train.n_draws;
-                tensors.push(Exported::double(format!("{name}.geom_p"), GEOMETRIC_LOGIT));
+                // Implicit Normalizing Flows' code does not store it.
+                if !matches!(layer, FlowLayer::Implicit(_)) {
+                    tensors.push(Exported::double(format!("{name}.geom_p"), GEOMETRIC_LOGIT));
+                }
                 tensors.push(Exported::scalar(format!("{name}.lamb"), POISSON_RATE));
                 tensors.push(Exported::floats(format!("{name}.last_n_samples"), vec![draws], &vec![0.0; draws]));
                 let moments = ["last_firmom", "last_secmom"];
                 tensors.extend(moments.map(|moment| Exported::floats(format!("{name}.{moment}"), vec![1], &[0.0])));
+                tensors.extend(fixed_weights(layer, &name));
             }
             FlowLayer::Normalize(_) => {
                 for (field, values) in [("mean", &config.model.input_mean), ("std", &config.model.input_std)] {
@@ -145,6 +152,22 @@ fn constants(model: &ResidualFlow, naming: &Naming, config: &Config) -> Vec<Expo
         }
     }
     tensors
+}
+
+/// The weights of concatenations that are not learned, which are stored all the same.
+fn fixed_weights(layer: &FlowLayer, name: &str) -> Vec<Exported> {
+    let places = layer.nets().into_iter().flat_map(|(field, net)| fixed_concatenations(name, field, net));
+    let weights = places.flat_map(|place| [FIRST_WEIGHT, SECOND_WEIGHT].map(|weight| format!("{place}.{weight}")));
+    weights.map(|name| Exported::floats(name, vec![1], &[1.0])).collect()
+}
+
+/// The tensors of implicit layers' networks once more, as those of their copies.
+fn copies(tensors: &[Exported]) -> Vec<Exported> {
+    let copy = |tensor: &Exported| {
+        let [original, copy] = COPIES.into_iter().find(|[original, _]| tensor.name.contains(original))?;
+        Some(Exported { name: tensor.name.replacen(original, copy, 1), ..tensor.clone() })
+    };
+    tensors.iter().filter_map(copy).collect()
 }
 
 /// That layers with data-dependent initial values have got them, and how many batches a moving mean has seen: one or more.
@@ -173,9 +196,10 @@ fn constraints(
     let mut tensors = Vec::new();
     for layer in naming.constrained_layers(model) {
         let [scale, position] = layer.block;
-        let FlowLayer::Residual(block) = &model.scales()[scale].layers()[position] else { continue };
-        let (name, pair) = (&layer.theirs, block.net.norm_pairs()[layer.index]);
-        let convolution = &block.net.convolutions()[layer.index];
+        let nets = model.scales()[scale].layers()[position].nets();
+        let Some((_, net)) = nets.into_iter().find(|(name, _)| *name == layer.net) else { continue };
+        let (name, pair) = (&layer.theirs, net.norm_pairs()[layer.index]);
+        let convolution = &net.convolutions()[layer.index];
         tensors.push(Exported::scalar(format!("{name}.scale"), convolution.sigma(pair)));
         let Some((u, v)) = convolution.vectors(pair) else { continue };
         for (field, vector) in [("u", u), ("v", v)] {

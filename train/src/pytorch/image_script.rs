@@ -1,12 +1,13 @@
 //! What the arguments of `train_img.py` amount to in our settings. `REFERENCE_FLAGS.md` lists them all.
 
 use super::args::ScriptArguments;
+use super::family::{Family, block, concatenation_start, with_dense_layers};
 use super::settings::{ScriptSettings, activation, distribution, norm_orders};
 use crate::config::{Config, DataConfig, LogDetSection, RunConfig};
 use crate::data::kind::DataKind;
 use crate::system::device::DeviceChoice;
 use anyhow::{Result, bail, ensure};
-use residual_flows::log_det::{GradientForm, Method};
+use residual_flows::log_det::{GradientForm, Method, Probe};
 use residual_flows::optim::{OptimConfig, OptimizerKind, ScheduleKind};
 use residual_flows::training::{TaskConfig, TaskKind};
 use residual_flows::{BlockKind, LogDetConfig, NormLearning, PaddingNoise, PowerIteration, ResidualFlowConfig};
@@ -17,6 +18,10 @@ const EVALUATION_TERMS: usize = 20;
 const MAX_SIDE: usize = 1 << 14;
 /// Fully connected blocks at the end.
 const DENSE_BLOCKS: usize = 4;
+/// Those of Implicit Normalizing Flows' code.
+const IMPLICIT_DENSE_BLOCKS: usize = 2;
+/// Kernel sizes where blocks have dense layers, whatever the arguments: of these, and of what our blocks would have else.
+const DENSE_KERNELS: [usize; 3] = [3, 1, 3];
 /// Mean and standard deviation of CIFAR-10's channels, for its classifiers.
 const CIFAR10_MEAN: [f64; 3] = [0.4914, 0.4822, 0.4465];
 const CIFAR10_STD: [f64; 3] = [0.2023, 0.1994, 0.2010];
@@ -31,7 +36,11 @@ struct DataSet {
 }
 
 /// The settings of a run of `train_img.py`.
-pub(super) fn settings(args: &ScriptArguments) -> Result<ScriptSettings> {
+pub(super) fn settings(args: &ScriptArguments, family: Family) -> Result<ScriptSettings> {
+    ensure!(
+        !args.flag("var_deq", false)?,
+        "its argument `var_deq` is True: variational dequantisation, a second flow inside of the model, is not supported"
+    );
     let data_set = data_set(args)?;
     let size = args.size("imagesize", 32)?;
     let padding = args.size("padding", 0)?;
@@ -46,8 +55,8 @@ pub(super) fn settings(args: &ScriptArguments) -> Result<ScriptSettings> {
             flip: data_set.flip,
             ..DataConfig::default()
         },
-        model: model(args, &data_set)?,
-        log_det: log_det(args)?,
+        model: model(args, &data_set, family)?,
+        log_det: log_det(args, family)?,
         optim: optim(args)?,
         checkpoint: Default::default(),
         run: run(args)?,
@@ -62,7 +71,8 @@ pub(super) fn settings(args: &ScriptArguments) -> Result<ScriptSettings> {
         },
     };
     let only_classes = config.task.kind == TaskKind::Classification;
-    Ok(ScriptSettings { config, shape, kind: DataKind::Images { levels: data_set.levels, only_classes } })
+    let kind = DataKind::Images { levels: data_set.levels, only_classes };
+    Ok(ScriptSettings { config, shape, kind, constants_are_optimized: family != Family::Monotone })
 }
 
 fn data_set(args: &ScriptArguments) -> Result<DataSet> {
@@ -80,31 +90,41 @@ fn data_set(args: &ScriptArguments) -> Result<DataSet> {
     })
 }
 
-fn model(args: &ScriptArguments, data_set: &DataSet) -> Result<ResidualFlowConfig> {
+fn model(args: &ScriptArguments, data_set: &DataSet, family: Family) -> Result<ResidualFlowConfig> {
     let task = args.text("task", "density")?;
     let classifies = task != "density";
     let normalizes = classifies && data_set.directory == "cifar10";
     let has_logit = !normalizes && args.flag("logit_transform", true)?;
-    let kernels = args.sizes("kernels", "3-1-3")?;
+    let densenet = args.flag("densenet", false)?;
+    let kernels = if densenet { DENSE_KERNELS.to_vec() } else { args.sizes("kernels", "3-1-3")? };
+    let orders = args.text("vnorms", "2222")?;
+    // Convolutional dense layers have the first pair, and fully connected ones spectral norms.
+    ensure!(
+        !densenet || orders.starts_with("22"),
+        "its argument `vnorms` is {orders:?} with dense layers, which are bounded in spectral norms here"
+    );
     ensure!(
         kernels.len() > 1,
         "its argument `kernels` is of one layer, {kernels:?}, which train_img.py makes two of in convolutional blocks and one in \
          fully connected ones: that is not supported"
     );
     let defaults = ResidualFlowConfig::default();
-    Ok(ResidualFlowConfig {
+    let model = ResidualFlowConfig {
         block: match args.text("block", "resblock")?.as_str() {
-            "resblock" => BlockKind::Residual,
+            "resblock" => block(args, family)?,
+            "coupling" if family != Family::Residual => {
+                bail!("its argument `block` is \"coupling\", which never ran in this code")
+            }
             "coupling" => BlockKind::Coupling,
             other => bail!("its argument `block` is {other:?}, expected \"resblock\" or \"coupling\""),
         },
         blocks: args.sizes("nblocks", "16-16-16")?,
         hidden_channels: args.size("idim", 512)?.into(),
-        norm_orders: norm_orders(&args.text("vnorms", "2222")?, kernels.len())?,
+        norm_orders: if densenet { defaults.norm_orders.clone() } else { norm_orders(&orders, kernels.len())? },
         kernels,
         activation: activation(&args.text("act", "swish")?)?,
         preactivation: args.flag("preact", true)?,
-        plain_first_block: args.flag("first_resblock", true)?,
+        plain_first_block: family == Family::Implicit || args.flag("first_resblock", true)?,
         dense: args.flag("fc", false)?,
         act_norm: args.flag("actnorm", true)?,
         dense_act_norm: args.flag("fc_actnorm", false)?,
@@ -113,7 +133,11 @@ fn model(args: &ScriptArguments, data_set: &DataSet) -> Result<ResidualFlowConfi
         invertible_convolutions: args.flag("quadratic", false)?,
         // Without a transform of the input, the first scale's couplings split channels like all others.
         checkerboard: has_logit || normalizes,
-        dense_blocks: if args.flag("fc_end", true)? { DENSE_BLOCKS } else { 0 },
+        dense_blocks: match (args.flag("fc_end", true)?, family) {
+            (false, _) => 0,
+            (true, Family::Implicit) => IMPLICIT_DENSE_BLOCKS,
+            (true, _) => DENSE_BLOCKS,
+        },
         dense_hidden: args.size("fc_idim", 128)?,
         factor_out: args.flag("factor_out", false)?,
         squeeze_first: args.flag("squeeze_first", false)?,
@@ -137,20 +161,23 @@ fn model(args: &ScriptArguments, data_set: &DataSet) -> Result<ResidualFlowConfi
             None => PowerIteration { tol: args.number("sn_tol", 1e-3)?, ..defaults.power_iteration },
         },
         ..defaults
-    })
+    };
+    with_dense_layers(args, model)
 }
 
-fn log_det(args: &ScriptArguments) -> Result<LogDetSection> {
+fn log_det(args: &ScriptArguments, family: Family) -> Result<LogDetSection> {
     let common = LogDetConfig {
         distribution: distribution(&args.text("n_dist", "poisson")?)?,
         n_draws: args.size("n_samples", 1)?,
+        probe: if family == Family::Implicit { Probe::Rademacher } else { Probe::Gaussian },
         ..LogDetConfig::training()
     };
+    let neumann = if family == Family::Monotone { GradientForm::NeumannForward } else { GradientForm::Neumann };
     let terms = args.optional_size("n_power_series")?;
     let train = LogDetConfig {
         method: if terms.is_some() { Method::Truncated } else { Method::Series },
         n_exact_terms: terms.unwrap_or(args.size("n_exact_terms", 2)?),
-        gradient: if args.flag("neumann_grad", true)? { GradientForm::Neumann } else { GradientForm::DerivativeOfValue },
+        gradient: if args.flag("neumann_grad", true)? { neumann } else { GradientForm::DerivativeOfValue },
         ..common.clone()
     };
     let eval =
@@ -182,6 +209,8 @@ fn optim(args: &ScriptArguments) -> Result<OptimConfig> {
         batch_size: args.size("batchsize", 64)?,
         accumulate,
         weight_decay: args.number("wd", 0.0)?,
+        concatenation_start_epoch: concatenation_start(args, 25)?,
+        clip_norm: if args.flag("clip_grad_norm", true)? { OptimConfig::default().clip_norm } else { f64::INFINITY },
         ..OptimConfig::default()
     })
 }

@@ -66,7 +66,10 @@ pub fn read(path: &Path, device: &Device) -> Result<Imported> {
 pub fn parse(bytes: &[u8], device: &Device) -> Result<Imported> {
     let file = TorchFile::parse(bytes)?;
     let root = file.root();
-    let ScriptSettings { config, shape, kind } = scripts::settings(&ScriptArguments::of(root)?)?;
+    let weights = root.get("state_dict").context("it has no `state_dict`")?;
+    let weights = StateDict::new(&file, weights).context("its `state_dict`")?;
+    let settings = scripts::settings(&ScriptArguments::of(root)?, &weights)?;
+    let ScriptSettings { config, shape, kind, constants_are_optimized } = settings;
     let source = Source::new("the settings that its `args` amount to".into(), config.to_toml()?, Vec::new());
     config.validate(&source)?;
     config.validate_architecture(shape, &source)?;
@@ -79,8 +82,6 @@ pub fn parse(bytes: &[u8], device: &Device) -> Result<Imported> {
     );
     let naming = Naming::new(&config.model, &kind);
 
-    let weights = root.get("state_dict").context("it has no `state_dict`")?;
-    let weights = StateDict::new(&file, weights).context("its `state_dict`")?;
     let average = root.get("ema").and_then(|ema| ema.get("shadow_params"));
     let average = average.map(|average| StateDict::new(&file, average).context("its `ema.shadow_params`")).transpose()?;
 
@@ -97,7 +98,7 @@ pub fn parse(bytes: &[u8], device: &Device) -> Result<Imported> {
     let tensors = named_tensors(&model);
     let mut optimizer = OptimizerState { kind: config.optim.optimizer, ..Default::default() };
     if let Some(dict) = root.get("optimizer_state_dict") {
-        let parameters = optimizer::parameters(weights.names(), &pairs);
+        let parameters = optimizer::parameters(weights.names(), &pairs, constants_are_optimized);
         optimizer = optimizer::read(&file, dict, optimizer.kind, &parameters, &tensors).context("its `optimizer_state_dict`")?;
     }
     Ok(Imported { config, shape, kind, weights: tensors, average: named_tensors(&average), optimizer })

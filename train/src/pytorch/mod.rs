@@ -1,9 +1,11 @@
-//! The reference implementation's checkpoints, `.pth` files: <https://github.com/rtqichen/residual-flows>.
+//! The reference implementation's checkpoints, `.pth` files: <https://github.com/rtqichen/residual-flows>, and those of its
+//! successors' code.
 //!
 //! | module | idea |
 //! | --- | --- |
 //! | [`torch`] | files of `torch.save`, both formats, without running anything in them |
 //! | [`args`], [`scripts`], [`settings`] | the scripts' arguments, and our settings for them |
+//! | `family` | the codes of i-DenseNets, Monotone Flows and Implicit Normalizing Flows, made of the first one |
 //! | [`names`], [`state_dict`] | the reference implementation's names of our tensors, and a model filled by them |
 //! | [`optimizer`] | what its optimisers remember |
 //! | [`import`] | a file as a checkpoint |
@@ -11,6 +13,7 @@
 
 pub mod args;
 pub mod export;
+mod family;
 mod image_script;
 pub mod import;
 pub mod names;

@@ -1,12 +1,20 @@
 //! The reference implementation's names of a model's tensors.
 //!
 //! Its layers are `transforms.<scale>.chain.<layer>` (or `chain.<layer>` of points), in the order of ours; the network
-//! of a block is a `Sequential` whose positions count activations, batch norms and dropout too.
+//! of a block is a `Sequential` whose positions count activations, batch norms and dropout too. The code of i-DenseNets, Monotone
+//! Flows and Implicit Normalizing Flows is made of the reference implementation's and has its names.
 
 use crate::data::kind::DataKind;
 use anyhow::{Result, bail};
 use residual_flows::state::named_tensors;
-use residual_flows::{FlowLayer, ResidualFlow, ResidualFlowConfig};
+use residual_flows::{Activation, ActivationKind, ContractiveNet, FlowLayer, ResidualFlow, ResidualFlowConfig};
+
+/// The weights of a dense layer's concatenation.
+pub const FIRST_WEIGHT: &str = "K1_unnormalized";
+/// The weight of the new part.
+pub const SECOND_WEIGHT: &str = "K2_unnormalized";
+/// Where Implicit Normalizing Flows' code keeps second copies of its networks, which every forward pass overwrites.
+pub const COPIES: [[&str; 2]; 2] = [[".nnet_x.", ".nnet_x_copy."], [".nnet_z.", ".nnet_z_copy."]];
 
 /// How a script's model calls its tensors.
 #[derive(Clone, Copy, Debug)]
@@ -30,9 +38,11 @@ pub struct NamePair {
 
 /// A constrained affine layer by both names; its two vectors are `<theirs>.u` and `<theirs>.v`.
 pub struct ConstrainedLayer {
-    /// Scale and layer of the residual block.
+    /// Scale and layer of the block.
     pub block: [usize; 2],
-    /// Position in the block's network.
+    /// The block's field that holds the network.
+    pub net: &'static str,
+    /// Position in the network.
     pub index: usize,
     /// Its name in the reference implementation.
     pub theirs: String,
@@ -63,7 +73,8 @@ impl Naming {
 
     /// Whether a name belongs to a linear layer, rather than to a convolution.
     pub fn is_linear(&self, theirs: &str) -> bool {
-        !self.scales || theirs.contains(".nnet.nnet.") || theirs.starts_with("logit_layer.")
+        let fully_connected = || [".nnet.nnet.", ".nnet_x.nnet.", ".nnet_z.nnet."].iter().any(|part| theirs.contains(part));
+        !self.scales || theirs.starts_with("logit_layer.") || fully_connected()
     }
 
     /// All tensors of a model but the vectors of power iteration.
@@ -94,14 +105,12 @@ impl Naming {
     pub fn constrained_layers(&self, model: &ResidualFlow) -> Vec<ConstrainedLayer> {
         let mut layers = Vec::new();
         for (scale, layer) in places(model) {
-            let (FlowLayer::Residual(block), Some(name)) = (&model.scales()[scale].layers()[layer], self.layer(scale, layer))
-            else {
-                continue;
-            };
-            let sequence = Sequence::of(&model.scales()[scale].layers()[layer], self.dropout);
-            for (index, place) in sequence.iter().flat_map(|sequence| sequence.convolutions.iter().enumerate()) {
-                let theirs = format!("{name}.{}.{place}", inner(block.net.is_dense()));
-                layers.push(ConstrainedLayer { block: [scale, layer], index, theirs });
+            let Some(name) = self.layer(scale, layer) else { continue };
+            for (net, contractive) in model.scales()[scale].layers()[layer].nets() {
+                let prefix = prefix(&name, net, contractive.is_dense());
+                for (index, place) in Sequence::of(contractive, self.dropout).convolutions.into_iter().enumerate() {
+                    layers.push(ConstrainedLayer { block: [scale, layer], net, index, theirs: format!("{prefix}.{place}") });
+                }
             }
         }
         layers
@@ -117,17 +126,27 @@ impl Naming {
             (FlowLayer::ActNorm(norm), [field]) => Some(wrapped(norm.is_dense(), act_norm_field(field)?)),
             (FlowLayer::InvertibleLinear(linear), ["weight"]) => Some(wrapped(linear.is_dense(), "weight")),
             (FlowLayer::MovingBatchNorm(_), [field]) => Some(wrapped(false, field)),
-            (FlowLayer::Residual(block), ["net", field @ ..]) => {
-                let prefix = format!("{name}.{}", inner(block.net.is_dense()));
-                Sequence::of(layer, self.dropout)?.names(&prefix, field)
-            }
             (FlowLayer::Coupling(block), ["net", field @ ..]) => {
-                let prefix = format!("{name}.{}", inner(block.net.is_dense()));
-                Sequence::of(layer, self.dropout)?.names(&prefix, field)
+                let (convolutions, activations) = (block.net.convolutions.len(), block.net.activations.len());
+                let sequence = Sequence::alternating(convolutions, activations, false, self.dropout);
+                sequence.names(&prefix(&name, "net", block.net.is_dense()), field)
+            }
+            (layer, [net, field @ ..]) => {
+                let (net, contractive) = layer.nets().into_iter().find(|(name, _)| name == net)?;
+                let prefix = prefix(&name, net, contractive.is_dense());
+                Sequence::of(contractive, self.dropout).names(&prefix, field)
             }
             _ => None,
         }
     }
+}
+
+/// Where the dense layers of a network are whose concatenations have no learned weights.
+pub fn fixed_concatenations(layer: &str, field: &str, net: &ContractiveNet) -> Vec<String> {
+    let prefix = prefix(layer, field, net.is_dense());
+    let places = Sequence::of(net, false).concatenations.into_iter().zip(net.concatenations());
+    let fixed = places.filter(|(_, concatenation)| concatenation.weights().is_none());
+    fixed.map(|(place, _)| format!("{prefix}.{place}")).collect()
 }
 
 /// Scale and position of every layer.
@@ -135,9 +154,10 @@ pub fn places(model: &ResidualFlow) -> impl Iterator<Item = (usize, usize)> {
     model.scales().iter().enumerate().flat_map(|(scale, layers)| (0..layers.layers().len()).map(move |layer| (scale, layer)))
 }
 
-/// The network of a block, which is wrapped once more if it is fully connected.
-fn inner(dense: bool) -> &'static str {
-    if dense { "nnet.nnet" } else { "nnet" }
+/// The network of a block, by our field's name, which is wrapped once more if it is fully connected.
+fn prefix(layer: &str, net: &str, fully_connected: bool) -> String {
+    let nnet = net.replacen("net", "nnet", 1);
+    if fully_connected { format!("{layer}.{nnet}.nnet") } else { format!("{layer}.{nnet}") }
 }
 
 fn act_norm_field(ours: &str) -> Option<&'static str> {
@@ -157,28 +177,50 @@ fn in_classifier(field: &[&str]) -> Option<Vec<String>> {
     }])
 }
 
-/// The positions of a block's parts in the reference implementation's `Sequential`.
+/// The positions of a network's parts in the reference implementation's `Sequential`.
+#[derive(Default)]
 struct Sequence {
-    convolutions: Vec<usize>,
-    activations: Vec<usize>,
-    batch_norms: Vec<usize>,
+    convolutions: Vec<String>,
+    activations: Vec<String>,
+    batch_norms: Vec<String>,
+    concatenations: Vec<String>,
     /// Norm orders that are learned.
     orders: usize,
 }
 
 impl Sequence {
-    fn of(layer: &FlowLayer, dropout: bool) -> Option<Self> {
-        let (convolutions, activations, batch_norms, orders) = match layer {
-            FlowLayer::Residual(block) => {
-                let net = &block.net;
-                (net.convolutions().len(), net.activations().len(), !net.moving_batch_norms().is_empty(), net.orders().len())
-            }
-            FlowLayer::Coupling(block) => (block.net.convolutions.len(), block.net.activations.len(), false, 0),
-            _ => return None,
+    fn of(net: &ContractiveNet, dropout: bool) -> Self {
+        let (convolutions, activations) = (net.convolutions().len(), net.activations());
+        let mut sequence = match net.concatenations().len() {
+            0 => Self::alternating(convolutions, activations.len(), !net.moving_batch_norms().is_empty(), dropout),
+            dense_layers => Self::dense(convolutions, dense_layers),
         };
-        let mut sequence = Self { convolutions: Vec::new(), activations: Vec::new(), batch_norms: Vec::new(), orders };
+        // Its LipSwish is a part of it.
+        let inside = |(place, activation): (String, &Activation)| match activation.kind() {
+            ActivationKind::CLipSwish => format!("{place}.swish"),
+            _ => place,
+        };
+        sequence.activations = sequence.activations.into_iter().zip(activations).map(inside).collect();
+        Self { orders: net.orders().len(), ..sequence }
+    }
+
+    /// Dense layers, each with its convolution and its activation inside, after what stands before them.
+    fn dense(convolutions: usize, dense_layers: usize) -> Self {
+        let first = convolutions - 1 - dense_layers;
+        let is_dense = |place: usize| (first..first + dense_layers).contains(&place);
+        let convolution = |place| if is_dense(place) { format!("{place}.network.0") } else { place.to_string() };
+        Self {
+            convolutions: (0..convolutions).map(convolution).collect(),
+            activations: (first..first + dense_layers).map(|place| format!("{place}.network.1")).collect(),
+            concatenations: (first..first + dense_layers).map(|place| place.to_string()).collect(),
+            ..Self::default()
+        }
+    }
+
+    fn alternating(convolutions: usize, activations: usize, batch_norms: bool, dropout: bool) -> Self {
+        let mut sequence = Self::default();
         let mut positions = 0..;
-        let mut take = |places: &mut Vec<usize>| places.extend(positions.next());
+        let mut take = |places: &mut Vec<String>| places.extend(positions.next().map(|place: usize| place.to_string()));
         if activations == convolutions {
             if batch_norms {
                 take(&mut sequence.batch_norms);
@@ -198,17 +240,19 @@ impl Sequence {
                 take(&mut sequence.activations);
             }
         }
-        Some(sequence)
+        sequence
     }
 
     fn names(&self, prefix: &str, field: &[&str]) -> Option<Vec<String>> {
         let [part, index, field @ ..] = field else { return None };
         let index: usize = index.parse().ok()?;
-        let place = |places: &[usize], field: &str| Some(vec![format!("{prefix}.{}.{field}", places.get(index)?)]);
+        let place = |places: &[String], field: &str| Some(vec![format!("{prefix}.{}.{field}", places.get(index)?)]);
         match (*part, field) {
             ("convolutions", [field]) => place(&self.convolutions, field),
             ("activations", [field]) => place(&self.activations, field),
             ("batch_norms", [field]) => place(&self.batch_norms, field),
+            ("concatenations", ["k1"]) => place(&self.concatenations, FIRST_WEIGHT),
+            ("concatenations", ["k2"]) => place(&self.concatenations, SECOND_WEIGHT),
             ("orders", []) => Some(self.order_names(prefix, index)),
             _ => None,
         }

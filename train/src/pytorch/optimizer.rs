@@ -1,6 +1,6 @@
 //! What the reference implementation's optimisers remember, which a checkpoint lists by the order of the model's parameters.
 
-use super::names::NamePair;
+use super::names::{COPIES, NamePair};
 use super::state_dict::{fitted, read as read_tensor};
 use super::torch::TorchFile;
 use anyhow::{Context, Result, ensure};
@@ -22,16 +22,19 @@ pub struct Parameter<'n> {
     pub ours: Option<&'n str>,
 }
 
-/// The parameters among a state dictionary's names, in the order in which an optimiser of the reference implementation has them.
-pub fn parameters<'n>(names: impl IntoIterator<Item = &'n str>, pairs: &'n [NamePair]) -> Vec<Parameter<'n>> {
+/// The parameters among a state dictionary's names, in the order in which an optimiser of the reference implementation has them;
+/// whether it has `constants`, which are never trained, is for the caller to say.
+pub fn parameters<'n>(names: impl IntoIterator<Item = &'n str>, pairs: &'n [NamePair], constants: bool) -> Vec<Parameter<'n>> {
     let trained = pairs.iter().filter(|pair| last_part(&pair.ours) != NO_PARAMETER);
     let ours: HashMap<&str, &str> =
         trained.flat_map(|pair| pair.theirs.iter().map(|theirs| (theirs.as_str(), pair.ours.as_str()))).collect();
     let mut seen = HashSet::new();
     let parameter = |theirs| {
-        let ours = ours.get(theirs).copied();
-        let is_new = ours.map_or(CONSTANTS.contains(&last_part(theirs)), |ours| seen.insert(ours));
-        is_new.then_some(Parameter { theirs, ours })
+        let found = ours.get(theirs).copied();
+        let is_constant = || constants && CONSTANTS.contains(&last_part(theirs));
+        let is_copy = || COPIES.iter().any(|[original, copy]| ours.contains_key(theirs.replacen(copy, original, 1).as_str()));
+        let is_new = found.map_or_else(|| is_constant() || is_copy(), |ours| seen.insert(ours));
+        is_new.then_some(Parameter { theirs, ours: found })
     };
     names.into_iter().filter_map(parameter).collect()
 }
@@ -66,7 +69,7 @@ pub(super) fn read(
         let weight = ours.and_then(|ours| weights.get(ours));
         // A parameter that has not had any gradient yet has no state.
         let (Some(state), Some(&weight)) = (states.get(key), weight) else { continue };
-        optimizer.steps = optimizer.steps.max(steps(*state));
+        optimizer.steps = optimizer.steps.max(steps(file, *state));
         for (slot, field) in SLOTS.into_iter().zip(fields(kind)) {
             let values = state.get(field).filter(|values| !values.is_none());
             let values = values.with_context(|| format!("it has no `{field}` of `{theirs}`: it is another optimiser's"))?;
@@ -101,7 +104,10 @@ fn fields(kind: OptimizerKind) -> &'static [&'static str] {
     }
 }
 
-/// Steps that the optimiser has counted for a parameter; SGD does not count.
-fn steps(state: Item) -> u64 {
-    state.get("step").and_then(|step| step.size()).unwrap_or(0) as u64
+/// Steps that the optimiser has counted for a parameter, as a number, or in later versions of PyTorch as a tensor; SGD does not
+/// count.
+fn steps(file: &TorchFile, state: Item) -> u64 {
+    let Some(step) = state.get("step") else { return 0 };
+    let number = || read_tensor(file, step).ok()?.values.first().map(|&steps| steps as u64);
+    step.size().map(|steps| steps as u64).or_else(number).unwrap_or(0)
 }

@@ -14,6 +14,8 @@ pub struct ScriptSettings {
     pub shape: [usize; 3],
     /// What the model is a density of.
     pub kind: DataKind,
+    /// Whether the optimiser has the constants of estimators among its parameters, which it never changes.
+    pub constants_are_optimized: bool,
 }
 
 /// An activation by the scripts' name of it.
@@ -29,6 +31,14 @@ pub(super) fn activation(name: &str) -> Result<ActivationKind> {
         "selu" => ActivationKind::Selu,
         "maxmin" => ActivationKind::MaxMin,
         "fullsort" => ActivationKind::FullSort,
+        "CLipSwish" => ActivationKind::CLipSwish,
+        "CPila" => ActivationKind::CPila,
+        "sin" => ActivationKind::Sin,
+        "LeakyLSwish" | "ALCLipSiLU" | "CReLU" => {
+            bail!(
+                "its argument `act` is {name:?}, an activation of experiments without published results, which is not supported"
+            )
+        }
         _ => bail!("its argument `act` is {name:?}, expected one of the scripts' activations"),
     })
 }

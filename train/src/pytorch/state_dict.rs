@@ -1,6 +1,6 @@
 //! Tensors by the reference implementation's names, and a model filled with them.
 
-use super::names::{ConstrainedLayer, NamePair, Naming};
+use super::names::{COPIES, ConstrainedLayer, FIRST_WEIGHT, NamePair, Naming, SECOND_WEIGHT};
 use super::torch::TorchFile;
 use anyhow::{Context, Result, bail, ensure};
 use burn::tensor::{Tensor, TensorData};
@@ -12,7 +12,7 @@ use std::collections::{HashMap, HashSet};
 
 /// Last parts of the names of what the reference implementation stores, but this program does not need: constants, flags, and
 /// what follows from other tensors.
-const NOT_NEEDED: [&str; 11] = [
+const NOT_NEEDED: [&str; 13] = [
     "geom_p",
     "lamb",
     "last_n_samples",
@@ -24,6 +24,9 @@ const NOT_NEEDED: [&str; 11] = [
     "step",
     "mean",
     "std",
+    // Where they are learned they are known.
+    FIRST_WEIGHT,
+    SECOND_WEIGHT,
 ];
 /// What `torch.nn.DataParallel` puts before all names.
 const PARALLEL: &str = "module.";
@@ -89,7 +92,8 @@ impl<'f, 'a> StateDict<'f, 'a> {
     pub fn check_known(&self, pairs: &[NamePair], layers: &[ConstrainedLayer]) -> Result<()> {
         let mut known: HashSet<String> = pairs.iter().flat_map(|pair| pair.theirs.iter().cloned()).collect();
         known.extend(layers.iter().flat_map(|layer| ["u", "v"].map(|vector| format!("{}.{vector}", layer.theirs))));
-        let needed = |name: &&&str| !NOT_NEEDED.contains(&name.rsplit('.').next().unwrap_or_default());
+        let is_copy = |name: &str| COPIES.iter().any(|[_, copy]| name.contains(copy));
+        let needed = |name: &&&str| !NOT_NEEDED.contains(&name.rsplit('.').next().unwrap_or_default()) && !is_copy(name);
         let unknown: Vec<_> = self.names.iter().filter(needed).filter(|name| !known.contains(**name)).collect();
         match unknown.first() {
             None => Ok(()),
@@ -143,9 +147,10 @@ pub fn fill(model: ResidualFlow, naming: &Naming, sources: &[&StateDict]) -> Res
     let mut model = with_tensors(model, tensors)?;
     for layer in naming.constrained_layers(&model) {
         let [scale, position] = layer.block;
-        let Some(FlowLayer::Residual(block)) = model.layer_mut(scale, position) else { continue };
-        let last = layer.index + 1 == block.net.convolutions().len();
-        let convolution = &mut block.net.convolutions_mut()[layer.index];
+        let nets = model.layer_mut(scale, position).map(FlowLayer::nets_mut).into_iter().flatten();
+        let Some((_, net)) = nets.into_iter().find(|(name, _)| *name == layer.net) else { continue };
+        let last = layer.index + 1 == net.convolutions().len();
+        let convolution = &mut net.convolutions_mut()[layer.index];
         // Norms in closed form need none.
         let Some(kept) = convolution.vector().map(|vector| vector.val()) else { continue };
         let [u, v] = ["u", "v"].map(|vector| {

@@ -4,6 +4,7 @@ use super::{Jet, Slope};
 use burn::tensor::activation::{relu, sigmoid};
 use burn::tensor::{Bool, Tensor};
 use flow_kernels::LIP_SWISH_DIVISOR;
+use std::f64::consts::TAU;
 
 /// `α` and `λ` of SELU (Klambauer et al. 2017).
 pub(super) const SELU_ALPHA: f64 = 1.673_263_242_354_377_2;
@@ -21,7 +22,13 @@ pub(super) enum Function {
     Relu,
     Identity,
     Tanh,
+    Sin,
+    /// The half of CPila that acts on `a`, without its shift and divisor.
+    Pila,
 }
+
+/// `k` of Pila.
+const PILA_RATE: f64 = 5.0;
 
 impl Function {
     /// `φ(a)` and `φ'(a)`.
@@ -54,6 +61,19 @@ impl Function {
                 (value.clone(), value.square().neg() + 1.0)
             }
             Function::Identity => (a.clone(), a.ones_like()),
+            Function::Sin => {
+                let angle = a * TAU;
+                (angle.clone().sin() / TAU, angle.cos())
+            }
+            Function::Pila => {
+                let (e, below) = pila_parts(a.clone());
+                let k = PILA_RATE;
+                let square = below.clone().square();
+                let value = square.clone() * below.clone() * (k * k / 2.0) - square.clone() * k + below.clone();
+                let slope = square.clone() * below.clone() * (k * k * k / 2.0) + square * (k * k / 2.0) - below * k + 1.0;
+                // Where `a` is positive, `below` is 0 and the slope 1.
+                (relu(a) + value * e.clone(), slope * e)
+            }
         }
     }
 
@@ -67,6 +87,13 @@ impl Function {
             Function::Softplus => Some(|_, _, slope| slope.clone() * (slope.neg() + 1.0)),
             Function::LipschitzCube => Some(|a, _, _| (a.clone() * 2.0).mask_fill(a.abs().greater_equal_elem(1.0), 0.0)),
             Function::Tanh => Some(|_, value, slope| value * slope * -2.0),
+            Function::Sin => Some(|_, value, _| value * (-TAU * TAU)),
+            Function::Pila => Some(|a, _, _| {
+                let (e, below) = pila_parts(a);
+                let square = below.clone().square();
+                let k = PILA_RATE;
+                (square.clone() * below * (k.powi(4) / 2.0) + square * (2.0 * k * k * k)) * e
+            }),
             Function::Relu | Function::Identity => None,
         };
         let (value, slope) = self.value_and_slope(a.clone());
@@ -94,13 +121,19 @@ fn selu_slope(e: Tensor<4>, rising: Tensor<4, Bool>) -> Tensor<4> {
     (e * (SELU_SCALE * SELU_ALPHA)).mask_fill(rising, SELU_SCALE)
 }
 
+/// `exp(k min(a, 0))` and `min(a, 0)`
+fn pila_parts(a: Tensor<4>) -> (Tensor<4>, Tensor<4>) {
+    let below = a.clamp_max(0.0);
+    ((below.clone() * PILA_RATE).exp(), below)
+}
+
 /// `exp(min(a, 0))`
 fn exp_of_negative(a: Tensor<4>) -> Tensor<4> {
     a.clamp_max(0.0).exp()
 }
 
 /// `ln(1 + exp x)`, exact for large `x` as well.
-fn softplus<const D: usize>(x: Tensor<D>) -> Tensor<D> {
+pub(in crate::nn) fn softplus<const D: usize>(x: Tensor<D>) -> Tensor<D> {
     x.clone().clamp_min(0.0) + (x.abs().neg().exp() + 1.0).log()
 }
 
@@ -127,7 +160,8 @@ mod tests {
             LipschitzCube => a.powi(3) / 3.0,
             Relu => a.max(0.0),
             Tanh => a.tanh(),
-            Identity | MaxMin | FullSort => a,
+            Sin => (TAU * a).sin() / TAU,
+            Identity | MaxMin | FullSort | CLipSwish | CPila => a,
         }
     }
 
@@ -136,7 +170,7 @@ mod tests {
     fn derivatives_are_those_of_finite_differences() {
         let points: Vec<f32> = (0..60).map(|i| (i as f32 - 29.5) * 0.11).collect();
         let a = Tensor::<1>::from_floats(&*points, &Device::flex()).reshape([1, 1, 1, -1]);
-        for kind in [LipSwish, Elu, Softplus, LipschitzCube, Relu, Identity, Tanh, Selu] {
+        for kind in [LipSwish, Elu, Softplus, LipschitzCube, Relu, Identity, Tanh, Selu, Sin] {
             let activation = super::super::Activation::new(kind, &Device::flex());
             let (value, Slope::Elementwise(slope)) = activation.value_and_slope(a.clone()) else { panic!("{kind:?}") };
             let jet = activation.jet(a.clone());

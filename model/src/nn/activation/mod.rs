@@ -1,17 +1,20 @@
 //! Activations of contractive networks, with the derivatives that the log-determinant's gradient needs.
 
+mod concatenated;
 mod elementwise;
 mod permuting;
 
 use burn::module::{Module, Param};
 use burn::tensor::{Device, FloatDType, Tensor};
+use concatenated::Concatenated;
 use elementwise::Function;
+pub(super) use elementwise::softplus;
 use flow_kernels::Phi;
 use permuting::Permutation;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// Which activation a network uses. All but SELU have Lipschitz constant 1.
+/// Which activation a network uses. All but SELU have Lipschitz constant 1 at most.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ActivationKind {
@@ -37,6 +40,16 @@ pub enum ActivationKind {
     MaxMin,
     /// All channels in ascending order (Anil, Lucas, Grosse 2019).
     FullSort,
+    /// `φ(a) = [s(a); s(-a)] / 1.004` with LipSwish `s`: twice as many channels (Perugachi-Diaz, Tomczak, Bhulai 2021,
+    /// Invertible DenseNets with Concatenated LipSwish, <https://arxiv.org/abs/2102.02694>).
+    #[serde(rename = "clip_swish")]
+    CLipSwish,
+    /// `φ(a) = [π(a - 0.2); π(-a - 0.2)] / 1.06` with `π(a) = a` for `a > 0`, else `(k²/2 a³ - k a² + a) exp(k a)`, `k = 5`:
+    /// twice as many channels, and no parameter (Ahn, Kim, Hong, Kim 2022, Monotone Flows, <https://arxiv.org/abs/2210.08176>).
+    #[serde(rename = "cpila")]
+    CPila,
+    /// `φ(a) = sin(2π a) / (2π)` (Lu et al. 2021, Implicit Normalizing Flows, <https://arxiv.org/abs/2103.09527>).
+    Sin,
 }
 
 impl ActivationKind {
@@ -47,11 +60,22 @@ impl ActivationKind {
 
     /// Whether the CPU's fused kernels compute it.
     pub(crate) fn has_kernel(self) -> bool {
-        use ActivationKind::{Elu, FullSort, Identity, LipSwish, LipschitzCube, MaxMin, Relu, Selu, Softplus, Tanh};
-        match self {
-            LipSwish | Elu => true,
-            Softplus | LipschitzCube | Relu | Identity | Tanh | Selu | MaxMin | FullSort => false,
-        }
+        matches!(self, ActivationKind::LipSwish | ActivationKind::Elu)
+    }
+
+    /// Its name in configurations, in quotation marks.
+    pub(crate) fn name(self) -> String {
+        serde_json::to_string(&self).unwrap_or_default()
+    }
+
+    /// Whether it has a learned `β`.
+    pub(crate) fn has_beta(self) -> bool {
+        matches!(self, ActivationKind::LipSwish | ActivationKind::CLipSwish)
+    }
+
+    /// How many channels it makes of one.
+    pub(crate) fn widening(self) -> usize {
+        if matches!(self, ActivationKind::CLipSwish | ActivationKind::CPila) { 2 } else { 1 }
     }
 
     /// Whether channels must come in pairs.
@@ -67,7 +91,7 @@ const INITIAL_BETA: f32 = 0.5;
 pub struct Activation {
     #[module(skip)]
     kind: ActivationKind,
-    /// `β` of LipSwish, `[1]`.
+    /// `β` of LipSwish and CLipSwish, `[1]`.
     pub(crate) beta: Option<Param<Tensor<1>>>,
 }
 
@@ -76,6 +100,8 @@ pub struct Activation {
 pub(crate) enum Slope {
     /// `φ'(a)`, elementwise.
     Elementwise(Tensor<4>),
+    /// `φ'(a)` of an activation that makes two channels of each: first all of one kind, then all of the other.
+    Concatenated(Tensor<4>),
     /// Channels change places.
     Permutation(Permutation),
 }
@@ -94,6 +120,7 @@ impl Slope {
     pub fn rounded(&self, dtype: FloatDType) -> Self {
         match self {
             Slope::Elementwise(slope) => Slope::Elementwise(slope.clone().cast(dtype)),
+            Slope::Concatenated(slope) => Slope::Concatenated(slope.clone().cast(dtype)),
             Slope::Permutation(permutation) => Slope::Permutation(permutation.clone()),
         }
     }
@@ -102,6 +129,7 @@ impl Slope {
     pub fn push(&self, tangent: Tensor<4>) -> Tensor<4> {
         match self {
             Slope::Elementwise(slope) => tangent * slope.clone(),
+            Slope::Concatenated(slope) => self.widened(tangent) * slope.clone(),
             Slope::Permutation(permutation) => permutation.apply(tangent),
         }
     }
@@ -110,7 +138,27 @@ impl Slope {
     pub fn pull(&self, cotangent: Tensor<4>) -> Tensor<4> {
         match self {
             Slope::Elementwise(slope) => cotangent * slope.clone(),
+            Slope::Concatenated(slope) => self.narrowed(cotangent * slope.clone()),
             Slope::Permutation(permutation) => permutation.undo(cotangent),
+        }
+    }
+
+    /// A tensor on the activation's inputs beside what each of them becomes.
+    pub fn widened(&self, tangent: Tensor<4>) -> Tensor<4> {
+        match self {
+            Slope::Concatenated(_) => Tensor::cat(vec![tangent.clone(), tangent], 3),
+            Slope::Elementwise(_) | Slope::Permutation(_) => tangent,
+        }
+    }
+
+    /// The transposed map: sums over what each input becomes.
+    pub fn narrowed(&self, cotangent: Tensor<4>) -> Tensor<4> {
+        match self {
+            Slope::Concatenated(_) => {
+                let channels = cotangent.dims()[3] / 2;
+                cotangent.clone().narrow(3, 0, channels) + cotangent.narrow(3, channels, channels)
+            }
+            Slope::Elementwise(_) | Slope::Permutation(_) => cotangent,
         }
     }
 }
@@ -118,7 +166,7 @@ impl Slope {
 impl Activation {
     /// An activation in its initial state.
     pub fn new(kind: ActivationKind, device: &Device) -> Self {
-        let beta = (kind == ActivationKind::LipSwish).then(|| Param::from_tensor(Tensor::from_floats([INITIAL_BETA], device)));
+        let beta = kind.has_beta().then(|| Param::from_tensor(Tensor::from_floats([INITIAL_BETA], device)));
         Self { kind, beta }
     }
 
@@ -138,6 +186,7 @@ impl Activation {
                 let (value, slope) = function.value_and_slope(a);
                 (value, Slope::Elementwise(slope))
             }
+            Form::Concatenated(concatenated) => concatenated.value_and_slope(a),
         }
     }
 
@@ -146,11 +195,12 @@ impl Activation {
         match self.form() {
             Form::Permuting(permutation) => Jet { slope: Slope::Permutation(permutation(a)), curvature: None, by_beta: None },
             Form::Elementwise(function) => function.jet(a),
+            Form::Concatenated(concatenated) => concatenated.jet(a),
         }
     }
 
     fn form(&self) -> Form {
-        let beta = || self.beta.as_ref().expect("LipSwish has a parameter").val();
+        let beta = || self.beta.as_ref().expect("it has a parameter").val();
         match self.kind {
             ActivationKind::LipSwish => Form::Elementwise(Function::LipSwish(beta())),
             ActivationKind::Elu => Form::Elementwise(Function::Elu),
@@ -162,6 +212,9 @@ impl Activation {
             ActivationKind::Selu => Form::Elementwise(Function::Selu),
             ActivationKind::MaxMin => Form::Permuting(Permutation::max_min),
             ActivationKind::FullSort => Form::Permuting(Permutation::sort),
+            ActivationKind::CLipSwish => Form::Concatenated(Concatenated::clip_swish(beta())),
+            ActivationKind::CPila => Form::Concatenated(Concatenated::cpila()),
+            ActivationKind::Sin => Form::Elementwise(Function::Sin),
         }
     }
 
@@ -170,23 +223,17 @@ impl Activation {
         match self.kind {
             ActivationKind::LipSwish => self.beta.as_ref().map(|beta| Phi::lip_swish(beta.val().into_scalar())),
             ActivationKind::Elu => Some(Phi::Elu),
-            ActivationKind::Softplus
-            | ActivationKind::LipschitzCube
-            | ActivationKind::Relu
-            | ActivationKind::Identity
-            | ActivationKind::Tanh
-            | ActivationKind::Selu
-            | ActivationKind::MaxMin
-            | ActivationKind::FullSort => None,
+            _ => None,
         }
     }
 }
 
 /// How an activation acts on the channels of a pixel.
-#[expect(clippy::large_enum_variant, reason = "one lives at a time")]
 enum Form {
     /// On each alone.
     Elementwise(Function),
     /// It lets them change places, by a permutation that depends on them.
     Permuting(fn(Tensor<4>) -> Permutation),
+    /// It makes two of each.
+    Concatenated(Concatenated),
 }

@@ -1,7 +1,8 @@
 //! The CPU kernels behind tensors: narrow tensors cross over, hidden activations never exist as tensors.
 
-use super::{BranchGradients, BranchParts};
+use super::{BranchGradients, BranchParts, Joint};
 use crate::log_det::ValueTerms;
+use crate::nn::activation::Activation;
 use crate::numerics::convolution::{Convolution, Form};
 use crate::numerics::tensor::{from_vec, values};
 use burn::tensor::{Device, Tensor};
@@ -20,7 +21,7 @@ pub(crate) struct FusedBranch {
 
 impl FusedBranch {
     /// `None` where the kernels do not apply: another device, a larger kernel inside, fewer than two convolutions, an
-    /// activation that they do not know, dropout.
+    /// activation that they do not know, concatenations, dropout.
     pub fn new(parts: &BranchParts) -> Option<Self> {
         let device = parts.biases.first()?.device();
         let (first, last) = (parts.convolutions.first()?, parts.convolutions.last()?);
@@ -46,7 +47,12 @@ impl FusedBranch {
                 values(bias.clone()).to_vec(),
             )
         };
-        let all_activations = || parts.preactivation.iter().chain(&parts.activations);
+        let between = parts.joints.iter().map(|joint| match joint {
+            Some(Joint { activation, concatenation: None }) => Some(*activation),
+            _ => None,
+        });
+        let between: Vec<&Activation> = between.collect::<Option<_>>()?;
+        let all_activations = || parts.preactivation.iter().chain(&between);
         let net = FusedNet {
             set: InstructionSet::best(),
             channels: parts.biases.last()?.dims()[0],
@@ -55,7 +61,7 @@ impl FusedBranch {
                 None => None,
             },
             layers: parts.convolutions.par_iter().zip(&parts.biases).map(layer).collect(),
-            activations: parts.activations.iter().map(|a| a.kernel()).collect::<Option<_>>()?,
+            activations: between.iter().map(|a| a.kernel()).collect::<Option<_>>()?,
             first_kernel: first.kernel(),
             last_kernel: last.kernel(),
             interrupt: Box::new(parts.monitor.clone()),
@@ -128,6 +134,7 @@ impl FusedBranch {
             weights: weights.into_iter().zip(&self.weight_shapes).map(|(w, shape)| from_vec(w, *shape, device)).collect(),
             biases: biases.into_iter().map(bias).collect(),
             betas: betas.map(|(beta, _)| from_vec(vec![beta as f32], [1], device)).collect(),
+            concatenations: Vec::new(),
             shift: None,
         };
         (from_vec(input, dims, device), gradients)

@@ -1,6 +1,6 @@
 //! The branch in ordinary tensor operations: any kernel sizes, any activation, any backend.
 
-use super::{BranchGradients, BranchParts};
+use super::{BranchGradients, BranchParts, Joint};
 use crate::nn::activation::{Activation, Slope};
 use crate::numerics::convolution::Convolution;
 use crate::numerics::tensor::channel_means;
@@ -11,13 +11,21 @@ pub(crate) struct GeneralBranch<'a> {
     layers: Vec<Layer<'a>>,
 }
 
-/// `W m ⊙ φ(h) + b`
+/// `h' = W z + b` with `z = m ⊙ φ(h)`, or `z = [η₁ z'; η₂ φ(h)]` with the `z'` of the layer before.
 struct Layer<'a> {
     activation: Option<&'a Activation>,
+    concatenation: Option<Concatenation>,
     /// Dropout's factors, `[batch, 1, 1, channels]`.
     mask: Option<Tensor<4>>,
     convolution: Convolution,
     bias: Tensor<4>,
+}
+
+struct Concatenation {
+    /// `η₁` and `η₂`, each `[1, 1, 1, 1]`.
+    factors: [Tensor<4>; 2],
+    /// Channels of `z'`.
+    earlier: usize,
 }
 
 /// The derivative of the activation before each convolution, where there is one.
@@ -30,10 +38,27 @@ impl Slopes {
     }
 }
 
-/// One layer's primal and tangent: before (`a`, `ȧ`) and after (`z`, `ż`) the activation.
+/// One layer's primal and tangent: before the activation (`h`, `ḣ`), after it where a concatenation follows, and in front of
+/// the convolution (`z`, `ż`).
 struct ForwardOutput {
     before: Option<(Tensor<4>, Tensor<4>)>,
-    after: (Tensor<4>, Tensor<4>),
+    activated: Option<(Tensor<4>, Tensor<4>)>,
+    seen: (Tensor<4>, Tensor<4>),
+}
+
+impl Concatenation {
+    /// `[η₁ z'; η₂ a]`
+    fn apply(&self, earlier: Tensor<4>, activated: Tensor<4>) -> Tensor<4> {
+        let [first, second] = self.factors.clone();
+        Tensor::cat(vec![earlier * first, activated * second], 3)
+    }
+
+    /// The parts of a cotangent that belong to `η₁ z'` and to `η₂ a`.
+    fn split(&self, cotangent: Tensor<4>) -> [Tensor<4>; 2] {
+        let channels = cotangent.dims()[3];
+        let earlier = self.earlier;
+        [cotangent.clone().narrow(3, 0, earlier), cotangent.narrow(3, earlier, channels - earlier)]
+    }
 }
 
 impl Layer<'_> {
@@ -43,16 +68,38 @@ impl Layer<'_> {
             None => x,
         }
     }
+
+    /// `z` from `φ(h)` and `z'`: a linear map of both.
+    fn joined(&self, activated: Tensor<4>, earlier: &Option<Tensor<4>>) -> Tensor<4> {
+        let joined = match (&self.concatenation, earlier) {
+            (Some(concatenation), Some(earlier)) => concatenation.apply(earlier.clone(), activated),
+            _ => activated,
+        };
+        self.masked(joined)
+    }
+
+    /// The transposed map: the cotangents of `φ(h)` and, where there is a concatenation, of `z'`.
+    fn parted(&self, cotangent: Tensor<4>) -> (Tensor<4>, Option<Tensor<4>>) {
+        let cotangent = self.masked(cotangent);
+        let Some(concatenation) = &self.concatenation else { return (cotangent, None) };
+        let ([earlier, activated], [first, second]) = (concatenation.split(cotangent), concatenation.factors.clone());
+        (activated * second, Some(earlier * first))
+    }
 }
 
 impl<'a> GeneralBranch<'a> {
     pub fn new(parts: BranchParts<'a>) -> Self {
-        let activations = std::iter::once(parts.preactivation).chain(parts.activations.into_iter().map(Some));
-        let layer = |((activation, convolution), bias): ((_, _), Tensor<1>)| {
-            let bias = bias.reshape([1, 1, 1, -1]);
-            Layer { activation, mask: None, convolution, bias }
+        let first = parts.preactivation.map(|activation| Joint { activation, concatenation: None });
+        let joints = std::iter::once(first).chain(parts.joints);
+        let mut earlier = 0;
+        let layer = |((joint, convolution), bias): ((Option<Joint<'a>>, Convolution), Tensor<1>)| {
+            let scalar = |factor: Tensor<1>| factor.reshape([1, 1, 1, 1]);
+            let (activation, factors) = joint.map_or((None, None), |joint| (Some(joint.activation), joint.concatenation));
+            let concatenation = factors.map(|factors| Concatenation { factors: factors.map(scalar), earlier });
+            earlier = convolution.weight.dims()[1];
+            Layer { activation, concatenation, mask: None, convolution, bias: bias.reshape([1, 1, 1, -1]) }
         };
-        let mut layers: Vec<Layer> = activations.zip(parts.convolutions).zip(parts.biases).map(layer).collect();
+        let mut layers: Vec<Layer> = joints.zip(parts.convolutions).zip(parts.biases).map(layer).collect();
         if let Some(last) = layers.last_mut() {
             last.mask = parts.last_mask;
         }
@@ -63,6 +110,10 @@ impl<'a> GeneralBranch<'a> {
     pub fn rounded(&self, dtype: FloatDType) -> GeneralBranch<'a> {
         let layer = |layer: &Layer<'a>| Layer {
             activation: layer.activation,
+            concatenation: layer.concatenation.as_ref().map(|concatenation| Concatenation {
+                factors: concatenation.factors.clone().map(|factor| factor.cast(dtype)),
+                earlier: concatenation.earlier,
+            }),
             mask: layer.mask.clone().map(|mask| mask.cast(dtype)),
             convolution: layer.convolution.rounded(dtype),
             bias: layer.bias.clone().cast(dtype),
@@ -76,74 +127,91 @@ impl<'a> GeneralBranch<'a> {
 
     pub fn linearize(&self, x: Tensor<4>) -> (Tensor<4>, Slopes) {
         let mut slopes = Vec::with_capacity(self.layers.len());
-        let mut h = channels_last(x);
+        let h = self.each_output(x, |slope, _| slopes.push(slope));
+        (h, Slopes(slopes))
+    }
+
+    /// The mean of every convolution's output over batch and pixels, each `[channels]`.
+    pub fn output_means(&self, x: Tensor<4>) -> Vec<Tensor<1>> {
+        let mut means = Vec::with_capacity(self.layers.len());
+        self.each_output(x, |_, h| means.push(channel_means(channels_first(h.clone()))));
+        means
+    }
+
+    /// `g(x)`; shows the slope in front of every convolution, and its output, channels last.
+    fn each_output(&self, x: Tensor<4>, mut see: impl FnMut(Option<Slope>, &Tensor<4>)) -> Tensor<4> {
+        let (mut h, mut earlier) = (channels_last(x), None);
         for layer in &self.layers {
             let slope = layer.activation.map(|activation| {
                 let (value, slope) = activation.value_and_slope(h.clone());
                 h = value;
                 slope
             });
-            slopes.push(slope);
-            h = layer.convolution.apply(layer.masked(h)) + layer.bias.clone();
+            let seen = layer.joined(h, &earlier);
+            h = layer.convolution.apply(seen.clone()) + layer.bias.clone();
+            earlier = Some(seen);
+            see(slope, &h);
         }
-        (channels_first(h), Slopes(slopes))
-    }
-
-    /// The mean of every convolution's output over batch and pixels, each `[channels]`.
-    pub fn output_means(&self, x: Tensor<4>) -> Vec<Tensor<1>> {
-        let mut h = channels_last(x);
-        let mean_of = |layer: &Layer| {
-            if let Some(activation) = layer.activation {
-                h = activation.value_and_slope(h.clone()).0;
-            }
-            h = layer.convolution.apply(layer.masked(h.clone())) + layer.bias.clone();
-            channel_means(channels_first(h.clone()))
-        };
-        self.layers.iter().map(mean_of).collect()
+        channels_first(h)
     }
 
     pub fn vjp(&self, at: &Slopes, u: Tensor<4>) -> Tensor<4> {
-        let u = self.layers.iter().zip(&at.0).rev().fold(channels_last(u), |u, (layer, slope)| {
-            let u = layer.masked(layer.convolution.apply_transposed(u));
-            match slope {
-                Some(slope) => slope.pull(u),
-                None => u,
+        let (mut u, mut skipped) = (channels_last(u), None);
+        for (layer, slope) in self.layers.iter().zip(&at.0).rev() {
+            let seen = plus(layer.convolution.apply_transposed(u), skipped);
+            (u, skipped) = layer.parted(seen);
+            if let Some(slope) = slope {
+                u = slope.pull(u);
             }
-        });
+        }
         channels_first(u)
     }
 
     pub fn jvp(&self, at: &Slopes, v: Tensor<4>) -> Tensor<4> {
-        let v = self.layers.iter().zip(&at.0).fold(channels_last(v), |v, (layer, slope)| {
-            let v = match slope {
-                Some(slope) => slope.push(v),
-                None => v,
-            };
-            layer.convolution.apply(layer.masked(v))
-        });
+        let (mut v, mut earlier) = (channels_last(v), None);
+        for (layer, slope) in self.layers.iter().zip(&at.0) {
+            if let Some(slope) = slope {
+                v = slope.push(v);
+            }
+            let seen = layer.joined(v, &earlier);
+            v = layer.convolution.apply(seen.clone());
+            earlier = Some(seen);
+        }
         channels_first(v)
     }
 
     pub fn pullback(&self, x: Tensor<4>, v: Tensor<4>, y_bar: Tensor<4>, tau: Tensor<4>) -> (Tensor<4>, BranchGradients) {
         let passed = self.tangent(channels_last(x), channels_last(v));
         let (mut h_bar, mut tau) = (channels_last(y_bar), channels_last(tau));
-        let (mut weights, mut biases, mut betas) = (Vec::new(), Vec::new(), Vec::new());
-        for (layer, passed) in self.layers.iter().zip(passed).rev() {
-            let (z, dz) = passed.after;
+        let (mut skipped, mut skipped_tau) = (None, None);
+        let (mut weights, mut biases, mut betas, mut concatenations) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        for (index, layer) in self.layers.iter().enumerate().rev() {
+            let ForwardOutput { before, activated, seen: (z, dz) } = &passed[index];
             // The primal and the tangent share each matrix: stacked, they are one product.
             let cotangents = Tensor::cat(vec![h_bar.clone(), tau], 0);
-            weights.push(layer.convolution.weight_gradient(Tensor::cat(vec![z, dz], 0), cotangents.clone()));
+            weights.push(layer.convolution.weight_gradient(Tensor::cat(vec![z.clone(), dz.clone()], 0), cotangents.clone()));
             biases.push(h_bar.sum_dims_squeeze(&[0, 1, 2]));
-            (h_bar, tau) = halves(layer.convolution.apply_transposed(cotangents));
-            (h_bar, tau) = (layer.masked(h_bar), layer.masked(tau));
-            if let (Some(activation), Some((a, da))) = (layer.activation, passed.before) {
-                let jet = activation.jet(a);
+            let (z_bar, zeta) = halves(layer.convolution.apply_transposed(cotangents));
+            let (z_bar, zeta) = (plus(z_bar, skipped), plus(zeta, skipped_tau));
+            if let (Some(concatenation), Some((a, da))) = (&layer.concatenation, activated) {
+                let (earlier, dearlier) = &passed[index - 1].seen;
+                let bars = concatenation.split(layer.masked(z_bar.clone())).into_iter();
+                let zetas = concatenation.split(layer.masked(zeta.clone())).into_iter();
+                let parts = [(earlier, dearlier), (a, da)].into_iter().zip(bars.zip(zetas));
+                let factors = parts.map(|((part, dpart), (bar, zeta))| (bar * part.clone() + zeta * dpart.clone()).sum());
+                concatenations.extend(factors.collect::<Vec<Tensor<1>>>().try_into().ok());
+            }
+            (h_bar, skipped) = layer.parted(z_bar);
+            (tau, skipped_tau) = layer.parted(zeta);
+            if let (Some(activation), Some((a, da))) = (layer.activation, before) {
+                let jet = activation.jet(a.clone());
+                let da = jet.slope.widened(da.clone());
                 if let Some((value, slope)) = jet.by_beta {
                     betas.push((h_bar.clone() * value + tau.clone() * da.clone() * slope).sum());
                 }
                 h_bar = jet.slope.pull(h_bar);
                 if let Some(curvature) = jet.curvature {
-                    h_bar = h_bar + tau.clone() * da * curvature;
+                    h_bar = h_bar + jet.slope.narrowed(tau.clone() * da * curvature);
                 }
                 tau = jet.slope.pull(tau);
             }
@@ -151,12 +219,14 @@ impl<'a> GeneralBranch<'a> {
         weights.reverse();
         biases.reverse();
         betas.reverse();
-        (channels_first(h_bar), BranchGradients { weights, biases, betas, shift: None })
+        concatenations.reverse();
+        (channels_first(h_bar), BranchGradients { weights, biases, betas, concatenations, shift: None })
     }
 
     /// The primal and the tangent pass.
     fn tangent(&self, x: Tensor<4>, v: Tensor<4>) -> Vec<ForwardOutput> {
         let (mut h, mut dh) = (x, v);
+        let (mut earlier, mut dearlier) = (None, None);
         let mut passed = Vec::with_capacity(self.layers.len());
         for (index, layer) in self.layers.iter().enumerate() {
             let before = layer.activation.map(|_| (h.clone(), dh.clone()));
@@ -164,14 +234,23 @@ impl<'a> GeneralBranch<'a> {
                 let (value, slope) = activation.value_and_slope(h);
                 (h, dh) = (value, slope.push(dh));
             }
-            (h, dh) = (layer.masked(h), layer.masked(dh));
-            passed.push(ForwardOutput { before, after: (h.clone(), dh.clone()) });
+            let activated = layer.concatenation.as_ref().map(|_| (h.clone(), dh.clone()));
+            let (z, dz) = (layer.joined(h.clone(), &earlier), layer.joined(dh.clone(), &dearlier));
+            passed.push(ForwardOutput { before, activated, seen: (z.clone(), dz.clone()) });
             if index + 1 < self.layers.len() {
-                (h, dh) = halves(layer.convolution.apply(Tensor::cat(vec![h, dh], 0)));
+                (h, dh) = halves(layer.convolution.apply(Tensor::cat(vec![z.clone(), dz.clone()], 0)));
                 h = h + layer.bias.clone();
             }
+            (earlier, dearlier) = (Some(z), Some(dz));
         }
         passed
+    }
+}
+
+fn plus(a: Tensor<4>, b: Option<Tensor<4>>) -> Tensor<4> {
+    match b {
+        Some(b) => a + b,
+        None => a,
     }
 }
 

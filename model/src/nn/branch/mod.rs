@@ -17,6 +17,15 @@ use burn::tensor::{FloatDType, Tensor};
 use flow_kernels::ChainWeights;
 use fused::FusedBranch;
 
+/// What stands between two convolutions.
+pub(crate) struct Joint<'a> {
+    /// `φ`
+    pub activation: &'a Activation,
+    /// The factors `η₁` and `η₂`, each `[1]`, where the next convolution sees `[η₁ z; η₂ φ(h)]` instead of `φ(h)`, with the input
+    /// `z` of the one before.
+    pub concatenation: Option<[Tensor<1>; 2]>,
+}
+
 /// What a branch is made of.
 pub(crate) struct BranchParts<'a> {
     /// With the constrained weights.
@@ -25,8 +34,8 @@ pub(crate) struct BranchParts<'a> {
     pub biases: Vec<Tensor<1>>,
     /// The activation before the first convolution.
     pub preactivation: Option<&'a Activation>,
-    /// Between convolutions.
-    pub activations: Vec<&'a Activation>,
+    /// Between convolutions; `None` between two that follow each other immediately.
+    pub joints: Vec<Option<Joint<'a>>>,
     /// Added to the input before all else, `[channels]`.
     pub input_shift: Option<Tensor<1>>,
     /// Multiplies the last convolution's input: dropout, `[batch, 1, 1, channels]`.
@@ -35,12 +44,14 @@ pub(crate) struct BranchParts<'a> {
     pub monitor: Monitor,
 }
 
-/// Gradients by the constrained weights (`[out, in, k, k]`), biases, `β`s and the shift of the input.
+/// Gradients by the constrained weights (`[out, in, k, k]`), biases, `β`s, concatenations and the shift of the input.
 pub(crate) struct BranchGradients {
     pub weights: Vec<Tensor<4>>,
     pub biases: Vec<Tensor<1>>,
     /// Of the preactivation, if there is one with a `β`, then of the others in order.
     pub betas: Vec<Tensor<1>>,
+    /// By `η₁` and `η₂` of each concatenation, in order.
+    pub concatenations: Vec<[Tensor<1>; 2]>,
     /// Where the branch has a shift.
     pub shift: Option<Tensor<1>>,
 }
@@ -55,6 +66,10 @@ impl BranchGradients {
             weights: sums(self.weights, other.weights),
             biases: sums(self.biases, other.biases),
             betas: sums(self.betas, other.betas),
+            concatenations: {
+                let pairs = self.concatenations.into_iter().zip(other.concatenations);
+                pairs.map(|([a, b], [c, d])| [a + c, b + d]).collect()
+            },
             shift: self.shift.zip(other.shift).map(|(a, b)| a + b),
         }
     }

@@ -6,7 +6,7 @@ pub use compare::{compare, compare_with, cross_entropy_gradient};
 
 use burn::tensor::{Device, Tensor, TensorData};
 use residual_flows::state::{NamedTensor, named_tensors};
-use residual_flows::{ActivationKind, FixedPoint, FlowLayer, NoiseKey, NormOrder, ResidualFlow, ResidualFlowConfig};
+use residual_flows::{ActivationKind, BlockKind, FixedPoint, FlowLayer, NoiseKey, NormOrder, ResidualFlow, ResidualFlowConfig};
 use safetensors::SafeTensors;
 use std::path::Path;
 
@@ -144,6 +144,49 @@ impl Golden {
         Self { loss_weight: 1.0, ..Self::read("toy2d", config, [2, 1, 1], 1) }
     }
 
+    /// i-DenseNets: images of digits, factor-out.
+    pub fn idense_img() -> Self {
+        let config = ResidualFlowConfig {
+            blocks: vec![1, 1],
+            activation: ActivationKind::CLipSwish,
+            densenet_depth: 2,
+            densenet_growth: 8,
+            fully_connected_growth: 4,
+            factor_out: true,
+            logit_alpha: 1e-6,
+            fixed_point: FixedPoint { tol: 1e-6, ..Default::default() },
+            ..Default::default()
+        };
+        Self::read("idense_img", config, [1, 8, 8], 256)
+    }
+
+    /// Monotone Flows: as the last, with monotone blocks.
+    pub fn mono_img() -> Self {
+        let config =
+            ResidualFlowConfig { block: BlockKind::Monotone, activation: ActivationKind::CPila, ..Self::idense_img().config };
+        Self::read("mono_img", config, [1, 8, 8], 256)
+    }
+
+    /// Implicit Normalizing Flows: points.
+    pub fn impl_toy() -> Self {
+        let config = ResidualFlowConfig {
+            block: BlockKind::Implicit,
+            blocks: vec![2],
+            hidden_channels: 12.into(),
+            kernels: vec![1, 1, 1],
+            activation: ActivationKind::Sin,
+            preactivation: false,
+            plain_first_block: false,
+            act_norm: false,
+            dense_blocks: 0,
+            logit_alpha: 0.0,
+            lipschitz_bound: 0.99,
+            fixed_point: FixedPoint { tol: 1e-6, ..Default::default() },
+            ..Default::default()
+        };
+        Self::read("impl_toy", config, [2, 1, 1], 1)
+    }
+
     /// Random weights in an option that the released models do not use, of data with 256 levels.
     pub fn option(case: &str, image: [usize; 3], config: ResidualFlowConfig) -> Self {
         Self::read(case, config, image, 256)
@@ -188,10 +231,10 @@ impl Golden {
         let mut model = random.clone().with_state(tensors.collect()).unwrap();
         let ids = model.layer_ids();
         for (layer, id) in model.layers_mut().zip(ids) {
-            if let FlowLayer::Residual(block) = layer {
-                for (index, convolution) in block.net.convolutions_mut().iter_mut().enumerate() {
-                    let [u, v] = ["u", "v"].map(|field| {
-                        let name = format!("{}.Residual.net.convolutions.{index}.{field}", id.path);
+            for (field, net) in layer.nets_mut() {
+                for (index, convolution) in net.convolutions_mut().iter_mut().enumerate() {
+                    let [u, v] = ["u", "v"].map(|vector| {
+                        let name = format!("{}.Layer.{field}.convolutions.{index}.{vector}", id.path);
                         Some(self.tensor(&format!("model.{}", self.reference_name(&name)?)))
                     });
                     if let (Some(u), Some(v)) = (u, v) {
@@ -239,16 +282,42 @@ impl Golden {
         match parts[4..] {
             ["ActNorm", field] => known(if field == "bias" { "bias" } else { "weight" }.into(), "fc_module"),
             ["InvertibleLinear" | "MovingBatchNorm", field] => known(field.into(), "fc_module"),
-            ["Residual" | "Coupling", "net", kind, index, field] => {
+            [_, net, kind, index, field] => {
                 let index: usize = index.parse().unwrap();
+                let nnet = net.replace("net", "nnet");
+                let nnet = [format!("{layer}.{nnet}.nnet"), format!("{layer}.{nnet}")];
+                let nnet = nnet.into_iter().find(|nnet| {
+                    self.has(&format!("model.{nnet}.0.weight"))
+                        || self.has(&format!("model.{nnet}.0.network.0.weight"))
+                        || self.has(&format!("model.{nnet}.1.weight"))
+                })?;
+                if self.config.densenet_depth > 0 {
+                    return self.dense_name(&nnet, kind, index, field);
+                }
                 // Convolutions and activations alternate.
-                let convolution_first = known("nnet.0.weight".into(), "nnet").is_some();
+                let convolution_first = self.has(&format!("model.{nnet}.0.weight"));
                 let place = 2 * index + usize::from((kind == "activations") == convolution_first);
-                let net = if self.has(&format!("model.{layer}.nnet.nnet.{place}.{field}")) { "nnet.nnet" } else { "nnet" };
-                Some(format!("{layer}.{net}.{place}.{field}")).filter(|name| self.has(&format!("model.{name}")))
+                Some(format!("{nnet}.{place}.{field}")).filter(|name| self.has(&format!("model.{name}")))
             }
             _ => panic!("unknown tensor {name}"),
         }
+    }
+}
+
+impl Golden {
+    /// The name of a tensor in a network of dense layers, which an affine layer may come before.
+    fn dense_name(&self, nnet: &str, kind: &str, index: usize, field: &str) -> Option<String> {
+        let entrances = usize::from(self.has(&format!("model.{nnet}.0.weight")));
+        let last = self.config.densenet_depth + entrances;
+        let candidates = match (kind, field) {
+            ("convolutions", _) if index < entrances || index == last => vec![format!("{nnet}.{index}.{field}")],
+            ("convolutions", _) => vec![format!("{nnet}.{index}.network.0.{field}")],
+            ("activations", _) => {
+                ["", "swish."].map(|part| format!("{nnet}.{}.network.1.{part}{field}", index + entrances)).to_vec()
+            }
+            _ => vec![format!("{nnet}.{}.{}_unnormalized", index + entrances, field.to_uppercase())],
+        };
+        candidates.into_iter().find(|name| self.has(&format!("model.{name}")))
     }
 }
 

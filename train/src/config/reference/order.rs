@@ -15,7 +15,7 @@ pub(super) fn fields(section: &str) -> &'static [&'static str] {
         "data.crop" => fields_of::<RandomCrop>(),
         "model" => fields_of::<ResidualFlowConfig>(),
         "model.power_iteration" => fields_of::<PowerIteration>(),
-        "model.fixed_point" => fields_of::<FixedPoint>(),
+        "model.fixed_point" | "model.forward_fixed_point" => fields_of::<FixedPoint>(),
         "model.base" => fields_of::<BaseConfig>(),
         "task" => fields_of::<TaskConfig>(),
         "log_det" => fields_of::<LogDetSection>(),
