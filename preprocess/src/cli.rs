@@ -5,10 +5,51 @@ use crate::commands::inspect::{self, InspectArgs};
 use crate::commands::synth::{self, SynthArgs};
 use crate::commands::verify;
 use crate::datasets::DataSet;
+use crate::messages::fault;
+use ::datasets::io::{console, program};
 use anyhow::Result;
-use clap::{Parser, Subcommand};
-use process_group::ProcessGroup;
+use clap::{CommandFactory, Parser, Subcommand};
+use process_group::{Failure, ProcessGroup};
+use std::ffi::OsString;
 use std::path::PathBuf;
+use std::sync::Arc;
+
+/// The program: does what a command line says, on threads of its own, and tells what goes wrong. The first argument is the name
+/// under which it was started. Returns the exit code.
+///
+/// To be called once in a process, which is this program's from then on.
+pub fn run_command_line(arguments: impl IntoIterator<Item = OsString>) -> u8 {
+    let arguments: Vec<OsString> = arguments.into_iter().collect();
+    program::run(|| run(arguments)).unwrap_or_else(|error| {
+        console::note(format_args!("error: {error}"));
+        fault::MACHINE
+    })
+}
+
+/// What the program's command line can say.
+pub fn command() -> clap::Command {
+    Cli::command().name("preprocess")
+}
+
+fn run(arguments: Vec<OsString>) -> u8 {
+    let cli = match Cli::try_parse_from(arguments) {
+        Ok(cli) => cli,
+        Err(answer) => {
+            // Help is an answer too. Where nobody reads it, the exit code remains.
+            let _ = answer.print();
+            return u8::try_from(answer.exit_code()).unwrap_or(fault::BAD_INPUT);
+        }
+    };
+    let tell = |error: &anyhow::Error| Failure { message: fault::describe(error), exit_code: fault::exit_code(error) };
+    match ProcessGroup::run(Arc::default(), tell, |group| cli.run(group)) {
+        Ok(()) => 0,
+        Err(error) if console::reader_is_gone(error.as_ref()) => console::READER_GONE,
+        Err(error) => {
+            console::error(fault::describe(&error));
+            fault::exit_code(&error)
+        }
+    }
+}
 
 /// Turn published image data sets into tensor shards, look at them, check them.
 #[derive(Parser)]

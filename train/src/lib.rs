@@ -1,4 +1,4 @@
-//! Trains, evaluates and samples Residual Flows: what the programs `train` and `bench` share.
+//! Trains, evaluates and samples Residual Flows: what the programs `train` and `bench` and the Python package share.
 //!
 //! Every room may use those above it, and none below it.
 //!
@@ -15,8 +15,10 @@
 //! | [`scoring`] | test losses, log-densities of tables and arrays, studies of estimators |
 //! | [`reporting`] | the console, JSON lines, TensorBoard, HTML, pictures |
 //! | [`run`] | the training loop, and how it resumes |
+//! | [`commands`] | the command line |
 
 pub mod checkpoint;
+pub mod commands;
 pub mod config;
 pub mod data;
 pub mod directory;

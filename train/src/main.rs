@@ -1,9 +1,5 @@
 //! The `train` program: trains, evaluates and samples Residual Flows.
 
-mod commands;
-
-use clap::Parser;
-use datasets::io::{console, program};
 use std::process::ExitCode;
 
 #[global_allocator]
@@ -11,20 +7,5 @@ static ALLOCATOR: train::system::memory::Allocator = train::system::memory::Allo
 
 fn main() -> ExitCode {
     train::system::memory::keep_freed_pages();
-    // The main thread's stack is of any size; that of the pool's threads is known.
-    program::run(run).unwrap_or_else(|error| {
-        console::note(format_args!("error: {error}"));
-        ExitCode::FAILURE
-    })
-}
-
-fn run() -> ExitCode {
-    let arguments = commands::Arguments::parse();
-    arguments.run().unwrap_or_else(|error| {
-        if console::reader_is_gone(error.as_ref()) {
-            return ExitCode::from(console::READER_GONE);
-        }
-        console::error(format_args!("{error:#}"));
-        ExitCode::FAILURE
-    })
+    ExitCode::from(train::commands::run_command_line(std::env::args_os()))
 }

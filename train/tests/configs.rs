@@ -1,11 +1,12 @@
 //! Every shipped configuration can be used, and the paper's have the paper's settings.
 
-use crate::common::repository;
+use crate::common::{Workshop, number, repository};
 use residual_flows::log_det::TermDistribution;
 use residual_flows::optim::OptimConfig;
 use residual_flows::{BlockKind, LogDetConfig, PowerIteration, ResidualFlowConfig};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use train::config::Config;
+use train::config::shipped::DIGITS;
 
 fn shipped() -> Vec<PathBuf> {
     let folders = ["configs", "configs/toy"].map(|folder| repository().join(folder));
@@ -37,6 +38,41 @@ fn all_are_valid_and_say_what_they_are() {
         assert!(rest.starts_with("# "), "{name} does not begin with a comment");
         assert!(text.contains(&format!("--config configs/{name}")), "{name} does not show its command");
     }
+}
+
+#[test]
+fn all_are_part_of_the_program_by_their_names() {
+    let folder = repository().join("configs");
+    let mut files: Vec<String> = shipped()
+        .iter()
+        .map(|path| path.strip_prefix(&folder).expect("a shipped file").with_extension("").display().to_string())
+        .collect();
+    files.sort();
+    let mut names: Vec<&str> = train::config::shipped::names().collect();
+    names.sort();
+    assert_eq!(names, files);
+    for name in names {
+        let (by_name, _) = Config::load(Path::new(name), &[]).unwrap_or_else(|error| panic!("{error:#}"));
+        let mut of_file = load(&format!("{name}.toml"));
+        if of_file.data.path == Some("data/digits".into()) {
+            of_file.data.path = Some(DIGITS.into());
+        }
+        assert_eq!(by_name, of_file, "{name}");
+    }
+}
+
+#[test]
+fn a_name_is_all_that_training_and_evaluating_digits_takes() {
+    let workshop = Workshop::new();
+    let settings = ["--set", "run.max_steps=2", "--set", "run.sample_at_start=false", "--set", "run.n_samples=1"];
+    let summary = workshop.json(&[&["--config", "digits", "--json"], &settings[..]].concat());
+    let again = workshop.json(&["evaluate", "experiments/runs/digits", "--json"]);
+    assert_eq!(number(&again, "bits_per_dim"), number(&summary, "test_bits_per_dim"));
+    let message = workshop.error(&["--config", "digitz"]);
+    assert!(message.contains("digitz, which is no shipped one either: ") && message.contains("toy/moons"), "{message}");
+    // A file of that name comes first.
+    workshop.write("digits", "[data]\npoints = 'moons'\nflip = true\n");
+    assert!(workshop.error(&["--config", "digits"]).contains("`flip`"));
 }
 
 #[test]

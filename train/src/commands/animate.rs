@@ -1,10 +1,10 @@
 //! `train animate DIR`: the pictures of a run as one animated picture.
 
 use super::{Overwrite, report};
-use ::train::directory;
-use ::train::reporting::path_text;
-use ::train::reporting::pictures::animation;
-use ::train::reporting::progress::{Progress, Work};
+use crate::directory;
+use crate::reporting::path_text;
+use crate::reporting::pictures::animation;
+use crate::reporting::progress::{Progress, Work};
 use anyhow::Result;
 use clap::Args;
 use datasets::io::output::{self, Existing};

@@ -1,16 +1,16 @@
 //! `train encode`, `decode` and `log-prob`: arrays in, arrays out, for work beside Python; of points tables too.
 
 use super::{Chosen, Compute, Overwrite, load, ready, report};
-use ::train::data::kind::{DataKind, Named};
-use ::train::data::table::TableChoice;
-use ::train::monitoring::costs::Costs;
-use ::train::reporting::path_text;
-use ::train::reporting::progress::{Progress, Work, duration};
-use ::train::scoring::array_model::{ArrayModel, Inputs, LogDensities};
-use ::train::scoring::arrays::{self, Array};
-use ::train::scoring::weights::Weights;
-use ::train::system;
-use ::train::training::parallel::ProcessGroup;
+use crate::data::kind::{DataKind, Named};
+use crate::data::table::TableChoice;
+use crate::monitoring::costs::Costs;
+use crate::reporting::path_text;
+use crate::reporting::progress::{Progress, Work, duration};
+use crate::scoring::array_model::{ArrayModel, Inputs, LogDensities};
+use crate::scoring::arrays::{self, Array};
+use crate::scoring::weights::Weights;
+use crate::system;
+use crate::training::parallel::ProcessGroup;
 use anyhow::{Context, Result};
 use burn::tensor::{Device, Tensor, TensorData};
 use clap::Args;
@@ -157,7 +157,9 @@ impl Decode {
         let densities = session.exact_densities(&decoded)?;
         let n = decoded.len();
         match decoded {
-            Inputs::Images(images) => arrays::write(&session.common.output, session.existing(), images)?,
+            Inputs::Images { shape, values } => {
+                arrays::write(&session.common.output, session.existing(), Array { shape, values: values.into_owned() })?
+            }
             Inputs::Points(points) => session.write_table(&session.common.output, &points)?,
         }
         session.finish(n, densities, None)
@@ -234,7 +236,7 @@ impl Session {
     }
 
     /// What the model is applied to; says what was read of a table.
-    fn inputs(&self) -> Result<Inputs> {
+    fn inputs(&self) -> Result<Inputs<'static>> {
         let (inputs, notes) = self.model.read(&self.common.input, &self.common.table)?;
         notes.iter().for_each(note);
         Ok(inputs)

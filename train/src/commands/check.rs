@@ -1,12 +1,12 @@
 //! `train check CHECKPOINT`: how far a checkpoint's weights are from not being invertible.
 
 use super::{Chosen, Compute, Opened, report};
-use ::train::data::table::TableChoice;
-use ::train::data::{PREFETCH_DEPTH, tensor};
-use ::train::monitoring::costs::Costs;
-use ::train::reporting::path_text;
-use ::train::reporting::progress::{Progress, Work};
-use ::train::scoring::model_data::{Found, Sought};
+use crate::data::table::TableChoice;
+use crate::data::{PREFETCH_DEPTH, tensor};
+use crate::monitoring::costs::Costs;
+use crate::reporting::path_text;
+use crate::reporting::progress::{Progress, Work};
+use crate::scoring::model_data::{Found, Sought};
 use anyhow::{Context, Result};
 use burn::tensor::Device;
 use clap::Args;

@@ -1,9 +1,11 @@
-//! `train completions SHELL` and `train man`: what shells and `man` know of the program.
+//! `train completions SHELL` and `train man`: what shells and `man` know of the program. The Python package installs the same of
+//! all its commands.
 
 use super::{Arguments, Overwrite};
 use anyhow::{Context, Result};
 use clap::{Args, Command, CommandFactory};
 use clap_complete::Shell;
+use datasets::io::output::Existing;
 use datasets::io::{console, output};
 use std::path::{Path, PathBuf};
 
@@ -24,10 +26,39 @@ impl Completions {
     /// # Errors
     /// If standard output cannot be written.
     pub fn run(self) -> Result<()> {
-        let mut script = Vec::new();
-        clap_complete::generate(self.shell, &mut Arguments::command(), "train", &mut script);
+        let script = script(self.shell, Arguments::command(), "train");
         Ok(console::print(String::from_utf8_lossy(&script).trim_end())?)
     }
+}
+
+/// What a shell completes a program with.
+fn script(shell: Shell, mut command: Command, name: &str) -> Vec<u8> {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut command, name, &mut script);
+    script
+}
+
+/// Writes the completions and manual pages of programs into a directory such as `/usr/share`, in the places where shells and `man`
+/// look; files that are there are replaced.
+///
+/// # Errors
+/// If a file cannot be written.
+pub fn write_shared(programs: &[Command], share: &Path) -> Result<()> {
+    let mut files = Vec::new();
+    for program in programs {
+        let name = program.get_name();
+        files.push((format!("bash-completion/completions/{name}"), script(Shell::Bash, program.clone(), name)));
+        files.push((format!("zsh/site-functions/_{name}"), script(Shell::Zsh, program.clone(), name)));
+        files.push((format!("fish/vendor_completions.d/{name}.fish"), script(Shell::Fish, program.clone(), name)));
+        files.extend(manual(program.clone())?.into_iter().map(|(name, page)| (format!("man/man1/{name}.1"), page)));
+    }
+    for (name, text) in files {
+        let path = share.join(name);
+        let dir = path.parent().unwrap_or(share);
+        std::fs::create_dir_all(dir).with_context(|| format!("cannot make the directory {}", dir.display()))?;
+        output::write(&path, Existing::Replace, |out| anyhow::Ok(out.write_all(&text)?))?;
+    }
+    Ok(())
 }
 
 /// Write manual pages: one of the program, one of each command
@@ -49,9 +80,7 @@ impl Manual {
     /// # Errors
     /// If a page exists, without --force, or cannot be written.
     pub fn run(self) -> Result<()> {
-        let mut program = Arguments::command().disable_help_subcommand(true);
-        program.build();
-        let pages = pages(&program, "train")?;
+        let pages = manual(Arguments::command())?;
         std::fs::create_dir_all(&self.out).with_context(|| format!("cannot make the directory {}", self.out.display()))?;
         let paths: Vec<PathBuf> = pages.iter().map(|(name, _)| self.out.join(format!("{name}.1"))).collect();
         let existing = self.overwrite.existing();
@@ -61,6 +90,13 @@ impl Manual {
         }
         Ok(console::print(format_args!("{} pages in {}", pages.len(), self.out.display()))?)
     }
+}
+
+/// The pages of a program, with their names.
+fn manual(program: Command) -> Result<Vec<(String, Vec<u8>)>> {
+    let mut program = program.disable_help_subcommand(true);
+    program.build();
+    pages(&program, program.get_name())
 }
 
 /// The page of a command and those of its subcommands, with their names.

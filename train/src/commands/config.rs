@@ -1,6 +1,6 @@
 //! `train config`: the settings there are, and those of a configuration.
 
-use ::train::config::{Config, reference};
+use crate::config::{Config, reference};
 use anyhow::Result;
 use clap::{ArgGroup, Args};
 use datasets::io::console;
@@ -15,7 +15,7 @@ use std::path::PathBuf;
   train config --explain run
   train config configs/digits.toml --set run.epochs=10")]
 pub struct Settings {
-    /// Check a configuration and print its settings, every default written out
+    /// Check a configuration, a file or a shipped one by its name, and print its settings, every default written out
     #[arg(value_name = "FILE", group = "what")]
     file: Option<PathBuf>,
     /// Change a setting of the file, such as optim.learning_rate=2e-3; may be repeated

@@ -1,14 +1,14 @@
 //! `train density CHECKPOINT POINTS`: log-densities of anybody's points under a checkpoint's weights.
 
 use super::{Chosen, Compute, Overwrite, load, ready, report};
-use ::train::data::kind::DataKind;
-use ::train::data::table::TableChoice;
-use ::train::monitoring::costs::Costs;
-use ::train::reporting::path_text;
-use ::train::reporting::progress::{Progress, Work};
-use ::train::scoring::array_model::ArrayModel;
-use ::train::scoring::density::{self, Density, Window};
-use ::train::training::parallel::ProcessGroup;
+use crate::data::kind::DataKind;
+use crate::data::table::TableChoice;
+use crate::monitoring::costs::Costs;
+use crate::reporting::path_text;
+use crate::reporting::progress::{Progress, Work};
+use crate::scoring::array_model::ArrayModel;
+use crate::scoring::density::{self, Density, Window};
+use crate::training::parallel::ProcessGroup;
 use anyhow::{Context, Result, ensure};
 use clap::Args;
 use datasets::io::console::note;

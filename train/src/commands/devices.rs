@@ -1,7 +1,7 @@
 //! `train devices`: what there is to compute on.
 
 use super::report;
-use ::train::system::device::{self, Listed};
+use crate::system::device::{self, Listed};
 use anyhow::Result;
 use clap::Args;
 

@@ -1,19 +1,19 @@
 //! `train estimator CONFIG|CHECKPOINT`: bias, variance and cost of log-determinant estimators against the exact value.
 
 use super::{Compute, Overwrite, checkpoint_at, load, ready, report};
-use ::train::config::Config;
-use ::train::data::table::TableChoice;
-use ::train::data::{self, DataSet, Splits, tensor};
-use ::train::reporting::path_text;
-use ::train::reporting::pictures::estimators as plots;
-use ::train::reporting::pictures::plot::Plot;
-use ::train::reporting::progress::{self, Progress};
-use ::train::run::fit;
-use ::train::run::footprint::{self, Work};
-use ::train::scoring::estimators::{self, BEYOND, Estimator, Measurement, Rounding, Study};
-use ::train::scoring::model_data::{Found, Sought};
-use ::train::scoring::weights::Weights;
-use ::train::training::parallel::ProcessGroup;
+use crate::config::Config;
+use crate::data::table::TableChoice;
+use crate::data::{self, DataSet, Splits, tensor};
+use crate::reporting::path_text;
+use crate::reporting::pictures::estimators as plots;
+use crate::reporting::pictures::plot::Plot;
+use crate::reporting::progress::{self, Progress};
+use crate::run::fit;
+use crate::run::footprint::{self, Work};
+use crate::scoring::estimators::{self, BEYOND, Estimator, Measurement, Rounding, Study};
+use crate::scoring::model_data::{Found, Sought};
+use crate::scoring::weights::Weights;
+use crate::training::parallel::ProcessGroup;
 use anyhow::{Context, Result, ensure};
 use burn::tensor::Device;
 use clap::Args;

@@ -1,19 +1,19 @@
 //! `train evaluate CHECKPOINT`: the loss of a checkpoint's weights, and scores sample by sample.
 
 use super::{Chosen, Compute, Opened, Overwrite, report};
-use ::train::checkpoint::Checkpoint;
-use ::train::data::kind::{DataKind, Named};
-use ::train::data::table::TableChoice;
-use ::train::directory;
-use ::train::monitoring::costs::Costs;
-use ::train::reporting::path_text;
-use ::train::reporting::progress::{self, Progress, duration};
-use ::train::run::footprint::{self, Work};
-use ::train::scoring::evaluate::{Evaluation, SampleScores};
-use ::train::scoring::model_data::{Found, Sought};
-use ::train::scoring::scores_file;
-use ::train::system;
-use ::train::training::parallel::{ProcessGroup, together};
+use crate::checkpoint::Checkpoint;
+use crate::data::kind::{DataKind, Named};
+use crate::data::table::TableChoice;
+use crate::directory;
+use crate::monitoring::costs::Costs;
+use crate::reporting::path_text;
+use crate::reporting::progress::{self, Progress, duration};
+use crate::run::footprint::{self, Work};
+use crate::scoring::evaluate::{Evaluation, SampleScores};
+use crate::scoring::model_data::{Found, Sought};
+use crate::scoring::scores_file;
+use crate::system;
+use crate::training::parallel::{ProcessGroup, together};
 use anyhow::{Context, Result, ensure};
 use burn::tensor::Device;
 use clap::Args;

@@ -1,11 +1,11 @@
 //! `train export CHECKPOINT`: a checkpoint by the reference implementation's names.
 
 use super::{Overwrite, checkpoint_at, report};
-use ::train::checkpoint::{self, Description};
-use ::train::pytorch::export;
-use ::train::reporting::path_text;
-use ::train::reporting::progress::{Progress, Work};
-use ::train::training::parallel::ProcessGroup;
+use crate::checkpoint::{self, Description};
+use crate::pytorch::export;
+use crate::reporting::path_text;
+use crate::reporting::progress::{Progress, Work};
+use crate::training::parallel::ProcessGroup;
 use anyhow::{Context, Result};
 use burn::tensor::Device;
 use clap::Args;

@@ -1,11 +1,11 @@
 //! `train import FILE.pth`: a checkpoint of the reference implementation in our own format.
 
 use super::{Overwrite, report};
-use ::train::checkpoint::state::TrainingState;
-use ::train::checkpoint::{self, Description};
-use ::train::pytorch::import;
-use ::train::reporting::path_text;
-use ::train::reporting::progress::{Progress, Work};
+use crate::checkpoint::state::TrainingState;
+use crate::checkpoint::{self, Description};
+use crate::pytorch::import;
+use crate::reporting::path_text;
+use crate::reporting::progress::{Progress, Work};
 use anyhow::Result;
 use burn::tensor::Device;
 use clap::Args;

@@ -3,7 +3,7 @@
 mod animate;
 mod arrays;
 mod check;
-mod completions;
+pub mod completions;
 mod config;
 mod density;
 mod devices;
@@ -15,27 +15,68 @@ mod report;
 mod sample;
 mod train;
 
-use ::train::checkpoint::{self, Checkpoint, Description, retention};
-use ::train::monitoring::costs::Costs;
-use ::train::reporting::progress::{Progress, Work};
-use ::train::scoring::weights::{self, Ready, Weights};
-use ::train::system::device::DeviceChoice;
-use ::train::training::parallel::ProcessGroup;
+use crate::checkpoint::{self, Checkpoint, Description, retention};
+use crate::monitoring::costs::Costs;
+use crate::reporting::progress::{Progress, Work};
+use crate::scoring::weights::{self, Ready, Weights};
+use crate::system::device::DeviceChoice;
+use crate::training::parallel::ProcessGroup;
 use anyhow::Result;
 use burn::tensor::Device;
-use clap::{Args, Parser, Subcommand};
-use datasets::io::console;
+use clap::{Args, CommandFactory, Parser, Subcommand};
 use datasets::io::output::Existing;
+use datasets::io::{console, program};
 use residual_flows::{Monitor, ResidualFlow};
 use serde::Serialize;
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
 use std::sync::Arc;
+
+/// The exit code of what was done, and of what was not.
+const SUCCESS: u8 = 0;
+const FAILURE: u8 = 1;
+
+/// The program: does what a command line says, on threads of its own, and tells what goes wrong. The first argument is the name
+/// under which it was started. Returns the exit code.
+///
+/// To be called once in a process, which is this program's from then on.
+pub fn run_command_line(arguments: impl IntoIterator<Item = OsString>) -> u8 {
+    let arguments: Vec<OsString> = arguments.into_iter().collect();
+    // The main thread's stack is of any size; that of the pool's threads is known.
+    program::run(|| run(arguments)).unwrap_or_else(|error| {
+        console::note(format_args!("error: {error}"));
+        FAILURE
+    })
+}
+
+/// What the program's command line can say.
+pub fn command() -> clap::Command {
+    Arguments::command()
+}
+
+fn run(arguments: Vec<OsString>) -> u8 {
+    let result = match Arguments::try_parse_from(arguments) {
+        Ok(arguments) => arguments.run(),
+        Err(answer) => {
+            // Help is an answer too. Where nobody reads it, the exit code remains.
+            let _ = answer.print();
+            return u8::try_from(answer.exit_code()).unwrap_or(FAILURE);
+        }
+    };
+    result.unwrap_or_else(|error| {
+        if console::reader_is_gone(error.as_ref()) {
+            return console::READER_GONE;
+        }
+        console::error(format_args!("{error:#}"));
+        FAILURE
+    })
+}
 
 /// Train, evaluate and sample Residual Flows
 #[derive(Parser)]
 #[command(name = "train", version, subcommand_negates_reqs = true, args_conflicts_with_subcommands = true)]
 #[command(after_help = "Examples:
+  train --config digits
   train --config configs/digits.toml
   train --config configs/tabular.toml --set data.file=mine.csv --out mine
   train --resume experiments/runs/digits --set run.epochs=100
@@ -71,11 +112,11 @@ enum Command {
 }
 
 impl Arguments {
-    /// Does what was asked for.
+    /// Does what was asked for; the exit code.
     ///
     /// # Errors
     /// Those of the command.
-    pub fn run(self) -> Result<ExitCode> {
+    pub fn run(self) -> Result<u8> {
         match (self.command, self.train) {
             (Some(Command::Animate(animate)), _) => animate.run()?,
             (Some(Command::Check(check)), _) => check.run()?,
@@ -98,7 +139,7 @@ impl Arguments {
                 anyhow::bail!("nothing to do: expected --config FILE, --resume DIR, or a subcommand; see --help")
             }
         }
-        Ok(ExitCode::SUCCESS)
+        Ok(SUCCESS)
     }
 }
 

@@ -1,9 +1,9 @@
 //! `train report DIR...`: one HTML file about some runs, or a page that follows them.
 
 use super::Overwrite;
-use ::train::directory;
-use ::train::reporting::html::{self, Address, Run, Served};
-use ::train::reporting::progress::{Progress, Work};
+use crate::directory;
+use crate::reporting::html::{self, Address, Run, Served};
+use crate::reporting::progress::{Progress, Work};
 use anyhow::Result;
 use clap::Args;
 use datasets::io::console;

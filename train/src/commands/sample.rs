@@ -1,23 +1,22 @@
 //! `train sample CHECKPOINT`: images or points from a checkpoint's weights.
 
 use super::{Chosen, Compute, Opened, Overwrite, report};
-use ::train::checkpoint::state::Description;
-use ::train::data::kind::{DataKind, Named};
-use ::train::monitoring::costs::Costs;
-use ::train::reporting::path_text;
-use ::train::reporting::pictures::grid;
-use ::train::reporting::progress::{self, Progress, duration};
-use ::train::run::footprint::{self, Work};
-use ::train::system;
-use ::train::system::memory::{Phase, during};
-use ::train::training::parallel::{ProcessGroup, together};
+use crate::checkpoint::state::Description;
+use crate::data::kind::{DataKind, Named};
+use crate::monitoring::costs::Costs;
+use crate::reporting::path_text;
+use crate::reporting::pictures::grid;
+use crate::reporting::progress::{self, Progress, duration};
+use crate::run::footprint::{self, Work};
+use crate::scoring::samples;
+use crate::system;
+use crate::system::memory::{Phase, during};
+use crate::training::parallel::{ProcessGroup, together};
 use anyhow::{Context, Result};
-use burn::tensor::{Tensor, TensorData};
+use burn::tensor::Tensor;
 use clap::{Args, ValueEnum};
 use datasets::io::output::{self, Existing};
 use datasets::points::FileKind;
-use residual_flows::ResidualFlow;
-use residual_flows::training::noise;
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -100,10 +99,10 @@ impl Sample {
         let Opened { checkpoint, description: Description { kind, .. }, model, monitor } =
             self.chosen.ready(read, &mut progress)?;
         let &Self { n, temperature, seed, .. } = &self;
-        let latents = model.sample_latents(n, temperature, &mut noise::samples(seed).stream(0), &device)?;
+        let latents = samples::latents(&model, n, temperature, seed, &device)?;
         let work = progress::Work::layers(&monitor, &Costs::backward(&model), 1);
         let stage = progress.stage(format!("sampling {n} {}", kind.noun()), work);
-        let samples = during(Phase::Drawing, || sampled(&model, latents, group))?;
+        let samples = during(Phase::Drawing, || samples::draw(&model, latents, group))?;
         drop((stage, progress));
         let Some(destination) = destination else { return Ok(()) };
         let output = write(samples, &kind, &destination, self.overwrite.existing())?;
@@ -164,28 +163,7 @@ fn write(samples: Tensor<4>, kind: &DataKind, path: &Path, existing: Existing) -
     }
 }
 
-/// The samples of latents `[n, dimensions]`, of which each process decodes a part.
-fn sampled(model: &ResidualFlow, latents: Tensor<2>, group: &ProcessGroup) -> Result<Tensor<4>> {
-    let (device, [n, _], [c, h, w]) = (latents.device(), latents.dims(), model.image_shape());
-    let mut values = vec![0.0; n * c * h * w];
-    let mine = group.part().range(0..n);
-    if !mine.is_empty() {
-        let decoded = model.decode(latents.slice([mine.clone()])).map_err(|error| error.in_batch_from(mine.start))?;
-        let samples = model.unpad(decoded);
-        let samples = samples.try_into_vec_as::<f32>().context("cannot read samples from the device")?;
-        values[mine.start * c * h * w..mine.end * c * h * w].copy_from_slice(&samples);
-    }
-    Ok(Tensor::from_data(TensorData::new(group.all_reduce(values)?, [n, c, h, w]), &device))
-}
-
-/// Beyond it, nothing is left of what a model has learned, and numbers overflow.
-const MOST_TEMPERATURE: f64 = 1000.0;
-
 fn temperature(text: &str) -> Result<f64, String> {
-    let temperature: f64 = text.parse().map_err(|_| "expected a number")?;
-    if (0.0..=MOST_TEMPERATURE).contains(&temperature) {
-        Ok(temperature)
-    } else {
-        Err(format!("expected a number from 0 to {MOST_TEMPERATURE}"))
-    }
+    let temperature = text.parse().map_err(|_| "expected a number")?;
+    samples::check_temperature(temperature)
 }

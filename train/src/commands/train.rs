@@ -1,24 +1,23 @@
 //! `train --config FILE`, `train --resume DIR`: trains a model.
 
-use super::report;
-use ::train::config::{Config, Source};
-use ::train::data;
-use ::train::directory::BEST;
-use ::train::directory::{Lock, RunDir};
-use ::train::reporting::progress::{Progress, Work, duration};
-use ::train::run::fit::{self, Start};
-use ::train::run::footprint;
-use ::train::run::resume::{self, Resumption};
-use ::train::run::summary::Summary;
-use ::train::system::device::DeviceChoice;
-use ::train::system::signals::Stop;
-use ::train::training::parallel::{ProcessGroup, together};
+use super::{SUCCESS, report};
+use crate::config::{Config, Source};
+use crate::data;
+use crate::directory::BEST;
+use crate::directory::Lock;
+use crate::reporting::progress::{Progress, Work, duration};
+use crate::run::fit::{self, Start};
+use crate::run::footprint;
+use crate::run::resume::{self, Resumption};
+use crate::run::summary::Summary;
+use crate::system::device::DeviceChoice;
+use crate::system::signals::Stop;
+use crate::training::parallel::{ProcessGroup, together};
 use anyhow::{Context, Result};
 use burn::tensor::Device;
 use clap::Args;
 use datasets::io::console::note;
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
 use std::sync::Arc;
 
 /// The exit code of a run that was stopped by a signal and saved: "try again later" of sysexits.h.
@@ -27,7 +26,7 @@ const STOPPED: u8 = 75;
 /// Arguments of training.
 #[derive(Args)]
 pub struct Train {
-    /// The experiment's settings, a TOML file
+    /// The experiment's settings: a TOML file, or the name of a shipped configuration, such as digits or toy/moons
     #[arg(long, value_name = "FILE", required_unless_present = "resume")]
     config: Option<PathBuf>,
     /// Resume a run from its directory or a checkpoint, also the reference implementation's (.pth). Settings are the run's unless
@@ -59,10 +58,10 @@ impl Train {
     ///
     /// # Errors
     /// Those of the configuration, the data, and training.
-    pub fn run(self) -> Result<ExitCode> {
+    pub fn run(self) -> Result<u8> {
         let stop = Stop::on_signals()?;
         together(stop.flag(), |group| {
-            let Some(start) = self.start(group, &stop)? else { return Ok(ExitCode::SUCCESS) };
+            let Some(start) = self.start(group, &stop)? else { return Ok(SUCCESS) };
             let (unit, out) = (start.data.test.kind.unit(), start.dir.root().to_path_buf());
             if group.is_root() {
                 start.data.notes().iter().for_each(note);
@@ -73,7 +72,7 @@ impl Train {
             }
             // `mpirun` ends other processes where one reports failure.
             let is_success = summary.finished || !group.is_root();
-            Ok(if is_success { ExitCode::SUCCESS } else { ExitCode::from(STOPPED) })
+            Ok(if is_success { SUCCESS } else { STOPPED })
         })
     }
 
@@ -98,24 +97,8 @@ impl Train {
             config.settle();
             config.run.test_every_epochs = self.test_every.unwrap_or(config.run.test_every_epochs);
             let device = self.open_device(&mut config, &source, group)?;
-            let stage = progress.stage("opening the data", Work::unknown());
-            let data = data::open_all(&config, &source)?;
-            drop(stage);
-            config.validate_scales(data.train.shape(), &source)?;
-            let memory = footprint::Run { config: &config, source: &source, data: &data, group }.check()?;
             let out = self.out.clone().unwrap_or_else(|| default_out(file));
-            let dir = if group.is_root() { RunDir::create(&out, &config, self.force)? } else { RunDir::of_another(&out) };
-            return Ok(Some(Start {
-                config,
-                source,
-                data,
-                device,
-                group: group.clone(),
-                dir,
-                state: None,
-                is_saved: false,
-                memory,
-            }));
+            return Start::new(config, source, device, group, &out, self.force, &mut progress).map(Some);
         };
         let home = resume::home_of(target)?;
         let out = self.out.clone().or(home.clone()).or_else(|| self.config.as_deref().map(default_out));
@@ -149,7 +132,7 @@ impl Train {
             true => resumption.prepare(&out, self.force, lock)?,
             false => resumption.prepared_by_another(&out),
         };
-        Ok(Some(Start { config, source, data, device, group: group.clone(), dir, state, is_saved, memory }))
+        Ok(Some(Start { config, source, data, device, group: group.clone(), dir, state, is_saved, memory, listener: None }))
     }
 
     /// That a run has made all steps that it was asked for.

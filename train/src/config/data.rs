@@ -32,7 +32,8 @@ const NO_NAMES: [&str; 0] = [];
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct DataConfig {
-    /// Images: the directory with the shards of both splits, as `preprocess` writes it, relative to the current directory.
+    /// Images: the directory with the shards of both splits, as `preprocess` writes it, relative to the current directory; or
+    /// `shipped:digits`, the digits that are part of the program.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub path: Option<PathBuf>,
     /// Points of a known distribution on the plane, fresh ones in every training batch.

@@ -6,6 +6,7 @@
 
 mod data;
 pub mod reference;
+pub mod shipped;
 mod source;
 mod validate;
 
@@ -173,22 +174,49 @@ impl Default for CheckpointConfig {
 const MOST_BYTES: u64 = 1 << 20;
 
 impl Config {
-    /// Reads and checks a file, with `section.key=value` settings that take precedence.
+    /// Reads and checks a file, or one of the [shipped] configurations by its name, with `section.key=value` settings that take
+    /// precedence.
     ///
     /// # Errors
     /// If the file cannot be read, is not TOML, or holds an unknown key, a value of a wrong type or out of range; with
     /// the file's line or the setting at fault.
     pub fn load(path: &Path, settings: &[String]) -> Result<(Self, Source)> {
         let read = || -> Result<String> {
+            if let Some(text) = shipped::text(path).filter(|_| !path.is_file()) {
+                return Ok(text.into());
+            }
             let bytes = input::read_stream(path, MOST_BYTES)?;
             String::from_utf8(bytes)
                 .map_err(|error| anyhow!("it is not text: byte {} is not UTF-8", error.utf8_error().valid_up_to()))
         };
-        let text = read().with_context(|| format!("cannot read the configuration {}", path.display()))?;
-        let source = Source::new(path.display().to_string(), text, settings.to_vec());
+        let is_no_name = path.extension().is_some() || path.exists();
+        let text = read().with_context(|| match is_no_name {
+            true => format!("cannot read the configuration {}", path.display()),
+            false => {
+                format!("cannot read the configuration {}, which is no shipped one either: {}", path.display(), short_names())
+            }
+        })?;
+        Self::of_text(path.display().to_string(), text, settings)
+    }
+
+    /// Checks the text of a configuration, called `name` in messages, with settings that take precedence.
+    ///
+    /// # Errors
+    /// As [`load`](Self::load).
+    pub fn of_text(name: String, text: String, settings: &[String]) -> Result<(Self, Source)> {
+        let source = Source::new(name, text, settings.to_vec());
         let config = source.parse()?;
         config.validate(&source)?;
         Ok((config, source))
+    }
+
+    /// Checks settings in JSON, an object for each section, called `name` in messages, with settings that take precedence.
+    ///
+    /// # Errors
+    /// As [`load`](Self::load).
+    pub fn of_json(name: &str, json: &serde_json::Value, settings: &[String]) -> Result<(Self, Source)> {
+        let text = toml::to_string(json).with_context(|| format!("{name}: there is no TOML for these settings"))?;
+        Self::of_text(name.into(), text, settings)
     }
 
     /// Writes down what new runs do where the settings leave it open and earlier versions did something else, so that checkpoints
@@ -221,6 +249,13 @@ impl Config {
         toml::to_string(self).context("cannot write the configuration as TOML")
     }
 }
+
+/// Names of shipped configurations, for a message.
+fn short_names() -> String {
+    let names: Vec<&str> = shipped::names().filter(|name| !name.contains('_')).collect();
+    format!("{} …", names.join(", "))
+}
+
 /// Adds the keys under a path whose values differ.
 fn differences(path: &str, ours: Option<&toml::Value>, theirs: Option<&toml::Value>, keys: &mut Vec<String>) {
     use toml::Value::{Float, Table};

@@ -4,6 +4,7 @@ pub mod kind;
 pub mod loss_unit;
 pub mod mean_loss;
 mod memory;
+pub mod shipped;
 pub mod table;
 
 use crate::config::{Config, DataConfig, DataSource, Source, Validation};
@@ -12,7 +13,7 @@ use crate::data::table::Tables;
 use anyhow::{Context, Result, bail};
 use burn::tensor::{Device, Tensor, TensorData};
 use datasets::points::{Distribution, PointBatcher, Points, Standardization};
-use datasets::{Batch, BatchConfig, BatchSource, Batcher, DatasetError, HeldOut, ImageDataset, Split};
+use datasets::{Batch, BatchConfig, BatchSource, Batcher, DatasetError, HeldOut, Split};
 use residual_flows::training::Samples;
 use std::path::Path;
 use std::sync::Arc;
@@ -213,7 +214,7 @@ impl Splitting<'_> {
         let data = self.data();
         let held_out = if let Validation::HeldOut(held_out) = data.validation() { Some(held_out) } else { None };
         let stored = if held_out.is_some() && self.split == Split::Validation { Split::Train } else { self.split };
-        let dataset = ImageDataset::open(path, stored).with_context(|| self.source.place("data.path"))?;
+        let dataset = shipped::open(path, stored).with_context(|| self.source.place("data.path"))?;
         if let Some(levels) = data.levels
             && levels > dataset.levels()
         {

@@ -10,14 +10,22 @@ use crate::reporting::metrics::{EvaluationRecord, JsonLines, LayersRecord, Timin
 use crate::reporting::pictures::curve;
 use crate::reporting::tensorboard::EventFile;
 use anyhow::Result;
+use serde::Serialize;
+use serde_json::{Value, json};
 use std::fs::File;
 use std::path::PathBuf;
+use std::sync::Arc;
+
+/// Hears a run's records as they are written: first the step at which it begins and the number of steps that it is to make,
+/// `step` and `total_steps`, then what `metrics.jsonl` gets, of training steps with what `timings.jsonl` gets.
+pub type Listener = Arc<dyn Fn(&Value) + Send + Sync>;
 
 /// The open files of a run; of several processes that train together, one has them.
 pub struct Journal<'a> {
     dir: &'a RunDir,
     files: Option<Files>,
     kind: DataKind,
+    listener: Option<Listener>,
 }
 
 struct Files {
@@ -39,12 +47,32 @@ impl<'a> Journal<'a> {
             timings: JsonLines::after(dir, "timings.jsonl", log.timings_bytes)?,
             events,
         };
-        Ok(Self { dir, files: Some(files), kind })
+        Ok(Self { dir, files: Some(files), kind, listener: None })
     }
 
     /// In which nothing is written, because another process does.
     pub fn of_another(kind: DataKind, dir: &'a RunDir) -> Self {
-        Self { dir, files: None, kind }
+        Self { dir, files: None, kind, listener: None }
+    }
+
+    /// Somebody hears from now on what is written.
+    pub fn heard_by(self, listener: Option<Listener>) -> Self {
+        Self { listener, ..self }
+    }
+
+    /// A run that has made so many steps begins, to make so many in all.
+    pub fn begin(&self, step: u64, total_steps: u64) {
+        if let Some(listener) = &self.listener {
+            listener(&json!({ "step": step, "total_steps": total_steps }));
+        }
+    }
+
+    /// Tells who listens.
+    fn tell(&self, record: &impl Serialize) -> Result<()> {
+        if let Some(listener) = &self.listener {
+            listener(&serde_json::to_value(record)?);
+        }
+        Ok(())
     }
 
     /// A training step.
@@ -52,6 +80,7 @@ impl<'a> Journal<'a> {
     /// # Errors
     /// If a file cannot be written.
     pub fn training(&mut self, record: &TrainingRecord, timing: &TimingRecord) -> Result<()> {
+        self.tell(&Timed { record, timing })?;
         let Some(Files { metrics, timings, events }) = &mut self.files else { return Ok(()) };
         metrics.write(record)?;
         timings.write(timing)?;
@@ -77,6 +106,7 @@ impl<'a> Journal<'a> {
     /// # Errors
     /// If a file cannot be written.
     pub fn warning(&mut self, record: &WarningRecord) -> Result<()> {
+        self.tell(record)?;
         let Some(Files { metrics, events, .. }) = &mut self.files else { return Ok(()) };
         metrics.write(record)?;
         let skipped = [("training/skipped_steps", record.skipped_steps as f64)];
@@ -88,6 +118,7 @@ impl<'a> Journal<'a> {
     /// # Errors
     /// If a file cannot be written.
     pub fn evaluation(&mut self, record: &EvaluationRecord) -> Result<()> {
+        self.tell(record)?;
         let Some(Files { metrics, events, .. }) = &mut self.files else { return Ok(()) };
         metrics.write(record)?;
         curve::write(self.dir, &self.kind)?;
@@ -105,13 +136,15 @@ impl<'a> Journal<'a> {
     /// # Errors
     /// If a file cannot be written.
     pub fn layers(&mut self, step: u64, epoch: u64, layers: &[LayerMeasurement]) -> Result<()> {
-        let Some(Files { metrics, events, .. }) = &mut self.files else { return Ok(()) };
+        let Some(Files { metrics, .. }) = &mut self.files else { return Ok(()) };
         let bounds: Vec<f64> = layers.iter().map(|layer| layer.lipschitz_bound).collect();
         let variances: Vec<f64> = layers.iter().map(|layer| layer.estimator_variance).collect();
         let largest_lipschitz_bound = bounds.iter().copied().fold(0.0, f64::max);
         let log_det_deviation = variances.iter().sum::<f64>().sqrt();
-        metrics.write(&LayersRecord { step, epoch, largest_lipschitz_bound, log_det_deviation })?;
-        let Some(events) = events else { return Ok(()) };
+        let record = LayersRecord { step, epoch, largest_lipschitz_bound, log_det_deviation };
+        metrics.write(&record)?;
+        self.tell(&record)?;
+        let Some(Files { events: Some(events), .. }) = &mut self.files else { return Ok(()) };
         let scalars =
             [("layers/largest_lipschitz_bound", largest_lipschitz_bound), ("layers/log_det_deviation", log_det_deviation)];
         events.scalars(step, &scalars)?;
@@ -154,6 +187,15 @@ impl<'a> Journal<'a> {
         let Some(Files { metrics, timings, .. }) = &self.files else { return Ok(Vec::new()) };
         Ok(vec![metrics.handle()?, timings.handle()?])
     }
+}
+
+/// A training step with its timing.
+#[derive(Serialize)]
+struct Timed<'a> {
+    #[serde(flatten)]
+    record: &'a TrainingRecord,
+    #[serde(flatten)]
+    timing: &'a TimingRecord,
 }
 
 /// The scalars that there are.

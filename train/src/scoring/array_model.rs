@@ -4,17 +4,21 @@ use crate::config::DataConfig;
 use crate::data::kind::{DataKind, Named, PointKind};
 use crate::data::table::{self, TableChoice};
 use crate::scoring::arrays::{self, Array};
+use crate::scoring::samples;
 use crate::scoring::score::{self, Scorer, Scores};
 use crate::scoring::weights::Ready;
+use crate::training::parallel::ProcessGroup;
 use anyhow::{Context, Result, bail, ensure};
 use burn::tensor::{Device, Tensor, TensorData};
 use datasets::points::Points;
 use residual_flows::training::noise;
 use residual_flows::{LogDetConfig, Monitor, ResidualFlow, bits_per_dim};
+use std::borrow::Cow;
 use std::path::Path;
 use std::sync::Arc;
 
 /// A model, and how it is used.
+#[derive(Clone)]
 pub struct ArrayModel {
     model: ResidualFlow,
     monitor: Monitor,
@@ -32,9 +36,14 @@ pub struct ArrayModel {
 
 /// What a model is applied to, or gives.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Inputs {
-    /// Images `[n, channels, height, width]` in `[0, 1]`.
-    Images(Array),
+pub enum Inputs<'a> {
+    /// Images in `[0, 1]`.
+    Images {
+        /// `[n, channels, height, width]`
+        shape: Vec<usize>,
+        /// The pixels, row-major.
+        values: Cow<'a, [f32]>,
+    },
     /// Points in their own units.
     Points(Points),
 }
@@ -64,11 +73,16 @@ impl LogDensities {
     }
 }
 
-impl Inputs {
+impl Inputs<'_> {
+    /// Images that are their own.
+    fn of_images(Array { shape, values }: Array) -> Self {
+        Self::Images { shape, values: values.into() }
+    }
+
     /// How many.
     pub fn len(&self) -> usize {
         match self {
-            Self::Images(images) => images.shape.first().copied().unwrap_or(0),
+            Self::Images { shape, .. } => shape.first().copied().unwrap_or(0),
             Self::Points(points) => points.len(),
         }
     }
@@ -98,6 +112,13 @@ impl ArrayModel {
     /// What sees the layers that the model passes.
     pub fn monitor(&self) -> &Monitor {
         &self.monitor
+    }
+
+    /// The same with another monitor, of which the first knows nothing.
+    pub fn followed_by(&self, monitor: &Monitor) -> Self {
+        let mut followed = Self { monitor: monitor.clone(), ..self.clone() };
+        followed.model.set_monitor(monitor);
+        followed
     }
 
     /// Batches of this many samples.
@@ -133,7 +154,7 @@ impl ArrayModel {
     ///
     /// # Errors
     /// If the file cannot be read, or does not fit the model.
-    pub fn read(&self, path: &Path, choice: &TableChoice) -> Result<(Inputs, Vec<String>)> {
+    pub fn read(&self, path: &Path, choice: &TableChoice) -> Result<(Inputs<'static>, Vec<String>)> {
         let is_array = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("npy"));
         match &self.kind {
             DataKind::Images { .. } => choice.ensure_unused("this is a model of images")?,
@@ -152,7 +173,7 @@ impl ArrayModel {
                 ensure!(fits, "{}: the shape is {shape:?}, expected [n, {}]", path.display(), self.dimensions());
                 (Inputs::Points(kind.table(values)), kind.undisturbed_note().into_iter().collect())
             }
-            DataKind::Images { .. } => (Inputs::Images(arrays::read(path)?), Vec::new()),
+            DataKind::Images { .. } => (Inputs::of_images(arrays::read(path)?), Vec::new()),
         })
     }
 
@@ -196,7 +217,7 @@ impl ArrayModel {
     ///
     /// # Errors
     /// If the latents have another shape, an inverse does not converge, or a result is not finite.
-    pub fn decode(&self, latents: &Array) -> Result<Inputs> {
+    pub fn decode(&self, latents: &Array) -> Result<Inputs<'static>> {
         let d = self.model.latent_dimensions();
         let fits = matches!(latents.shape[..], [n, dimensions] if n > 0 && dimensions == d);
         ensure!(fits, "latents have shape {:?}, expected [n, {d}]", latents.shape);
@@ -207,12 +228,27 @@ impl ArrayModel {
             let decoded = self.model.decode(latents).map_err(|error| error.in_batch_from(first))?;
             values.extend(to_vec(self.model.unpad(decoded))?);
         }
-        Ok(match &self.kind {
+        Ok(self.outputs(values))
+    }
+
+    /// Samples: see [`samples::draw`].
+    ///
+    /// # Errors
+    /// If an inverse does not converge, or a result is not finite.
+    pub fn sample(&self, n: usize, temperature: f64, seed: u64) -> Result<Inputs<'static>> {
+        let latents = samples::latents(&self.model, n, temperature, seed, &self.device)?;
+        Ok(self.outputs(to_vec(samples::draw(&self.model, latents, &ProcessGroup::alone())?)?))
+    }
+
+    /// What the model gives, from its own coordinates.
+    fn outputs(&self, values: Vec<f32>) -> Inputs<'static> {
+        match &self.kind {
             DataKind::Images { .. } => {
-                Inputs::Images(Array { shape: [&[latents.shape[0]], &self.model.image_shape()[..]].concat(), values })
+                let shape = [&[values.len() / self.dimensions()], &self.model.image_shape()[..]].concat();
+                Inputs::of_images(Array { shape, values })
             }
             DataKind::Points(kind) => Inputs::Points(kind.table(kind.standardization.invert(&values))),
-        })
+        }
     }
 
     /// Log-densities.
@@ -239,26 +275,30 @@ impl ArrayModel {
     }
 
     /// The samples in the model's coordinates, checked, with the shape of one.
-    fn values(&self, inputs: &Inputs) -> Result<(Vec<f32>, [usize; 3])> {
+    fn values<'a>(&self, inputs: &'a Inputs) -> Result<(Cow<'a, [f32]>, [usize; 3])> {
         match (inputs, &self.kind) {
             (Inputs::Points(points), DataKind::Points(PointKind { standardization, .. })) => {
-                ensure!(points.dimensions() == self.dimensions(), "points have {} columns", points.dimensions());
-                Ok((standardization.apply(points.values()), self.model.image_shape()))
+                let (found, expected) = (points.dimensions(), self.dimensions());
+                ensure!(found == expected, "points have {found} columns, expected {expected}");
+                Ok((standardization.apply(points.values()).into(), self.model.image_shape()))
             }
-            (Inputs::Images(images), DataKind::Images { .. }) => Ok((images.values.clone(), self.image_shape(images)?)),
+            (Inputs::Images { shape, values }, DataKind::Images { .. }) => {
+                Ok((Cow::Borrowed(values), self.image_shape(shape, values)?))
+            }
             _ => bail!("a model of {} was given something else", self.kind.noun()),
         }
     }
 
     /// The shape of images, which may have their padding, after checking it and their range.
-    fn image_shape(&self, images: &Array) -> Result<[usize; 3]> {
+    fn image_shape(&self, found: &[usize], values: &[f32]) -> Result<[usize; 3]> {
         let shapes = [self.model.image_shape(), self.model.input_shape()];
-        let Some(shape) = shapes.into_iter().find(|shape| images.shape.get(1..) == Some(shape)) else {
-            bail!("the shape is {:?}, expected [n, {:?}]", images.shape, shapes[0]);
+        let Some(shape) = shapes.into_iter().find(|shape| found.get(1..) == Some(shape)) else {
+            let [channels, height, width] = shapes[0];
+            bail!("the shape is {found:?}, expected [n, {channels}, {height}, {width}]");
         };
-        ensure!(images.shape[0] > 0, "there is nothing in it: the shape is {:?}", images.shape);
-        if let Some(at) = images.values.iter().position(|value| !(0.0..=1.0).contains(value)) {
-            let value = images.values[at];
+        ensure!(found[0] > 0, "there is nothing in it: the shape is {found:?}");
+        if let Some(at) = values.iter().position(|value| !(0.0..=1.0).contains(value)) {
+            let value = values[at];
             bail!("element {at} is {value}, but dequantised images are between 0 and 1: (pixel + noise) / levels");
         }
         Ok(shape)

@@ -6,6 +6,7 @@ pub mod density;
 pub mod estimators;
 pub mod evaluate;
 pub mod model_data;
+pub mod samples;
 pub mod score;
 pub mod scores_file;
 pub mod weights;

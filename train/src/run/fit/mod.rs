@@ -14,7 +14,7 @@ use crate::data::{self, DataSet, PREFETCH_DEPTH, Splits};
 use crate::directory::RunDir;
 use crate::monitoring::costs::Costs;
 use crate::monitoring::watch::Warning;
-use crate::reporting::journal::Journal;
+use crate::reporting::journal::{Journal, Listener};
 use crate::reporting::metrics::{TimingRecord, TrainingRecord, WarningRecord};
 use crate::reporting::pictures::showcase::Showcase;
 use crate::reporting::progress::{Progress, Stage, Work, duration, rate};
@@ -145,6 +145,8 @@ pub struct Start {
     pub is_saved: bool,
     /// What it takes, to be read ([`footprint::Run::check`](crate::run::footprint::Run::check)).
     pub memory: String,
+    /// Who hears what the run records, in the place of lines on standard error.
+    pub listener: Option<Listener>,
 }
 
 /// Trains as configured, and writes everything into the run's directory; from the beginning, or on from a state.
@@ -158,14 +160,16 @@ pub struct Start {
 pub fn fit(mut start: Start, stop: &Stop) -> Result<Summary> {
     let state = start.state.take();
     let is_new = state.is_none();
-    let mut progress = Progress::new().seen(start.group.is_root());
+    let is_told = start.group.is_root() && start.listener.is_none();
+    let mut progress = Progress::new().seen(is_told);
     let (mut model, mut fit) = match state {
         None => Fit::begin(&start, stop, &mut progress)?,
         Some(state) => Fit::resume(&start, state, stop, &mut progress)?,
     };
-    if start.group.is_root() {
+    if is_told {
         note(&start.memory);
     }
+    fit.journal.begin(fit.trainer.steps(), fit.total_steps);
     let (group, train) = (&start.group, start.data.train.batches.clone());
     let position = fit.position;
     let mut batches = Prefetch::train_parts(train, group.part(), position.epoch, position.batch as usize, PREFETCH_DEPTH);

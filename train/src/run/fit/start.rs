@@ -4,11 +4,13 @@ use super::{Clock, Fit, Monitors, Start};
 use crate::checkpoint::retention::Checkpoints;
 use crate::checkpoint::state::{Description, Fingerprints, RunLog, TrainingState};
 use crate::config::{Config, Source};
-use crate::data::{DataSet, Splits, tensor};
+use crate::data::{self, DataSet, Splits, tensor};
+use crate::directory::RunDir;
 use crate::monitoring::costs::Costs;
 use crate::reporting::journal::Journal;
 use crate::reporting::pictures::showcase::Showcase;
 use crate::reporting::progress::{Progress, Work};
+use crate::run::footprint;
 use crate::run::session::Session;
 use crate::system::signals::Stop;
 use crate::training::parallel::{ProcessGroup, TrainingGroup};
@@ -19,7 +21,33 @@ use burn::tensor::Device;
 use residual_flows::optim::Timeline;
 use residual_flows::training::noise;
 use residual_flows::{Monitor, ResidualFlow};
+use std::path::Path;
 use std::sync::Arc;
+
+impl Start {
+    /// A new run: opens the data, checks that all fits, and makes the directory, before any work.
+    ///
+    /// # Errors
+    /// If the data cannot be read, settings, data and memory do not fit each other, or the directory cannot be used.
+    pub fn new(
+        config: Config,
+        source: Source,
+        device: Device,
+        group: &Arc<ProcessGroup>,
+        out: &Path,
+        replaces: bool,
+        progress: &mut Progress,
+    ) -> Result<Self> {
+        let stage = progress.stage("opening the data", Work::unknown());
+        let data = data::open_all(&config, &source)?;
+        drop(stage);
+        config.validate_scales(data.train.shape(), &source)?;
+        let memory = footprint::Run { config: &config, source: &source, data: &data, group }.check()?;
+        let dir = if group.is_root() { RunDir::create(out, &config, replaces)? } else { RunDir::of_another(out) };
+        let group = group.clone();
+        Ok(Self { config, source, data, device, group, dir, state: None, is_saved: false, memory, listener: None })
+    }
+}
 
 impl<'a> Fit<'a> {
     /// At the beginning, with a new model.
@@ -65,7 +93,7 @@ impl<'a> Fit<'a> {
         let probes = tensor(selection.batches.eval_batch(0)?, device);
         let journal = if group.is_root() {
             Session::begin(step, group.size()).record(dir)?;
-            Journal::open(config, selection.kind.clone(), dir, step, &log)?
+            Journal::open(config, selection.kind.clone(), dir, step, &log)?.heard_by(start.listener.clone())
         } else {
             Journal::of_another(selection.kind.clone(), dir)
         };
