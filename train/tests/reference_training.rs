@@ -19,7 +19,11 @@ use train::scoring::arrays;
 const STEPS: u64 = 40;
 
 fn fixture(file: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/research/rgb_swish").join(file)
+    fixture_of("rgb_swish", file)
+}
+
+fn fixture_of(case: &str, file: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/research").join(case).join(file)
 }
 
 /// Tensors by name.
@@ -135,4 +139,44 @@ fn runs_go_on_from_there() {
     assert!(message.contains("--out DIR"), "{message}");
     let summary = workshop.json(&["--resume", checkpoint, "--config", "config.toml", "--json"]);
     assert!(summary["checkpoint"].as_str().is_some_and(|path| path.contains("experiments/runs/config")), "{summary}");
+}
+
+/// Runs of i-DenseNets, Monotone Flows and Implicit Normalizing Flows go on with the settings of their own arguments. Of points
+/// the file has no count of steps.
+#[test]
+fn runs_of_successors_go_on_from_there() {
+    let workshop = Workshop::new();
+    let shape = ImageShape { channels: 1, height: 8, width: 8 };
+    for split in Split::ALL {
+        synthetic::write_dataset(&workshop.path("data"), split, shape, 256, 32, CodecKind::default()).unwrap();
+    }
+    let few = [
+        "--set",
+        "run.epochs=100",
+        "--set",
+        "run.eval_batch_size=8",
+        "--set",
+        "run.n_samples=2",
+        "--set",
+        "optim.batch_size=8",
+        "--json",
+    ];
+    for (case, settings, steps) in [
+        ("idense_img", &["--set", "data.path=data"][..], 62),
+        ("mono_img", &["--set", "data.path=data"], 62),
+        ("impl_toy", &["--set", "data.test_points=16"], 2),
+    ] {
+        let checkpoint = fixture_of(case, "checkpoint.pth");
+        let before = checkpoint::read_either(&checkpoint, &Device::flex()).unwrap();
+        let most = format!("run.max_steps={steps}");
+        let start = ["--resume", checkpoint.to_str().unwrap(), "--out", case, "--set", &most];
+        let summary = workshop.json(&[&start[..], settings, &few].concat());
+        assert_eq!(number(&summary, "steps"), f64::from(steps), "{case}");
+        let after = checkpoint::read(&workshop.path(case).join("checkpoints/last.safetensors")).unwrap();
+        let moved = distance(&after.weights, &before.weights);
+        assert!(moved > 0.0 && moved < 0.1, "{case}: {moved}");
+        // Its concatenations are learned from the second epoch on, which has come.
+        let weight = |state: &[NamedTensor]| state.iter().find(|t| t.name.ends_with("concatenations.0.k1")).map(|t| t.values[0]);
+        assert!(weight(&after.weights).is_none_or(|after| weight(&before.weights) != Some(after) && after != 1.0), "{case}");
+    }
 }

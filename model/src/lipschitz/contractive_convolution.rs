@@ -154,6 +154,11 @@ impl ContractiveConvolution {
         self.vector.as_ref()
     }
 
+    /// Whether this vector is the one on the side of the outputs, instead of the inputs.
+    pub fn keeps_output_side(&self) -> bool {
+        self.form == Form::Fold
+    }
+
     /// The bound `c`.
     pub fn bound(&self) -> f64 {
         self.bound

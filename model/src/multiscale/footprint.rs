@@ -3,7 +3,7 @@
 use super::config::{BlockKind, MOST_LAYERS, ResidualFlowConfig};
 use crate::flows::Split;
 use crate::lipschitz::{NormLearning, has_closed_form};
-use crate::nn::Widths;
+use crate::nn::{Widths, folds};
 
 /// Counts of numbers; those of images are for one image, and grow in proportion to the batch. They are floating-point
 /// numbers, in which no size overflows.
@@ -204,7 +204,8 @@ impl Count<'_> {
         let normalizes = config.batch_norm && !coupling && !net.dense;
         let layer = |(index, layer): (usize, &Affine)| {
             let &Affine { channels_in, channels_out, kernel } = layer;
-            let kept = if index + 1 == n { channels_out } else { channels_in };
+            let folds = folds(index + 1 == n, config.densenet_depth > 0, [channels_in, channels_out]);
+            let kept = if folds { channels_out } else { channels_in };
             let of_vector = if kernel > 1.0 { kept * self.pixels } else { kept };
             let vector = if !coupling && config.iterates(index) { of_vector } else { 0.0 };
             let norms = if normalizes { 2.0 * channels_out } else { 0.0 };

@@ -201,13 +201,22 @@ impl ContractiveNetConfig {
             channels_out,
             kernel,
             image: if self.dense { [1, 1] } else { [h, w] },
-            form: if index == last { Form::Fold } else { Form::Unfold },
+            form: match folds(index == last, self.dense_layers.is_some(), [channels_in, channels_out]) {
+                true => Form::Fold,
+                false => Form::Unfold,
+            },
             bound: self.bound,
             pair,
             weight_scale: if index == last { self.last_layer_scale } else { 1.0 },
             is_random: self.is_random,
         })
     }
+}
+
+/// Whether a layer's kernel is unfolded on the side of its outputs, where then its vector is kept too: of the last layer, and of dense
+/// layers that are narrower there.
+pub(crate) fn folds<T: PartialOrd>(is_last: bool, has_dense_layers: bool, [c_in, c_out]: [T; 2]) -> bool {
+    is_last || has_dense_layers && c_in > c_out
 }
 
 impl ContractiveNet {

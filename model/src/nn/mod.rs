@@ -21,6 +21,7 @@ mod widths;
 pub use activation::{Activation, ActivationKind};
 pub(crate) use branch::{Branch, Linearization};
 pub use concatenation::Concatenation;
+pub(crate) use contractive_net::folds;
 pub use contractive_net::{ContractiveNet, ContractiveNetConfig, DenseLayersConfig};
 pub use coupling_net::{CouplingNet, CouplingNetConfig};
 pub use moving_batch_norm::MovingBatchNorm;

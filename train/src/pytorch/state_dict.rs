@@ -149,7 +149,6 @@ pub fn fill(model: ResidualFlow, naming: &Naming, sources: &[&StateDict]) -> Res
         let [scale, position] = layer.block;
         let nets = model.layer_mut(scale, position).map(FlowLayer::nets_mut).into_iter().flatten();
         let Some((_, net)) = nets.into_iter().find(|(name, _)| *name == layer.net) else { continue };
-        let last = layer.index + 1 == net.convolutions().len();
         let convolution = &mut net.convolutions_mut()[layer.index];
         // Norms in closed form need none.
         let Some(kept) = convolution.vector().map(|vector| vector.val()) else { continue };
@@ -158,16 +157,16 @@ pub fn fill(model: ResidualFlow, naming: &Naming, sources: &[&StateDict]) -> Res
             let (_, values) = find(&name, sources)?.with_context(|| format!("there is no tensor `{}`", name[0]))?;
             Ok::<_, anyhow::Error>(values.values)
         });
-        set_vectors(convolution, &kept, last, u?, v?).with_context(|| format!("the vectors of `{}`", layer.theirs))?;
+        set_vectors(convolution, &kept, u?, v?).with_context(|| format!("the vectors of `{}`", layer.theirs))?;
     }
     Ok(model)
 }
 
-/// Gives a layer both of its vectors. The last layer of a network keeps the one on its output's side, others the one on
-/// their input's.
-fn set_vectors(layer: &mut ContractiveConvolution, kept: &Tensor<1>, last: bool, u: Vec<f32>, v: Vec<f32>) -> Result<()> {
+/// Gives a layer both of its vectors, of which it keeps the one on its input's or on its output's side.
+fn set_vectors(layer: &mut ContractiveConvolution, kept: &Tensor<1>, u: Vec<f32>, v: Vec<f32>) -> Result<()> {
     let [c_out, c_in, ..] = layer.weight().val().dims();
-    let pixels = kept.dims()[0] / if last { c_out } else { c_in };
+    let kept_channels = if layer.keeps_output_side() { c_out } else { c_in };
+    let pixels = kept.dims()[0] / kept_channels;
     let expected = [c_out * pixels, c_in * pixels];
     ensure!([u.len(), v.len()] == expected, "they have {} and {} elements, expected {expected:?}", u.len(), v.len());
     let [u, v] = [u, v].map(|values| {
