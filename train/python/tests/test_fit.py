@@ -2,6 +2,9 @@
 
 import json
 import pickle
+import signal
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -100,6 +103,23 @@ def test_a_callback_ends_training_and_the_run_goes_on_later(tmp_path: Path) -> N
     for name in ["run", "other"]:
         saved = residual_flows.load(tmp_path / name).step
         run("train", "--resume", name, "--set", f"run.max_steps={saved + 3}", cwd=tmp_path)
+
+
+def test_ctrl_c_saves_the_run(tmp_path: Path) -> None:
+    code = """
+import residual_flows
+settings = {"run.epochs": 1_000_000, "run.log_every_steps": 1, "model.blocks": [2]}
+try:
+    residual_flows.fit("toy/moons", settings=settings, out="run", progress=False, callback=lambda record: print("heard", flush=True))
+except KeyboardInterrupt:
+    print("interrupted")
+"""
+    process = subprocess.Popen([sys.executable, "-c", code], cwd=tmp_path, stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None and process.stdout.readline() == "heard\n"
+    process.send_signal(signal.SIGINT)
+    said, _ = process.communicate(timeout=120)
+    assert process.returncode == 0 and said.endswith("interrupted\n")
+    run("train", "--resume", "run", "--set", f"run.max_steps={residual_flows.load(tmp_path / 'run').step + 3}", cwd=tmp_path)
 
 
 def test_mistakes_are_told_before_anything_is_computed(tmp_path: Path) -> None:
