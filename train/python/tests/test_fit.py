@@ -39,6 +39,12 @@ def test_tables_keep_their_units_and_names(tmp_path: Path) -> None:
     assert flow.columns == ["a", "b", "c, of c"]
     shuffled = frame[["c, of c", "a", "b"]].assign(more="text")
     np.testing.assert_array_equal(flow.log_prob(shuffled), flow.log_prob(TABLE))
+    # Names may be numbers.
+    whole = (10 * TABLE).round()
+    numbered = pandas.DataFrame(whole)
+    flow_of_numbered = fit(numbered, settings=SMALL, progress=False)
+    assert flow_of_numbered.columns == ["0", "1", "2"]
+    np.testing.assert_array_equal(flow_of_numbered.log_prob(numbered[[2, 0, 1]]), flow_of_numbered.log_prob(whole))
     # Without names, columns go by their places.
     unnamed = fit(TABLE, settings=SMALL, progress=False)
     assert unnamed.columns is None

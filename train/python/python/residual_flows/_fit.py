@@ -140,25 +140,29 @@ def _store(
 ) -> tuple[_Config, dict[str, Any]]:
     """Writes data where the run finds them; the configuration, and the settings that name them."""
     dimensions = np.ndim(data)
-    to.mkdir(parents=True, exist_ok=True)
     if dimensions == 2:
         if labels is not None:
             raise ValueError("labels are of images, but data is a table")
         names = [str(name) for name in data.columns] if hasattr(data, "columns") else None
         table = numbers(data, "data")
+        to.mkdir(parents=True, exist_ok=True)
+        reading: dict[str, Any]
         if names is None:
             # Named, so that no column is taken for an index.
-            file, columns = to / "table.npy", [f"x{number + 1}" for number in range(table.shape[1])]
+            file, reading = to / "table.npy", {"data.columns": [f"x{number + 1}" for number in range(table.shape[1])]}
             np.save(file, table)
         else:
-            file, columns = to / "table.csv", names
+            # Nothing is to be found out by rule.
+            file = to / "table.csv"
+            reading = {"data.columns": names, "data.header": True, "data.delimiter": ",", "data.decimal": "."}
             _native.write_table(file, table, names, True)
-        return _with_data("tabular" if config is None else config, "file"), {"data.file": str(file), "data.columns": columns}
+        return _with_data("tabular" if config is None else config, "file"), {"data.file": str(file), **reading}
     if dimensions != 4:
         raise ValueError(f"data has shape {list(np.shape(data))}, expected a table [n, d] or images [n, channels, height, width]")
     if config is None:
         raise ValueError("images need a configuration, such as config=\"digits\" for small ones or \"cifar10_small\"")
     images = pixels(data, "data")
+    to.mkdir(parents=True, exist_ok=True)
     classes = None if labels is None else np.ascontiguousarray(labels, dtype=np.uint32)
     order = np.random.default_rng(seed).permutation(len(images))
     n_test = max(1, round(TEST_FRACTION * len(images)))
@@ -192,6 +196,7 @@ class _Bar:
     def __init__(self, is_shown: bool) -> None:
         self._is_shown = is_shown
         self._bar: Any = None
+        self._losses: dict[str, str] = {}
 
     def hear(self, record: dict[str, Any]) -> None:
         if "total_steps" in record and self._is_shown:
@@ -203,10 +208,10 @@ class _Bar:
         if self._bar is None or "step" not in record:
             return
         self._bar.update(record["step"] - self._bar.n)
-        of_loss = {key: f"{value:.4f}" for key, value in record.items() if key.endswith(("bits_per_dim", "nll_nats", "cross_entropy"))}
-        if of_loss:
-            self._losses = {**getattr(self, "_losses", {}), **of_loss}
-            self._bar.set_postfix(self._losses)
+        for key, value in record.items():
+            if key.endswith(("bits_per_dim", "nll_nats", "cross_entropy")):
+                self._losses[key] = f"{value:.4f}"
+        self._bar.set_postfix(self._losses)
 
     def __enter__(self) -> _Bar:
         return self

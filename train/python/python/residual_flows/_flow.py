@@ -179,8 +179,10 @@ class Flow:
 
     def _samples(self, x: Any) -> Numbers:
         names = self.columns
-        if names is not None and hasattr(x, "columns") and set(names) <= {str(name) for name in x.columns}:
-            x = x[names]
+        if names is not None and hasattr(x, "columns"):
+            by_name = {str(name): name for name in x.columns}
+            if by_name.keys() >= set(names):
+                x = x[[by_name[name] for name in names]]
         return numbers(x, "x")
 
     def __getstate__(self) -> tuple[bytes, dict[str, Any] | None]:
