@@ -29,6 +29,7 @@ pub fn run(max_steps: Option<u64>) -> Result<(), Box<dyn std::error::Error>> {
     let samples = move |batch: datasets::Batch| Samples {
         x: Tensor::from_data(TensorData::new(batch.pixels, batch.shape), &of_device),
         labels: batch.labels,
+        context: None,
     };
     let held_out = samples(test.eval_batch(0)?);
     let per_epoch = train.batches_per_epoch();

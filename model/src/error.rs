@@ -76,6 +76,9 @@ pub enum ModelError {
     /// A layer that estimates its log-determinant was to be differentiated without a draw of the estimator's randomness.
     #[error("the gradient of a residual layer's log-determinant needs a draw of its estimator, and there is none")]
     NoDraw,
+    /// A conditional density is asked for without what it is conditioned on.
+    #[error("the model is conditional, and nothing is known about the samples: give it their context by `given`")]
+    NoContext,
     /// A model whose weights have changed since its Lipschitz constraint was updated.
     #[error(
         "the weights of layer `{layer}` have changed since its Lipschitz constraint was updated: call `update_lipschitz` after \

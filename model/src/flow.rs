@@ -137,6 +137,16 @@ pub trait Flow<const D: usize = 4>: Module + Sync + 'static {
         Vec::new()
     }
 
+    /// Has the layer depend on this number of features of what is known about each sample; by default its [networks](Self::nets) do.
+    fn condition_on(&mut self, features: usize) {
+        self.nets_mut().into_iter().for_each(|(_, net)| net.condition_on(features));
+    }
+
+    /// Takes the features of the samples of a batch, `[batch, features]`, to which all that follows belongs, or forgets them.
+    fn set_embedding(&mut self, embedding: Option<&Tensor<2>>) {
+        self.nets_mut().into_iter().for_each(|(_, net)| net.set_embedding(embedding));
+    }
+
     /// Draws the channels that the layer leaves out in the next training step, until [`clear_dropout`](Self::clear_dropout).
     fn draw_dropout(&mut self, batch: usize, rng: &mut dyn RngCore) {
         let _ = (batch, rng);

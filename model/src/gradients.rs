@@ -10,6 +10,8 @@ use std::collections::HashSet;
 pub struct Gradients {
     by_parameter: GradientsParams,
     parameters: HashSet<ParamId>,
+    /// The cotangent of the features of what is known about samples, on its way to their parameters.
+    embedding: Option<Tensor<2>>,
 }
 
 impl Gradients {
@@ -26,6 +28,19 @@ impl Gradients {
         };
         self.by_parameter.register(parameter.id, sum);
         self.parameters.insert(parameter.id);
+    }
+
+    /// Adds to the cotangent of the features of what is known about samples, `[batch, features]`.
+    pub(crate) fn add_embedding(&mut self, bar: Tensor<2>) {
+        self.embedding = Some(match self.embedding.take() {
+            Some(sum) => sum + bar,
+            None => bar,
+        });
+    }
+
+    /// Takes that cotangent out.
+    pub(crate) fn take_embedding(&mut self) -> Option<Tensor<2>> {
+        self.embedding.take()
     }
 
     /// Puts another gradient in the place of a parameter's.

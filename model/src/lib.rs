@@ -16,6 +16,7 @@
 //! | [`Sequential`], [`flows`] | models of your own from the layers here: residual and coupling blocks and what stands between them |
 //! | [`Flow`], [`testing`] | layers of your own, among ours; whether they keep the contract |
 //! | [`Objective`], [`ResidualFlow::gradients`] | what is trained for, density or classes or both, and its gradients |
+//! | [`ResidualFlow::given`], [`ContextConfig`] | conditional densities, of samples of known classes or with known numbers |
 //! | [`base`] | distributions of latents: normals, one a class, mixtures, heavy tails |
 //! | [`LogDetConfig`], [`log_det`] | the estimators |
 //! | [`lipschitz`] | the constraint that keeps layers invertible |
@@ -75,12 +76,12 @@ pub use lipschitz::{ConvolutionWeight, LayerCertificate, NormLearning, NormOrder
 pub use log_det::{LogDetConfig, LogDetDraw};
 pub use monitor::Monitor;
 pub use multiscale::{
-    BlockCertificate, BlockKind, Classifier, Context, Convergence, DensityWeights, Effort, Footprint, Head, LayerDone,
-    LayerOutput, LogProb, Objective, Outputs, Padded, PaddingNoise, ResidualFlow, ResidualFlowConfig,
+    BlockCertificate, BlockKind, Classifier, Context, ContextConfig, ContextKind, Convergence, DensityWeights, Effort, Footprint,
+    Head, LayerDone, LayerOutput, LogProb, Objective, Outputs, Padded, PaddingNoise, ResidualFlow, ResidualFlowConfig,
 };
 pub use nn::{
-    Activation, ActivationKind, Concatenation, ContractiveNet, ContractiveNetConfig, DenseLayersConfig, MovingBatchNorm,
-    PlainConvolution, Widths,
+    Activation, ActivationKind, ClassEmbedding, Concatenation, Conditioner, ContractiveNet, ContractiveNetConfig,
+    DenseLayersConfig, Embedding, MovingBatchNorm, PlainConvolution, VectorEmbedding, Widths,
 };
 pub use numerics::{FixedPoint, InversionReport, NoiseKey, bits_per_dim, gaussian, parallel, standard_normal_log_prob};
 pub use parameters::{Parameter, map_parameters, visit_parameters};

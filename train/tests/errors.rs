@@ -150,7 +150,7 @@ fn try_setting(text: &str, setting: &str) -> anyhow::Result<()> {
     let model = config.model.init(shape, &mut NoiseKey::new(0, [0, 0]).stream(0), &device)?;
     let mut trainer = trainer(&config, &data.train.kind, Timeline { total_steps: 5, steps_per_epoch: 2.0 });
     let x = Tensor::full([2, shape[0], shape[1], shape[2]], 0.4, &device);
-    trainer.step(model, vec![Samples { x, labels: None }])?;
+    trainer.step(model, vec![Samples { x, labels: None, context: None }])?;
     Ok(())
 }
 

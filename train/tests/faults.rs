@@ -26,7 +26,7 @@ fn trainer(workshop: &Workshop) -> (ResidualFlow, Trainer) {
 }
 
 fn samples(x: Tensor<4>) -> Samples {
-    Samples { x, labels: None }
+    Samples { x, labels: None, context: None }
 }
 
 #[test]

@@ -3,6 +3,7 @@
 mod bench;
 mod command_line;
 mod common;
+mod conditional;
 mod configs;
 mod data_sets;
 mod documents;

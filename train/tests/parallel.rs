@@ -39,7 +39,7 @@ fn step(config: &Config, train: &DataSet, group: ProcessGroup) -> ([ResidualFlow
     model.initialize(whole).expect("images of its shape");
     let micro_batches = (0..config.optim.accumulate).map(|index| {
         let part = train.batches.train_part(0, index, group.part()).expect("a part of a batch");
-        data::samples(part, &device)
+        train.samples(part, &device)
     });
     let timeline = Timeline { total_steps: 10, steps_per_epoch: 5.0 };
     let mut trainer = training::trainer(config, &train.kind, timeline);

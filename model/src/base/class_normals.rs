@@ -47,6 +47,10 @@ impl ClassNormals {
         Ok(Self { given: Some(classes.to_vec()), ..self })
     }
 
+    pub(super) fn not_given(self) -> Self {
+        Self { given: None, ..self }
+    }
+
     pub(super) fn log_prob(&self, z: Tensor<2>) -> Tensor<1> {
         let (mean, log_scale) = (self.mean.val(), self.log_scale.val());
         match &self.given {

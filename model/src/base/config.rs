@@ -77,11 +77,11 @@ impl BaseConfig {
         }
     }
 
-    /// Numbers that are trained, in so many dimensions.
-    pub(crate) fn n_parameters(&self, dimensions: f64) -> f64 {
+    /// Numbers that are trained, in this number of dimensions, where the model depends on this number of features.
+    pub(crate) fn n_parameters(&self, dimensions: f64, features: f64) -> f64 {
         match self.kind {
             BaseKind::StandardNormal => 0.0,
-            BaseKind::Normal => 2.0 * dimensions,
+            BaseKind::Normal => 2.0 * dimensions * (1.0 + features),
             BaseKind::ClassNormals => 2.0 * self.classes as f64 * dimensions,
             BaseKind::Mixture => self.components as f64 * (2.0 * dimensions + 1.0),
             BaseKind::StudentT => dimensions,

@@ -86,11 +86,13 @@ impl Base {
         }
     }
 
-    /// The cotangent of `z` in `Σ_b w_b ln p(z_b)`, and `ln p(z)`; adds the parameters' gradients, by automatic differentiation of
-    /// [`log_prob`](Self::log_prob) alone.
+    /// The cotangent of `z` in `Σ_b w_b ln p(z_b)`, and `ln p(z)`; adds the parameters' gradients, where no formula is written out by
+    /// automatic differentiation of [`log_prob`](Self::log_prob) alone.
     pub(crate) fn backward(&self, z: Tensor<2>, weight: Tensor<1>, gradients: &mut Gradients) -> (Tensor<2>, Tensor<1>) {
-        if let Self::StandardNormal(base) = self {
-            return base.backward(z, weight);
+        match self {
+            Self::StandardNormal(base) => return base.backward(z, weight),
+            Self::Normal(base) => return base.backward(z, weight, gradients),
+            _ => {}
         }
         let tracked = self.clone().train();
         let z = z.autodiff().require_grad();
@@ -100,6 +102,28 @@ impl Base {
         let z_bar = z.grad_remove(&mut all).unwrap_or_else(|| z.clone().inner().zeros_like());
         collect_gradients(&tracked, &mut all, gradients);
         (z_bar, value)
+    }
+
+    /// Has the base depend on this number of features of what is known about each sample, if it is a [`Normal`].
+    pub(crate) fn condition_on(&mut self, features: usize) {
+        if let Self::Normal(base) = self {
+            base.condition_on(features);
+        }
+    }
+
+    /// Takes the features of the samples of a batch, `[batch, features]`, or forgets them.
+    pub(crate) fn set_embedding(&mut self, embedding: Option<&Tensor<2>>) {
+        if let Self::Normal(base) = self {
+            base.set_embedding(embedding);
+        }
+    }
+
+    /// Without the classes that were given.
+    pub(crate) fn without_classes(self) -> Self {
+        match self {
+            Self::ClassNormals(base) => Self::ClassNormals(base.not_given()),
+            other => other,
+        }
     }
 
     /// With the class of each sample of a batch, where the base has classes.

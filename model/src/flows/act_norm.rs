@@ -5,6 +5,7 @@ use crate::error::Result;
 use crate::flow::{Flow, LayerId, LogDetContext};
 use crate::gradients::Gradients;
 use crate::log_det::LogDetDraw;
+use crate::nn::Conditioner;
 use crate::numerics::{FixedPoint, InversionReport};
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Tensor};
@@ -12,7 +13,8 @@ use burn::tensor::{Device, Tensor};
 /// Variance floor at the data-dependent initialisation.
 const MIN_VARIANCE: f64 = 0.2;
 
-/// `z = (x + bias) · exp(log_scale)`, with a bias and a scale for each channel, or for each element.
+/// `z = (x + bias) · exp(log_scale)`, with a bias and a scale for each channel, or for each element. Both may depend on what is known
+/// about a sample.
 ///
 /// `log_det = H W Σ_c log_scale_c`, or `Σ log_scale` with a scale for each element.
 ///
@@ -40,6 +42,9 @@ pub struct ActNorm {
     pub bias: Param<Tensor<1>>,
     /// As `bias`.
     pub log_scale: Param<Tensor<1>>,
+    /// From features of what is known about each sample to what is added to its bias and log-scale, `[features, 2 · size]`, if the
+    /// layer depends on them.
+    pub(crate) conditioner: Option<Conditioner>,
     #[module(skip)]
     scope: Scope,
 }
@@ -57,7 +62,7 @@ impl ActNorm {
 
     fn identity(size: usize, scope: Scope, device: &Device) -> Self {
         let zeros = || Param::from_tensor(Tensor::zeros([size], device));
-        Self { bias: zeros(), log_scale: zeros(), scope }
+        Self { bias: zeros(), log_scale: zeros(), conditioner: None, scope }
     }
 
     /// Sets bias and scale so that this batch is mapped to mean 0 and variance 1 (variances are at least 0.2).
@@ -80,21 +85,34 @@ impl ActNorm {
         self.scope == Scope::Image
     }
 
+    /// Bias and log-scale of all samples, `[1, size]`, or of each one, `[batch, size]`.
+    fn of_samples(&self) -> [Tensor<2>; 2] {
+        let all: [Tensor<2>; 2] = [self.bias.val().unsqueeze(), self.log_scale.val().unsqueeze()];
+        let Some(more) = self.conditioner.as_ref().and_then(Conditioner::outputs) else { return all };
+        let [bias, log_scale] = all;
+        let size = bias.dims()[1];
+        [bias + more.clone().narrow(1, 0, size), log_scale + more.narrow(1, size, size)]
+    }
+
     /// Data to latent.
     pub fn forward(&self, x: Tensor<4>) -> Tensor<4> {
-        let dims = x.dims();
-        (x + self.scope.broadcast(self.bias.val(), dims)) * self.scope.broadcast(self.log_scale.val().exp(), dims)
+        let (dims, [bias, log_scale]) = (x.dims(), self.of_samples());
+        (x + self.scope.broadcast(bias, dims)) * self.scope.broadcast(log_scale.exp(), dims)
     }
 
     /// Of a batch of these dimensions, `[batch]`, nats.
     pub fn log_det(&self, dims: [usize; 4]) -> Tensor<1> {
-        (self.log_scale.val().sum() * self.scope.repeats(dims)).expand([dims[0]])
+        let sum = match self.conditioner.as_ref().and_then(Conditioner::outputs) {
+            Some(_) => self.of_samples()[1].clone().sum_dim(1).squeeze_dim(1),
+            None => self.log_scale.val().sum(),
+        };
+        (sum * self.scope.repeats(dims)).expand([dims[0]])
     }
 
     /// Latent to data.
     pub fn inverse(&self, z: Tensor<4>) -> Tensor<4> {
-        let dims = z.dims();
-        z * self.scope.broadcast(self.log_scale.val().neg().exp(), dims) - self.scope.broadcast(self.bias.val(), dims)
+        let (dims, [bias, log_scale]) = (z.dims(), self.of_samples());
+        z * self.scope.broadcast(log_scale.neg().exp(), dims) - self.scope.broadcast(bias, dims)
     }
 
     /// `x̄ = z̄ exp(log_scale)`, and the gradients of bias and scale.
@@ -105,11 +123,18 @@ impl ActNorm {
         log_det_bar: Tensor<1>,
         gradients: &mut Gradients,
     ) -> Tensor<4> {
-        let dims = x.dims();
-        let x_bar = z_bar * self.scope.broadcast(self.log_scale.val().exp(), dims);
-        gradients.add(&self.bias, self.scope.sums(x_bar.clone()));
+        let (dims, [bias, log_scale]) = (x.dims(), self.of_samples());
+        let x_bar = z_bar * self.scope.broadcast(log_scale.exp(), dims);
         // ⟨z̄, z⟩ = ⟨x̄, x + bias⟩
-        let by_scale = self.scope.sums((x + self.scope.broadcast(self.bias.val(), dims)) * x_bar.clone());
+        let scaled = (x + self.scope.broadcast(bias, dims)) * x_bar.clone();
+        if let Some(conditioner) = &self.conditioner {
+            let by_bias = self.scope.sums_of_samples(x_bar.clone());
+            let of_log_det = log_det_bar.clone().reshape([-1, 1]) * self.scope.repeats(dims);
+            let by_scale = self.scope.sums_of_samples(scaled.clone()) + of_log_det;
+            conditioner.backward(Tensor::cat(vec![by_bias, by_scale], 1), gradients);
+        }
+        gradients.add(&self.bias, self.scope.sums(x_bar.clone()));
+        let by_scale = self.scope.sums(scaled);
         gradients.add(&self.log_scale, by_scale + log_det_bar.sum() * self.scope.repeats(dims));
         x_bar
     }
@@ -143,5 +168,16 @@ impl Flow for ActNorm {
 
     fn initialize(&mut self, x: Tensor<4>) {
         ActNorm::initialize(self, x);
+    }
+
+    fn condition_on(&mut self, features: usize) {
+        let size = self.bias.val().dims()[0];
+        self.conditioner = Some(Conditioner::new(features, 2 * size, &self.bias.device()));
+    }
+
+    fn set_embedding(&mut self, embedding: Option<&Tensor<2>>) {
+        if let Some(conditioner) = &mut self.conditioner {
+            conditioner.set_embedding(embedding);
+        }
     }
 }

@@ -168,8 +168,11 @@ impl Equation<'_> {
         self.solver.validate()?;
         let dims = y.dims();
         let branch = net.branch();
-        let g = |x| if sign > 0.0 { branch.forward(x) } else { branch.forward(x).neg() };
-        let solution = self.solver.solve(net.import(y), net.monitor(), g);
+        let g = |x, open: &[usize]| {
+            let value = branch.forward_of(x, open);
+            if sign > 0.0 { value } else { value.neg() }
+        };
+        let solution = self.solver.solve_each(net.import(y), net.monitor(), g);
         if let Some(report) = report {
             report.branch_evaluations += solution.evaluations;
             if solution.iterations > report.most_iterations {

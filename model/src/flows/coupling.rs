@@ -200,6 +200,14 @@ impl Flow for Coupling {
         Ok(Coupling::backward(self, x, z_bar, log_det_bar, gradients))
     }
 
+    fn condition_on(&mut self, features: usize) {
+        self.net.condition_on(features);
+    }
+
+    fn set_embedding(&mut self, embedding: Option<&Tensor<2>>) {
+        self.net.set_embedding(embedding);
+    }
+
     fn draw_dropout(&mut self, batch: usize, mut rng: &mut dyn RngCore) {
         self.net.draw_dropout(batch, &mut rng);
     }

@@ -22,6 +22,7 @@ use rand::RngCore;
 /// To add a layer to this crate: write its file beside the others and implement [`Flow`] for it, add a variant here and to
 /// `each_layer!`, and a row to the cases in `tests/model/flow_contract.rs`.
 #[derive(Module, Debug)]
+#[expect(clippy::large_enum_variant, reason = "most layers of a model are of the largest kinds")]
 #[non_exhaustive]
 pub enum FlowLayer {
     /// See [`Logit`].
@@ -158,6 +159,14 @@ impl Flow for FlowLayer {
 
     fn nets_mut(&mut self) -> Vec<(&'static str, &mut ContractiveNet)> {
         FlowLayer::nets_mut(self)
+    }
+
+    fn condition_on(&mut self, features: usize) {
+        each_layer!(self, layer => Flow::condition_on(layer, features));
+    }
+
+    fn set_embedding(&mut self, embedding: Option<&Tensor<2>>) {
+        each_layer!(self, layer => Flow::set_embedding(layer, embedding));
     }
 
     fn draw_dropout(&mut self, batch: usize, rng: &mut dyn RngCore) {

@@ -13,7 +13,7 @@ use burn::tensor::Tensor;
 /// As a layer, `z = x - m + β` has the log-determinant 0.
 impl MovingBatchNorm {
     fn broadcast_shift(&self, dims: [usize; 4]) -> Tensor<4> {
-        Scope::Pixel.broadcast(self.shift(), dims)
+        Scope::Pixel.broadcast(self.shift().unsqueeze(), dims)
     }
 
     /// Data to latent, `[batch, channels, height, width]`.

@@ -43,11 +43,21 @@ impl Scope {
         }
     }
 
-    /// One value for each element that the layer acts on, in a shape that broadcasts over images.
-    pub fn broadcast(self, values: Tensor<1>, [_, c, h, w]: [usize; 4]) -> Tensor<4> {
+    /// The same sum in each sample, `[batch, size]`.
+    pub fn sums_of_samples(self, x: Tensor<4>) -> Tensor<2> {
         match self {
-            Scope::Pixel => values.reshape([1, c, 1, 1]),
-            Scope::Image => values.reshape([1, c, h, w]),
+            Scope::Pixel => x.sum_dims_squeeze(&[2, 3]),
+            Scope::Image => x.flatten(1, 3),
+        }
+    }
+
+    /// One value for each element that the layer acts on, of all samples or of each, `[1 or batch, size]`, in a shape that
+    /// broadcasts over images.
+    pub fn broadcast(self, values: Tensor<2>, [_, c, h, w]: [usize; 4]) -> Tensor<4> {
+        let samples = values.dims()[0];
+        match self {
+            Scope::Pixel => values.reshape([samples, c, 1, 1]),
+            Scope::Image => values.reshape([samples, c, h, w]),
         }
     }
 }

@@ -81,6 +81,8 @@ impl ResidualFlowConfig {
             scales,
             classifier,
             base: self.base.init(dimensions, rng, device),
+            embedding: self.context.init(rng, device),
+            given: None,
             image,
             padding_channels: self.padding_channels,
             padding: self.padding,
@@ -92,6 +94,9 @@ impl ResidualFlowConfig {
             monitor: Monitor::default(),
             config: Some(self.clone()),
         };
+        if model.embedding.is_some() {
+            model.condition_on(self.context.features);
+        }
         model.set_monitor(monitor);
         Ok(model)
     }

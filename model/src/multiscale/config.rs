@@ -1,7 +1,8 @@
 //! The architecture of a multi-scale Residual Flow.
 
+use super::context_config::{ContextConfig, ContextKind};
 use super::padding_noise::PaddingNoise;
-use crate::base::BaseConfig;
+use crate::base::{BaseConfig, BaseKind};
 use crate::error::{ModelError, Result};
 use crate::lipschitz::{NormLearning, NormOrder, PowerIteration};
 use crate::nn::{ActivationKind, DenseLayersConfig, Widths};
@@ -182,6 +183,8 @@ pub struct ResidualFlowConfig {
     pub forward_fixed_point: FixedPoint,
     /// The distribution of latents, all scales' together.
     pub base: BaseConfig,
+    /// What the density is conditioned on.
+    pub context: ContextConfig,
 }
 
 impl Default for ResidualFlowConfig {
@@ -228,6 +231,7 @@ impl Default for ResidualFlowConfig {
             fixed_point: FixedPoint::default(),
             forward_fixed_point: FixedPoint::FORWARD,
             base: BaseConfig::default(),
+            context: ContextConfig::default(),
         }
     }
 }
@@ -252,6 +256,11 @@ impl ResidualFlowConfig {
         self.forward_fixed_point.validate()?;
         self.power_iteration.validate()?;
         self.base.validate()?;
+        self.context.validate()?;
+        let (of_base, of_context) = (self.base.classes, self.context.classes);
+        let with_classes = self.base.kind == BaseKind::ClassNormals && self.context.kind == ContextKind::Classes;
+        let expected = format!("{of_context}, as `context.classes`");
+        require(!with_classes || of_base == of_context, "base.classes", &expected, of_base)?;
         require(self.classes != 1, "classes", "0 or at least 2", self.classes)?;
         let elements = image.iter().try_fold(1usize, |n, &side| n.checked_mul(side)).filter(|n| (1..=MOST_ELEMENTS).contains(n));
         if elements.is_none() {

@@ -30,6 +30,7 @@ impl ResidualFlow {
             let expected = format!("[batch, {}]", self.latent_dimensions());
             return Err(ModelError::Shape { what: "the latent", expected, got: vec![batch, dimensions] });
         }
+        self.check_context(batch)?;
         self.check_constraint()?;
         let inverted = self.invert(z.clone(), |_, _| Ok(()));
         let is_broken = match &inverted {
@@ -86,6 +87,7 @@ impl ResidualFlow {
     /// # Errors
     /// If the temperature is negative or not finite, or not 1 for a base that has no other.
     pub fn sample_latents(&self, n: usize, temperature: f64, rng: &mut impl Rng, device: &Device) -> Result<Tensor<2>> {
+        self.check_context(n)?;
         self.base.sample(n, self.latent_dimensions(), temperature, rng, device)
     }
 }

@@ -48,7 +48,7 @@ impl ResidualFlowConfig {
         if self.classes > 0 {
             footprint.state += heads + self.classes as f64;
         }
-        footprint.state += self.base.n_parameters(channels * h * w);
+        footprint.state += self.base.n_parameters(channels * h * w, self.context.features() as f64) + self.context.n_numbers();
         footprint
     }
 
@@ -75,6 +75,7 @@ impl ResidualFlowConfig {
         self.block != BlockKind::Coupling
             && self.densenet_depth == 0
             && self.kernels.len() >= 2
+            && self.context.features() == 0
             && (dense || inner.iter().all(|&kernel| kernel == 1))
             && self.activation.has_kernel()
     }
@@ -152,7 +153,8 @@ impl Count<'_> {
     }
 
     fn act_norms(&mut self, n: f64) {
-        let [of_channels, of_elements] = [2.0 * self.channels, 2.0 * self.elements()];
+        let each = 2.0 * (1.0 + self.config.context.features() as f64);
+        let [of_channels, of_elements] = [each * self.channels, each * self.elements()];
         if self.config.act_norm {
             self.layers(n, if self.config.dense { of_elements } else { of_channels });
         }
@@ -168,7 +170,7 @@ impl Count<'_> {
         let net = Net { dense: true, hidden: &hidden, preactivation: config.preactivation, split: Split::Channels };
         self.nets(n, &net);
         if config.act_norm || config.dense_act_norm {
-            self.layers(n, 2.0 * self.elements());
+            self.layers(n, 2.0 * (1.0 + config.context.features() as f64) * self.elements());
         }
     }
 
@@ -222,7 +224,8 @@ impl Count<'_> {
         let betas = if config.activation.has_beta() { activations } else { 0.0 };
         let orders = if coupling { 0.0 } else { config.learn_norm_orders.count(n) as f64 };
         let nets = if config.block == BlockKind::Implicit { 2.0 } else { 1.0 };
-        nets * (layers + norm_before + betas + concatenations + orders)
+        let conditioner = config.context.features() as f64 * affine[0].channels_out;
+        nets * (layers + norm_before + betas + concatenations + orders + conditioner)
     }
 
     /// The affine layers of one block.
@@ -277,7 +280,7 @@ mod tests {
     use crate::flows::FlowLayer;
     use crate::nn::ActivationKind;
     use crate::numerics::randomness::NoiseKey;
-    use crate::{BaseConfig, BaseKind, ResidualFlow};
+    use crate::{BaseConfig, BaseKind, ContextConfig, ContextKind, ResidualFlow};
     use burn::module::Module;
     use burn::tensor::Device;
 
@@ -303,7 +306,8 @@ mod tests {
                 };
                 if (input + hidden) as f64 > footprint.branch_input + footprint.branch_hidden {
                     (footprint.branch_input, footprint.branch_hidden) = (input as f64, hidden as f64);
-                    footprint.fused = fused;
+                    // What is known about samples has a bias for each, which the kernels do not know.
+                    footprint.fused = fused && !model.is_conditional();
                 }
             }
             if model.factors_out_after(index) {
@@ -325,13 +329,14 @@ mod tests {
             activation: ActivationKind::CLipSwish,
             ..small.clone()
         };
+        let context = |kind| ContextConfig { kind, classes: 3, columns: 2, features: 5 };
         let cases = [
             small.clone(),
             ResidualFlowConfig { factor_out: true, squeeze_first: true, classes: 10, classifier_channels: 30, ..small.clone() },
             ResidualFlowConfig { classes: 3, classifier_channels: 5, preactivation: false, ..small.clone() },
             ResidualFlowConfig { padding_channels: 3, dense_act_norm: true, flow_batch_norm: true, ..small.clone() },
             ResidualFlowConfig { checkerboard: false, blocks: vec![3, 2], ..coupling.clone() },
-            ResidualFlowConfig { blocks: vec![3, 2], padding_channels: 1, plain_first_block: false, ..coupling },
+            ResidualFlowConfig { blocks: vec![3, 2], padding_channels: 1, plain_first_block: false, ..coupling.clone() },
             ResidualFlowConfig { dense: true, norm_orders: vec![crate::NormOrder::INFINITY], ..small.clone() },
             ResidualFlowConfig { dense: true, invertible_convolutions: true, act_norm: false, ..small.clone() },
             ResidualFlowConfig {
@@ -346,7 +351,9 @@ mod tests {
             ResidualFlowConfig { base: base(BaseKind::Mixture), padding_channels: 1, ..small.clone() },
             ResidualFlowConfig { base: base(BaseKind::ClassNormals), factor_out: true, ..small.clone() },
             ResidualFlowConfig { base: base(BaseKind::StudentT), ..small.clone() },
-            ResidualFlowConfig { base: base(BaseKind::Normal), ..small.clone() },
+            ResidualFlowConfig { base: base(BaseKind::Normal), context: context(ContextKind::Classes), ..small.clone() },
+            ResidualFlowConfig { context: context(ContextKind::Vectors), dense_act_norm: true, ..small.clone() },
+            ResidualFlowConfig { context: context(ContextKind::Vectors), ..coupling },
             ResidualFlowConfig {
                 learn_norm_orders: NormLearning::Shared,
                 kernels: vec![3, 3, 3],

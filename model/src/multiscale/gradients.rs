@@ -131,6 +131,7 @@ impl ResidualFlow {
         gradients: &mut Gradients,
     ) -> Result<Outputs> {
         self.check_input(&x)?;
+        self.check_context(x.dims()[0])?;
         let Objective { density, logits: logits_bar, mut layer_done } = objective;
         let device = x.device();
         let mut tape: Vec<(Tensor<4>, String)> = Vec::new();
@@ -184,6 +185,7 @@ impl ResidualFlow {
                 }
             }
         }
+        self.embedding_backward(gradients);
         let log_prob = log_pz.map(|log_pz| LogProb::new(log_pz, log_det));
         Ok(Outputs { log_prob, logits })
     }

@@ -26,6 +26,7 @@ impl ResidualFlow {
     pub fn layer_outputs(&self, x: Tensor<4>, context: &LogDetContext) -> Result<Vec<LayerOutput>> {
         let x = self.pad(x, &mut context.padding_stream())?.input;
         self.check_input(&x)?;
+        self.check_context(x.dims()[0])?;
         let mut outputs = Vec::new();
         self.forward_scales(x, |layer, x, id| {
             let (z, log_det) = layer.forward_log_det(x, context, &id)?;

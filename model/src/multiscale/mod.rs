@@ -7,7 +7,7 @@
 //! | `architecture` | the layers that settings ask for |
 //! | `footprint` | how much memory they take, before anything is built |
 //! | `residual_flow` | the model: densities and latents |
-//! | `conditioning` | densities of samples about which something is known |
+//! | `context_config`, `conditioning` | densities of samples about which something is known |
 //! | `decoding` | from latents to images: inversion and samples |
 //! | `classifier`, `padding`, `padding_noise` | heads that classify; noise beside images |
 //! | `roulettes` | Russian roulettes fitted to the model's own series |
@@ -20,6 +20,7 @@ mod certificates;
 mod classifier;
 mod conditioning;
 mod config;
+mod context_config;
 mod decoding;
 mod density;
 mod footprint;
@@ -37,6 +38,7 @@ pub use certificates::{BlockCertificate, Effort};
 pub use classifier::{Classifier, Head};
 pub use conditioning::Context;
 pub use config::{BlockKind, ResidualFlowConfig};
+pub use context_config::{ContextConfig, ContextKind};
 pub use footprint::Footprint;
 pub use gradients::{DensityWeights, LayerDone, Objective, Outputs};
 pub use inspection::LayerOutput;

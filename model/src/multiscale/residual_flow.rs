@@ -10,7 +10,7 @@ use crate::flows::{FlowLayer, Sequential};
 use crate::lipschitz::PowerIteration;
 use crate::log_det::LogDetConfig;
 use crate::monitor::Monitor;
-use crate::nn::ContractiveNet;
+use crate::nn::{ContractiveNet, Embedding};
 use crate::numerics::FixedPoint;
 use crate::numerics::NoiseKey;
 use crate::numerics::finite::expect_finite;
@@ -36,6 +36,11 @@ pub struct ResidualFlow {
     pub(super) classifier: Option<Classifier>,
     /// The distribution of latents.
     pub(super) base: Base,
+    /// What makes features of what is known about samples, if the density is conditioned on that.
+    pub(super) embedding: Option<Embedding>,
+    /// What is known about each sample of the batch: the embedding's input, `[batch, …]`.
+    #[module(skip)]
+    pub(super) given: Option<Box<Tensor<2>>>,
     pub(super) image: [usize; 3],
     pub(super) padding_channels: usize,
     #[module(skip)]
@@ -72,6 +77,8 @@ impl From<Sequential> for ResidualFlow {
             scales: vec![layers],
             classifier: None,
             base: Base::StandardNormal(StandardNormal {}),
+            embedding: None,
+            given: None,
             padding_channels: 0,
             padding: PaddingNoise::Uniform,
             padding_levels: 256,
@@ -305,12 +312,14 @@ impl ResidualFlow {
     /// Runs all layers forward without log-determinants.
     pub(super) fn pass(&self, x: Tensor<4>) -> Result<ForwardOutput> {
         self.check_input(&x)?;
+        self.check_context(x.dims()[0])?;
         self.check_constraint()?;
         self.forward_scales(x, |layer, x, _| layer.forward(x))
     }
 
     fn forward_log_det(&self, x: Tensor<4>, context: &LogDetContext) -> Result<(ForwardOutput, Tensor<1>)> {
         self.check_input(&x)?;
+        self.check_context(x.dims()[0])?;
         self.check_constraint()?;
         context.config.validate()?;
         context.config.validate_device(&x.device())?;

@@ -26,6 +26,7 @@ impl ResidualFlow {
     /// What [`set_roulettes`](Self::set_roulettes) needs. The mean over batches is that of all of their samples.
     pub(crate) fn measure_series(&self, x: Tensor<4>, config: &LogDetConfig, noise: NoiseKey) -> Result<Vec<f64>> {
         self.check_input(&x)?;
+        self.check_context(x.dims()[0])?;
         let mut numbers = Vec::new();
         self.forward_scales(x, |layer, x, id| {
             if let FlowLayer::Residual(block) = layer {

@@ -26,7 +26,8 @@ pub enum Convergence {
 }
 
 impl ResidualFlow {
-    /// Initialises ActNorm from a batch of padded images, layer by layer.
+    /// Initialises ActNorm from a batch of padded images, layer by layer. Nothing needs to be known about them, as nothing depends on
+    /// that before training.
     ///
     /// # Errors
     /// If the images have another shape, or an iteration does not converge.
@@ -36,7 +37,8 @@ impl ResidualFlow {
             layer.forward(x)
         })?;
         if self.classifier.is_some() {
-            let inputs = self.pass(x)?.head_inputs;
+            // The layers do not depend on a context yet.
+            let inputs = self.forward_scales(x, |layer, x, _| layer.forward(x))?.head_inputs;
             self.classifier.iter_mut().for_each(|classifier| classifier.initialize(&inputs));
         }
         Ok(())

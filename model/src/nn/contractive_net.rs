@@ -3,6 +3,7 @@
 use super::activation::{Activation, ActivationKind};
 use super::branch::{Branch, BranchGradients, BranchParts, GeneralBranch, Joint};
 use super::concatenation::Concatenation;
+use super::conditioner::Conditioner;
 use super::dropout::Dropout;
 use super::moving_batch_norm::MovingBatchNorm;
 use super::widths::Widths;
@@ -48,6 +49,8 @@ pub struct ContractiveNet {
     preactivation: bool,
     dense: bool,
     elements: usize,
+    /// What the first layer's output depends on beside the input, if anything.
+    conditioner: Option<Conditioner>,
     #[module(skip)]
     dropout: Dropout,
     #[module(skip)]
@@ -147,6 +150,7 @@ impl ContractiveNetConfig {
             preactivation,
             dense: self.dense,
             elements: c * h * w,
+            conditioner: None,
             dropout: Dropout::new(self.dropout),
             monitor: Monitor::default(),
         };
@@ -284,6 +288,7 @@ impl ContractiveNet {
             biases: self.convolutions.iter().enumerate().map(bias).collect(),
             preactivation: before.first(),
             joints: self.joints(between),
+            sample_bias: self.conditioner.as_ref().and_then(Conditioner::outputs),
             input_shift: shift.map(MovingBatchNorm::shift),
             last_mask: self.dropout.mask(),
             monitor: self.monitor.clone(),
@@ -358,6 +363,9 @@ impl ContractiveNet {
         if let (Some(norm), Some(shift)) = (first, of_branch.shift) {
             gradients.add(&norm.bias, shift);
         }
+        if let (Some(conditioner), Some(bias)) = (&self.conditioner, of_branch.sample_bias) {
+            conditioner.backward(bias, gradients);
+        }
         for (norm, bias) in norms.iter().zip(&of_branch.biases) {
             gradients.add(&norm.bias, bias.clone());
         }
@@ -406,6 +414,21 @@ impl ContractiveNet {
     pub fn draw_dropout(&mut self, batch: usize, rng: &mut impl Rng) {
         if let Some(last) = self.convolutions.last() {
             self.dropout.draw(batch, last.weight.dims()[1], rng, &last.weight.device());
+        }
+    }
+
+    /// Has the first layer's output depend on this number of features of what is known about each sample: a bias for each sample,
+    /// zero until it is trained.
+    pub(crate) fn condition_on(&mut self, features: usize) {
+        if let Some(first) = self.convolutions.first() {
+            self.conditioner = Some(Conditioner::new(features, first.bias.dims()[0], &first.weight.device()));
+        }
+    }
+
+    /// Takes the features of the samples of a batch, `[batch, features]`, or forgets them.
+    pub(crate) fn set_embedding(&mut self, embedding: Option<&Tensor<2>>) {
+        if let Some(conditioner) = &mut self.conditioner {
+            conditioner.set_embedding(embedding);
         }
     }
 

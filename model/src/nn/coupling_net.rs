@@ -2,6 +2,7 @@
 
 use super::activation::{Activation, ActivationKind};
 use super::branch::{Branch, BranchParts, Joint};
+use super::conditioner::Conditioner;
 use super::dropout::Dropout;
 use super::plain_convolution::PlainConvolution;
 use super::widths::Widths;
@@ -22,6 +23,8 @@ pub struct CouplingNet {
     preactivation: bool,
     dense: bool,
     channels_out: usize,
+    /// What the first layer's output depends on beside the input, if anything.
+    conditioner: Option<Conditioner>,
     #[module(skip)]
     dropout: Dropout,
 }
@@ -66,6 +69,7 @@ impl CouplingNetConfig {
             preactivation: self.preactivation,
             dense: self.dense,
             channels_out: self.channels_out,
+            conditioner: None,
             dropout: Dropout::new(self.dropout),
         }
     }
@@ -91,6 +95,21 @@ impl CouplingNet {
         }
     }
 
+    /// Has the first layer's output depend on this number of features of what is known about each sample: a bias for each sample,
+    /// zero until it is trained.
+    pub(crate) fn condition_on(&mut self, features: usize) {
+        if let Some(first) = self.convolutions.first() {
+            self.conditioner = Some(Conditioner::new(features, first.bias.val().dims()[0], &first.weight.device()));
+        }
+    }
+
+    /// Takes the features of the samples of a batch, `[batch, features]`, or forgets them.
+    pub(crate) fn set_embedding(&mut self, embedding: Option<&Tensor<2>>) {
+        if let Some(conditioner) = &mut self.conditioner {
+            conditioner.set_embedding(embedding);
+        }
+    }
+
     /// Takes all channels in again.
     pub fn clear_dropout(&mut self) {
         self.dropout.clear();
@@ -103,6 +122,7 @@ impl CouplingNet {
             biases: self.convolutions.iter().map(|c| c.bias.val()).collect(),
             preactivation: before.first(),
             joints: between.iter().map(|activation| Some(Joint { activation, concatenation: None })).collect(),
+            sample_bias: self.conditioner.as_ref().and_then(Conditioner::outputs),
             input_shift: None,
             last_mask: self.dropout.mask(),
             monitor: Default::default(),
@@ -132,6 +152,9 @@ impl CouplingNet {
         let branch = self.branch();
         let (input, y_bar) = (self.import(x), self.import(y_bar));
         let (x_bar, of_branch) = branch.pullback(input.clone(), input.zeros_like(), y_bar.clone(), y_bar.zeros_like());
+        if let (Some(conditioner), Some(bias)) = (&self.conditioner, of_branch.sample_bias) {
+            conditioner.backward(bias, gradients);
+        }
         for ((layer, weight), bias) in self.convolutions.iter().zip(of_branch.weights).zip(of_branch.biases) {
             gradients.add(&layer.weight, weight);
             gradients.add(&layer.bias, bias);

@@ -84,18 +84,25 @@ impl FixedPoint {
         whole("fixed_point.anderson_window", self.anderson_window, 0..=MOST_EARLIER)
     }
 
-    /// Solves for every sample by itself: the result does not depend on the others of the batch, and a sample that is
-    /// done is not evaluated again. If the monitor stops it, samples that are not done have failed.
+    /// [`solve_each`](Self::solve_each) where `g` is the same for all samples.
+    #[cfg(test)]
     pub(crate) fn solve(&self, y: Tensor<4>, monitor: &Monitor, g: impl Fn(Tensor<4>) -> Tensor<4>) -> Solution {
-        self.iterate(y, monitor, false, g)
+        self.solve_each(y, monitor, |x, _| g(x))
     }
 
     /// The same where `g` has to see the whole batch, since it is another one for each sample.
     pub(crate) fn solve_together(&self, y: Tensor<4>, monitor: &Monitor, g: impl Fn(Tensor<4>) -> Tensor<4>) -> Solution {
-        self.iterate(y, monitor, true, g)
+        self.iterate(y, monitor, true, |x, _| g(x))
     }
 
-    fn iterate(&self, y: Tensor<4>, monitor: &Monitor, together: bool, g: impl Fn(Tensor<4>) -> Tensor<4>) -> Solution {
+    /// Solves for every sample by itself: the result does not depend on the others of the batch, and a sample that is
+    /// done is not evaluated again: `g` is given the numbers of those that are. If the monitor stops it, samples that are not done
+    /// have failed.
+    pub(crate) fn solve_each(&self, y: Tensor<4>, monitor: &Monitor, g: impl Fn(Tensor<4>, &[usize]) -> Tensor<4>) -> Solution {
+        self.iterate(y, monitor, false, g)
+    }
+
+    fn iterate(&self, y: Tensor<4>, monitor: &Monitor, together: bool, g: impl Fn(Tensor<4>, &[usize]) -> Tensor<4>) -> Solution {
         let (dims, device) = (y.dims(), y.device());
         let size = dims[1..].iter().product::<usize>();
         let y = values(y);
@@ -105,9 +112,10 @@ impl FixedPoint {
             if !samples.iter().any(Sample::is_open) {
                 break;
             }
-            let mut open: Vec<&mut Sample> = samples.iter_mut().filter(|sample| together || sample.is_open()).collect();
+            let numbered = samples.iter_mut().enumerate().filter(|(_, sample)| together || sample.is_open());
+            let (numbers, mut open): (Vec<usize>, Vec<&mut Sample>) = numbered.unzip();
             let x = stacked(open.iter().map(|sample| &**sample));
-            let g = values(g(from_vec(x, [open.len(), dims[1], dims[2], dims[3]], &device)));
+            let g = values(g(from_vec(x, [open.len(), dims[1], dims[2], dims[3]], &device), &numbers));
             evaluations += open.len();
             iterations += 1;
             let evaluated = open.par_iter_mut().zip(g.par_chunks_exact(size));

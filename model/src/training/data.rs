@@ -119,5 +119,6 @@ fn selected(samples: &Samples, indices: &[usize]) -> Samples {
     let of_rows: Vec<i64> = indices.iter().map(|&index| index as i64).collect();
     let rows = Tensor::<1, Int>::from_ints(of_rows.as_slice(), &samples.x.device());
     let labels = samples.labels.as_ref().map(|labels| indices.iter().map(|&index| labels[index]).collect());
-    Samples { x: samples.x.clone().select(0, rows), labels }
+    let context = samples.context.clone().map(|context| context.select(0, rows.clone()));
+    Samples { x: samples.x.clone().select(0, rows), labels, context }
 }

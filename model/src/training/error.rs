@@ -20,6 +20,9 @@ pub enum TrainingError {
     /// Classes are to be learned of data without classes.
     #[error("the task needs classes, but the data have none")]
     NoLabels,
+    /// A density is to be learned that is conditioned on numbers which the data lack.
+    #[error("the model is conditioned on numbers of which the data have none: set data.context_columns, or model.context")]
+    NoContext,
     /// There is not one label for each sample.
     #[error("{labels} labels for {samples} images")]
     LabelCount {

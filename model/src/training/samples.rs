@@ -11,6 +11,8 @@ pub struct Samples {
     pub x: Tensor<4>,
     /// The class of each sample, in sets with classes.
     pub labels: Option<Vec<u32>>,
+    /// Numbers that are known about each sample, `[batch, columns]`, in sets with such numbers.
+    pub context: Option<Tensor<2>>,
 }
 
 impl Samples {
@@ -22,7 +24,8 @@ impl Samples {
     /// So many of them, from this one on.
     pub fn narrow(&self, begin: usize, count: usize) -> Self {
         let labels = self.labels.as_ref().map(|labels| labels[begin..begin + count].to_vec());
-        Self { x: self.x.clone().narrow(0, begin, count), labels }
+        let context = self.context.clone().map(|context| context.narrow(0, begin, count));
+        Self { x: self.x.clone().narrow(0, begin, count), labels, context }
     }
 
     /// The same with the class of each sample.
@@ -30,17 +33,29 @@ impl Samples {
         Self { labels: Some(labels), ..self }
     }
 
-    /// What is known about them: their classes, if the set has some.
-    pub fn context(&self) -> Option<Context> {
-        self.labels.clone().map(Context::Classes)
+    /// The same with numbers that are known about each, `[batch, columns]`.
+    pub fn with_context(self, context: Tensor<2>) -> Self {
+        Self { context: Some(context), ..self }
+    }
+
+    /// What the model's density is conditioned on, of these samples; `None` if it is on nothing that is known.
+    ///
+    /// # Errors
+    /// If the set lacks what the model needs.
+    pub fn known(&self, model: &ResidualFlow) -> Result<Option<Context>, TrainingError> {
+        if model.context_columns() > 0 {
+            return self.context.clone().map(|context| Some(Context::Vectors(context))).ok_or(TrainingError::NoContext);
+        }
+        let classes = self.labels.clone().filter(|_| model.context_classes() > 0).map(Context::Classes);
+        if classes.is_none() && model.is_conditional() { Err(TrainingError::NoLabels) } else { Ok(classes) }
     }
 
     /// The model of these samples, [given](ResidualFlow::given) what is known about them.
     ///
     /// # Errors
-    /// If that does not fit the model.
+    /// If the set lacks what the model needs, or it does not fit.
     pub fn condition(&self, model: &ResidualFlow) -> Result<ResidualFlow, TrainingError> {
-        match self.context() {
+        match self.known(model)? {
             Some(context) => Ok(model.given(&context)?),
             None => Ok(model.clone()),
         }
@@ -58,7 +73,7 @@ impl Samples {
 impl From<Tensor<4>> for Samples {
     /// Images without classes.
     fn from(x: Tensor<4>) -> Self {
-        Self { x, labels: None }
+        Self { x, labels: None, context: None }
     }
 }
 
@@ -66,6 +81,6 @@ impl From<Tensor<2>> for Samples {
     /// Points `[batch, dimensions]`.
     fn from(points: Tensor<2>) -> Self {
         let [batch, dimensions] = points.dims();
-        Self { x: points.reshape([batch, dimensions, 1, 1]), labels: None }
+        Self { x: points.reshape([batch, dimensions, 1, 1]), labels: None, context: None }
     }
 }

@@ -289,8 +289,9 @@ impl Trainer {
             model.clear_dropout();
             measured.add(&of_batch?, fraction);
             let padded = model.pad(samples.x.clone(), &mut share.context.padding_stream())?;
-            model.update_batch_norm(padded.input)?;
-            *model = running_means::averaged(&*self.group, model.clone(), samples.count() as f64 / counts[index])?;
+            let mut given = samples.condition(model)?;
+            given.update_batch_norm(padded.input)?;
+            *model = running_means::averaged(&*self.group, given.without_context(), samples.count() as f64 / counts[index])?;
         }
         sent?;
         let arrived = Instant::now();

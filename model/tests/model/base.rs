@@ -207,11 +207,11 @@ fn bases_are_saved_and_loaded() {
 
 /// Two clusters far apart, with their numbers as classes.
 fn clusters() -> Samples {
-    let noise = values(gaussian([256, 2], &mut NoiseKey::new(13, [0, 0]).stream(0), &device()) * 0.3);
+    let noise = values(gaussian([2048, 2], &mut NoiseKey::new(13, [0, 0]).stream(0), &device()) * 0.3);
     let points = noise.chunks_exact(2).enumerate().flat_map(|(n, z)| [z[0] + if n % 2 == 0 { 3.0 } else { -3.0 }, z[1]]);
     let points: Vec<f32> = points.collect();
-    let labels = (0..256).map(|n| n % 2).collect();
-    Samples::from(Tensor::<1>::from_floats(points.as_slice(), &device()).reshape([256, 2])).with_labels(labels)
+    let labels = (0..2048).map(|n| n % 2).collect();
+    Samples::from(Tensor::<1>::from_floats(points.as_slice(), &device()).reshape([2048, 2])).with_labels(labels)
 }
 
 #[test]
@@ -219,7 +219,7 @@ fn bases_are_trained() {
     let trained = |kind| {
         let config = ResidualFlowConfig { blocks: vec![0], base: config(kind), ..ResidualFlowConfig::toy() };
         let model = config.init([2, 1, 1], &mut NoiseKey::new(14, [0, 0]).stream(0), &device()).unwrap();
-        let mut settings = FitConfig { epochs: 150, patience: 0, ..Default::default() };
+        let mut settings = FitConfig { epochs: 25, patience: 0, ..Default::default() };
         (settings.optim.learning_rate, settings.optim.warmup_steps, settings.optim.batch_size) = (0.05, 0, 64);
         let fitted = fit(model.clone(), clusters(), &settings, &mut residual_flows::training::Silent).unwrap();
         let state = |model: &ResidualFlow| -> Vec<NamedTensor> { named_tensors(model.base()) };

@@ -170,6 +170,23 @@ fn coupling(name: &'static str, shape: [usize; 3], split: Split, swapped: bool, 
     Case { name, layer, x: gaussian([BATCH, c, h, w], &mut rng, &device()) }
 }
 
+/// The layer with a dependence on what is known about each sample.
+fn conditional(name: &'static str, case: Case) -> Case {
+    const FEATURES: usize = 3;
+    let mut rng = NoiseKey::new(15, [0, 0]).stream(0);
+    let Case { mut layer, x, .. } = case;
+    layer.condition_on(FEATURES);
+    let state = named_tensors(&layer).into_iter().map(|mut tensor| {
+        if tensor.name.contains("conditioner") {
+            tensor.values = values(gaussian([tensor.values.len()], &mut rng, &device()) * 0.5);
+        }
+        tensor
+    });
+    layer = with_tensors(layer.clone(), state.collect()).unwrap();
+    layer.set_embedding(Some(&gaussian([BATCH, FEATURES], &mut rng, &device())));
+    Case { name, layer, x }
+}
+
 /// Elementwise layers, matrices and couplings.
 fn other_cases() -> Vec<Case> {
     let mut rng = NoiseKey::new(14, [0, 0]).stream(0);
@@ -209,6 +226,25 @@ fn cases() -> Vec<Case> {
         Case { name: "act_norm per element", layer: act_norm(ActNorm::per_element([2, 2, 4], &device())), x: images.clone() },
         Case { name: "squeeze", layer: FlowLayer::Squeeze(Squeeze {}), x: images },
     ];
+    let images = gaussian([BATCH, 2, 2, 4], &mut rng, &device());
+    let named = |layer| Case { name: "", layer, x: images.clone() };
+    let small = |config: ContractiveNetConfig| residual("", ContractiveNetConfig { bound: 0.9, ..config }, 2.5);
+    cases.extend([
+        conditional("act_norm per channel, conditional", named(ActNorm::per_channel(2, &device()).into())),
+        conditional("act_norm per element, conditional", named(ActNorm::per_element([2, 2, 4], &device()).into())),
+        conditional("3-1-3, conditional", small(ContractiveNetConfig::new([2, 3, 2], 5))),
+        conditional("points, conditional", small(ContractiveNetConfig::points(3, 6))),
+        conditional("dense, conditional", small(ContractiveNetConfig { dense: true, ..ContractiveNetConfig::new([2, 2, 2], 5) })),
+        conditional(
+            "one layer, conditional",
+            small(ContractiveNetConfig { kernels: vec![3], ..ContractiveNetConfig::new([2, 3, 2], 5) }),
+        ),
+        conditional(
+            "batch norm, dropout, conditional",
+            small(ContractiveNetConfig { batch_norm: true, dropout: 0.4, ..ContractiveNetConfig::new([2, 2, 2], 5) }),
+        ),
+        conditional("coupling, conditional", coupling("", [2, 3, 2], Split::Channels, false, false)),
+    ]);
     cases.extend(residual_cases());
     cases.extend(other_cases());
     cases

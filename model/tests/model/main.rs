@@ -4,6 +4,7 @@
 //! | --- | --- |
 //! | `flow_contract` | every layer against its contract: inverse, log-determinant, gradients, state |
 //! | `base` | distributions of latents |
+//! | `conditional` | densities of samples about which something is known |
 //! | `custom_layers` | layers of users, by the same contract and among ours |
 //! | `properties` | layers with random settings and inputs |
 //! | `architectures` | whole models of every option |
@@ -19,6 +20,7 @@
 
 mod architectures;
 mod base;
+mod conditional;
 mod constraint;
 mod custom_layers;
 mod examples;

@@ -167,7 +167,7 @@ fn measure(arguments: &Arguments) -> Result<Outcome> {
             _ => DataKind::images(config.data.levels.unwrap_or(256), &config.task),
         };
         let timeline = Timeline { total_steps: 1 + repeats as u64, steps_per_epoch: 1.0 };
-        let samples = Samples { x: images.clone(), labels: Some(vec![0; batch]) };
+        let samples = Samples { x: images.clone(), labels: Some(vec![0; batch]), context: None };
         let mut trainer = trainer(&config, &kind, timeline);
         let (trained, seconds, shares) = steps(model, &mut trainer, &samples, repeats)?;
         let passes = config.log_det.train.expected_terms() + 7.0;

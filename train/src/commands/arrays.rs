@@ -1,5 +1,6 @@
 //! `train encode`, `decode` and `log-prob`: arrays in, arrays out, for work beside Python; of points tables too.
 
+use super::condition::Condition;
 use super::{Chosen, Compute, Overwrite, load, ready, report};
 use crate::data::kind::{DataKind, Named};
 use crate::data::table::TableChoice;
@@ -48,6 +49,8 @@ struct Common {
     /// Choose the estimator's noise [default: that of the training]
     #[arg(long)]
     seed: Option<u64>,
+    #[command(flatten)]
+    condition: Condition,
     #[command(flatten)]
     table: TableChoice,
     #[command(flatten)]
@@ -206,7 +209,7 @@ impl Session {
         let mut progress = Progress::new();
         let read = load(&checkpoint, common.chosen.weights, &device, &mut progress)?;
         let (ready, _) = ready(read, &mut progress)?;
-        let mut model = ArrayModel::new(ready, device);
+        let mut model = ArrayModel::new(ready, device.clone());
         let known: &[&str] = if matches!(model.kind(), DataKind::Points(_)) { &["npy", "csv"] } else { &["npy"] };
         outputs.iter().try_for_each(|path| output::check_extension(path, known))?;
         model.batch = common.batch.unwrap_or(model.batch);
@@ -214,6 +217,9 @@ impl Session {
         if common.exact {
             model.log_det = LogDetConfig::exact();
         }
+        let is_table = common.input.extension().is_some_and(|extension| !extension.eq_ignore_ascii_case("npy"));
+        let table = is_table.then_some(common.input.as_path());
+        model.known = common.condition.known(model.model(), model.data(), table, &device)?;
         Ok(Self { start, common, checkpoint, model, progress: RefCell::new(progress) })
     }
 

@@ -2,7 +2,7 @@
 
 use super::{Chosen, Compute, Opened, report};
 use crate::data::table::TableChoice;
-use crate::data::{PREFETCH_DEPTH, tensor};
+use crate::data::{DataSet, PREFETCH_DEPTH};
 use crate::monitoring::costs::Costs;
 use crate::reporting::path_text;
 use crate::reporting::progress::{Progress, Work};
@@ -86,12 +86,12 @@ impl Check {
             let Found { data, .. } = sought.open()?;
             data.notes.iter().for_each(note);
             let n_images = data.batches.len();
-            let batches = Prefetch::eval(data.batches, PREFETCH_DEPTH);
+            let batches = Prefetch::eval(data.batches.clone(), PREFETCH_DEPTH);
             // Each batch to latents and back.
             let rounds = self.n.min(n_images).div_ceil(config.run.eval_batch_size);
             let work = Work::layers(&monitor, &Costs::there_and_back(&model), rounds);
             let stage = progress.stage(format!("reconstructing {} images", self.n.min(n_images)), work);
-            let reconstruction = self.reconstruct(&model, batches, config.run.seed, &device)?;
+            let reconstruction = self.reconstruct(&model, &data, batches, config.run.seed, &device)?;
             drop(stage);
             Some(reconstruction)
         } else {
@@ -103,17 +103,25 @@ impl Check {
         report(self.json, &outcome, || lines(&outcome))
     }
 
-    fn reconstruct(&self, model: &ResidualFlow, batches: Prefetch, seed: u64, device: &Device) -> Result<Reconstruction> {
+    fn reconstruct(
+        &self,
+        model: &ResidualFlow,
+        data: &DataSet,
+        batches: Prefetch,
+        seed: u64,
+        device: &Device,
+    ) -> Result<Reconstruction> {
         let (mut images, mut values, mut largest, mut squares) = (0, 0, 0.0f64, 0.0);
         for (index, batch) in batches.enumerate() {
             let left = self.n - images;
             if left == 0 {
                 break;
             }
-            let x = tensor(batch?, device);
-            let n = left.min(x.dims()[0]);
+            let samples = data.samples(batch?, device);
+            let samples = samples.narrow(0, left.min(samples.count()));
+            let (model, n) = (samples.condition(model)?, samples.count());
             let mut rng = noise::evaluation(seed, index).stream(u64::MAX);
-            let padded = model.pad(x.narrow(0, 0, n), &mut rng)?.input;
+            let padded = model.pad(samples.x, &mut rng)?.input;
             let error = model.unpad(model.decode(model.encode(padded.clone())?)? - padded);
             let error = error.try_into_vec_as::<f32>().context("cannot read a result from the device")?;
             images += n;

@@ -1,5 +1,6 @@
 //! `train density CHECKPOINT POINTS`: log-densities of anybody's points under a checkpoint's weights.
 
+use super::condition::Condition;
 use super::{Chosen, Compute, Overwrite, load, ready, report};
 use crate::data::kind::DataKind;
 use crate::data::table::TableChoice;
@@ -40,6 +41,8 @@ pub struct DensityOf {
     /// Integrate the density over the plane instead, which should give 1
     #[arg(long, conflicts_with = "points")]
     integrate: bool,
+    #[command(flatten)]
+    condition: Condition,
     #[command(flatten)]
     table: TableChoice,
     #[command(flatten)]
@@ -100,12 +103,15 @@ impl DensityOf {
         if self.exact {
             model.log_det = LogDetConfig::exact();
         }
+        model.known = self.condition.known(model.model(), model.data(), self.points.as_deref(), &device)?;
         let Some(path) = &self.points else {
             self.table.ensure_unused("no table is given")?;
             let rounds = (INTEGRAL_CELLS * INTEGRAL_CELLS).div_ceil(density::BATCH);
             let work = Work::layers(model.monitor(), &Costs::forward(model.model()), rounds);
             let stage = progress.stage("integrating the density", work);
-            let integral = self.integrate(&Density::new(model.model(), &model.log_det, &device), &checkpoint);
+            let known = model.known.as_ref().map(|known| known.narrow(0, 1));
+            let density = Density::new(model.model(), &model.log_det, &device).given(known);
+            let integral = self.integrate(&density, &checkpoint);
             drop(stage);
             return integral;
         };

@@ -3,7 +3,7 @@
 use super::{Compute, Overwrite, checkpoint_at, load, ready, report};
 use crate::config::Config;
 use crate::data::table::TableChoice;
-use crate::data::{self, DataSet, Splits, tensor};
+use crate::data::{self, DataSet, Splits};
 use crate::reporting::path_text;
 use crate::reporting::pictures::estimators as plots;
 use crate::reporting::pictures::plot::Plot;
@@ -112,10 +112,11 @@ impl EstimatorStudy {
         let mut progress = Progress::new();
         let (model, test, training) = self.open(&device, &mut progress)?;
         LogDetConfig::exact().validate_size(model.latent_dimensions())?;
-        let samples = tensor(test.batches.eval_batch(0)?, &device);
-        let n = self.n.min(samples.dims()[0]);
+        let samples = test.samples(test.batches.eval_batch(0)?, &device);
+        let samples = samples.narrow(0, self.n.min(samples.count()));
+        let (model, n) = (samples.condition(&model)?, samples.count());
         let stage = progress.stage("exact log-determinants", progress::Work::unknown());
-        let study = Study::new(&model, samples.narrow(0, 0, n), self.seed, self.draws)?;
+        let study = Study::new(&model, samples.x, self.seed, self.draws)?;
         drop(stage);
         if self.rounding {
             let outcome = self.outcome(&study, n, measure_rounding(&study, &training, &device, &mut progress)?);

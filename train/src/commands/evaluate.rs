@@ -61,6 +61,10 @@ pub struct Evaluate {
     /// Mark anomalies: samples less likely than this part of the validation samples, such as 0.01
     #[arg(long, value_name = "PART", value_parser = part)]
     threshold_quantile: Option<f64>,
+    /// Recognise classes by Bayes' rule too: by the density of each sample given each class, all being as probable before. Of models
+    /// that are conditioned on classes; takes one evaluation for each class
+    #[arg(long)]
+    bayes: bool,
     #[command(flatten)]
     table: TableChoice,
     #[command(flatten)]
@@ -160,7 +164,9 @@ impl Evaluate {
             data.notes.iter().for_each(note);
         }
         let opened = self.chosen.ready(read, &mut progress)?;
-        let scoring = Scoring { opened: &opened, device: &device, group };
+        let classes = opened.model.context_classes();
+        ensure!(!self.bayes || classes > 0, "--bayes goes with models that are conditioned on classes");
+        let scoring = Scoring { opened: &opened, device: &device, group, bayes: self.bayes };
         let threshold = match &validation {
             Some((q, found)) => {
                 let scores = scoring.scores(found, None, &mut progress)?;
@@ -254,13 +260,14 @@ struct Scoring<'a> {
     opened: &'a Opened,
     device: &'a Device,
     group: &'a ProcessGroup,
+    bayes: bool,
 }
 
 impl Scoring<'_> {
     fn evaluation<'b>(&'b self, found: &'b Found, limit: Option<usize>) -> Evaluation<'b> {
         let config = &self.opened.description.config;
         let (task, log_det) = (config.task.kind, &config.log_det.eval);
-        Evaluation { data: &found.data, task, log_det, seed: config.run.seed, limit, group: self.group }
+        Evaluation { data: &found.data, task, log_det, seed: config.run.seed, limit, bayes: self.bayes, group: self.group }
     }
 
     fn scores(&self, found: &Found, limit: Option<usize>, progress: &mut Progress) -> Result<SampleScores> {

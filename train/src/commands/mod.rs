@@ -4,6 +4,7 @@ mod animate;
 mod arrays;
 mod check;
 pub mod completions;
+mod condition;
 mod config;
 mod density;
 mod devices;

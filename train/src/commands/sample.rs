@@ -1,7 +1,9 @@
 //! `train sample CHECKPOINT`: images or points from a checkpoint's weights.
 
+use super::condition::Condition;
 use super::{Chosen, Compute, Opened, Overwrite, report};
 use crate::checkpoint::state::Description;
+use crate::config::DataConfig;
 use crate::data::kind::{DataKind, Named};
 use crate::monitoring::costs::Costs;
 use crate::reporting::path_text;
@@ -13,10 +15,11 @@ use crate::system;
 use crate::system::memory::{Phase, during};
 use crate::training::parallel::{ProcessGroup, together};
 use anyhow::{Context, Result};
-use burn::tensor::Tensor;
+use burn::tensor::{Device, Tensor};
 use clap::{Args, ValueEnum};
 use datasets::io::output::{self, Existing};
 use datasets::points::FileKind;
+use residual_flows::{Context as Known, ResidualFlow};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -26,7 +29,8 @@ use std::time::Instant;
 #[derive(Args)]
 #[command(after_help = "Examples:
   train sample experiments/runs/digits --n 100 --out samples.png
-  train sample experiments/runs/digits --n 1000 --seed 7 --out new.csv")]
+  train sample experiments/runs/digits --n 1000 --seed 7 --out new.csv
+  train sample experiments/runs/digits_given_class --class 3 --out threes.png")]
 pub struct Sample {
     #[command(flatten)]
     chosen: Chosen,
@@ -36,6 +40,8 @@ pub struct Sample {
     /// Scale the latents: below 1, samples are more typical and less diverse
     #[arg(long, default_value_t = 1.0, value_parser = temperature, allow_negative_numbers = true)]
     temperature: f64,
+    #[command(flatten)]
+    condition: Condition,
     /// Choose the latents
     #[arg(long, default_value_t = 0)]
     seed: u64,
@@ -96,13 +102,14 @@ impl Sample {
         let Description { config, shape, kind, .. } = &read.1.description;
         footprint::check_use(config, *shape, (self.compute.choice, group), Work::Draw(self.n), "--n")?;
         let destination = group.is_root().then(|| self.destination(kind, &read.0)).transpose()?;
-        let Opened { checkpoint, description: Description { kind, .. }, model, monitor } =
+        let Opened { checkpoint, description: Description { kind, config, .. }, model, monitor } =
             self.chosen.ready(read, &mut progress)?;
         let &Self { n, temperature, seed, .. } = &self;
-        let latents = samples::latents(&model, n, temperature, seed, &device)?;
+        let known = self.known(&model, &config.data, &device)?.map(|known| known.repeated(n));
+        let latents = samples::latents(&model, known.as_ref(), n, temperature, seed, &device)?;
         let work = progress::Work::layers(&monitor, &Costs::backward(&model), 1);
         let stage = progress.stage(format!("sampling {n} {}", kind.noun()), work);
-        let samples = during(Phase::Drawing, || samples::draw(&model, latents, group))?;
+        let samples = during(Phase::Drawing, || samples::draw(&model, known.as_ref(), latents, group))?;
         drop((stage, progress));
         let Some(destination) = destination else { return Ok(()) };
         let output = write(samples, &kind, &destination, self.overwrite.existing())?;
@@ -116,6 +123,15 @@ impl Sample {
             checkpoint,
         };
         report(self.json, &outcome, || format!("{n} samples in {} ({})", outcome.output.value, duration(outcome.seconds)))
+    }
+
+    /// What is known about the samples; where nothing is said of a model of classes, one class after the other.
+    fn known(&self, model: &ResidualFlow, data: &DataConfig, device: &Device) -> Result<Option<Known>> {
+        let classes = model.context_classes() as u32;
+        if classes > 0 && self.condition.is_empty() {
+            return Ok(Some(Known::Classes((0..classes).collect())));
+        }
+        self.condition.known(model, data, None, device)
     }
 
     /// The file that `--out` names, or one in the directory that it names, which is made; it can be written.

@@ -114,6 +114,11 @@ pub struct DataConfig {
     #[serde(default, skip_serializing_if = "is_default")]
     #[schemars(extend("default" = NO_NAMES))]
     pub exclude: Vec<String>,
+    /// `file`: the names of the columns on which the density of the others is conditioned. With `model.context.kind = "classes"` it is
+    /// one column, of whole numbers from 0 on.
+    #[serde(default, skip_serializing_if = "is_default")]
+    #[schemars(extend("default" = NO_NAMES))]
+    pub context_columns: Vec<String>,
     /// `file`: what becomes of rows with missing or infinite values.
     #[serde(default, skip_serializing_if = "is_default")]
     #[schemars(extend("default" = Missing::default()))]
@@ -209,6 +214,7 @@ impl DataConfig {
             ("validation_file", self.validation_file.is_some()),
             ("columns", self.columns.is_some()),
             ("exclude", !self.exclude.is_empty()),
+            ("context_columns", !self.context_columns.is_empty()),
             ("missing", !is_default(&self.missing)),
             ("delimiter", self.delimiter.is_some()),
             ("decimal", self.decimal.is_some()),
@@ -302,7 +308,13 @@ impl DataConfig {
 
     /// How the file of points is read.
     pub fn table_options(&self) -> TableOptions {
-        TableOptions { columns: self.columns.clone(), exclude: self.exclude.clone(), ..self.dialect() }
+        let exclude = if self.columns.is_none() { self.left_out() } else { self.exclude.clone() };
+        TableOptions { columns: self.columns.clone(), exclude, ..self.dialect() }
+    }
+
+    /// The columns of which no density is learned.
+    pub fn left_out(&self) -> Vec<String> {
+        [self.exclude.as_slice(), &self.context_columns].concat()
     }
 
     /// How a file of points is read of which no column is left out.

@@ -5,7 +5,7 @@ use super::{Config, DataConfig, Source, reference};
 use anyhow::{Context, Result, anyhow};
 use burn::tensor::Device;
 use residual_flows::training::TaskKind;
-use residual_flows::{LogDetConfig, ModelError};
+use residual_flows::{ContextKind, LogDetConfig, ModelError};
 use std::fmt::Display;
 use toml::Value;
 
@@ -31,6 +31,9 @@ impl Config {
         check.require(hybrid, "task.scale_dim", "false, unless task.kind is \"hybrid\"", task.scale_dim)?;
         let (enough, classes) = (!task.kind.has_classes() || self.model.classes >= 2, self.model.classes);
         check.require(enough, "model.classes", "at least 2, the number of classes that the task is to tell apart", classes)?;
+        let apart = !task.kind.has_classes() || self.model.context.kind != ContextKind::Classes;
+        let expected = "\"none\" or \"vectors\" where classes are learned: a density given the class knows it";
+        check.require(apart, "model.context.kind", expected, "\"classes\"")?;
         check.estimator("log_det.train", &self.log_det.train)?;
         check.estimator("log_det.eval", &self.log_det.eval)?;
         self.data.known_shape().map_or(Ok(()), |shape| self.validate_architecture(shape, source))

@@ -1,6 +1,7 @@
 //! The data of an experiment: images in shards, a distribution on the plane, or a file of points.
 
 pub mod kind;
+pub mod known;
 pub mod loss_unit;
 pub mod mean_loss;
 mod memory;
@@ -9,11 +10,13 @@ pub mod table;
 
 use crate::config::{Config, DataConfig, DataSource, Source, Validation};
 use crate::data::kind::{DataKind, PointKind};
+use crate::data::known::KnownColumns;
 use crate::data::table::Tables;
 use anyhow::{Context, Result, bail};
 use burn::tensor::{Device, Tensor, TensorData};
 use datasets::points::{Distribution, PointBatcher, Points, Standardization};
 use datasets::{Batch, BatchConfig, BatchSource, Batcher, DatasetError, HeldOut, Split};
+use residual_flows::ContextKind;
 use residual_flows::training::Samples;
 use std::path::Path;
 use std::sync::Arc;
@@ -36,12 +39,22 @@ pub struct DataSet {
     pub notes: Vec<String>,
     /// Of points in a file: where each is in it, counted from 0.
     pub rows: Option<Arc<Vec<usize>>>,
+    /// What is known about each sample beside its values, by its index.
+    pub known: Option<Arc<KnownColumns>>,
 }
 
 impl DataSet {
     /// Shape of every sample, `[channels, height, width]`; points are channels of one pixel.
     pub fn shape(&self) -> [usize; 3] {
         self.batches.sample_shape()
+    }
+
+    /// The samples of a batch, with their classes and what else is known about them.
+    pub fn samples(&self, mut batch: Batch, device: &Device) -> Samples {
+        let known = self.known.as_deref();
+        let labels = batch.labels.take().or_else(|| known?.classes(&batch.indices));
+        let context = known.map(|known| known.vectors(&batch.indices, device));
+        Samples { x: tensor(batch, device), labels, context }
     }
 }
 
@@ -146,7 +159,13 @@ pub fn of_points(points: &Points, kind: &PointKind, config: &Config, notes: Vec<
     let PointKind { standardization, noise, .. } = kind;
     let (batch_size, seed) = (config.run.eval_batch_size, config.run.seed);
     let batcher = PointBatcher::stored(points, standardization, batch_size, seed, false)?.with_noise(noise, standardization);
-    Ok(DataSet { batches: Arc::new(batcher), kind: DataKind::Points(kind.clone()), notes, rows: Some(rows_of(points)) })
+    let rows = rows_of(points);
+    let known = match config.model.context.kind {
+        ContextKind::None => None,
+        ContextKind::Classes | ContextKind::Vectors => KnownColumns::read(points.path(), &config.data, &rows)?,
+    };
+    let (batches, kind, known) = (Arc::new(batcher), DataKind::Points(kind.clone()), known.map(Arc::new));
+    Ok(DataSet { batches, kind, notes, rows: Some(rows), known })
 }
 
 /// Where points are in their file.
@@ -242,7 +261,18 @@ impl Splitting<'_> {
                 "{place}: the task is to tell classes apart, but the {split} images in {path} have none; make the set with classes"
             );
         }
-        Ok(DataSet { batches: Arc::new(batcher), kind, notes: Vec::new(), rows: None })
+        let context = self.config.model.context.kind;
+        if context == ContextKind::Vectors || context == ContextKind::Classes && batcher.dataset().label(0).is_none() {
+            let (place, split, path) = (self.source.place("model.context.kind"), self.split, path.display());
+            bail!(
+                "{place}: the model is conditioned on {}, but the {split} images in {path} have none",
+                match context {
+                    ContextKind::Classes => "classes",
+                    _ => "numbers",
+                }
+            );
+        }
+        Ok(DataSet { batches: Arc::new(batcher), kind, notes: Vec::new(), rows: None, known: None })
     }
 
     /// The training images without those that are held out, or those.
@@ -260,6 +290,7 @@ impl Splitting<'_> {
     }
 
     fn distribution(&self, distribution: Distribution) -> Result<DataSet> {
+        self.check_known(None)?;
         let kind = PointKind::unnamed(Standardization::identity(2));
         let batcher = match self.split {
             Split::Train => PointBatcher::fresh(distribution, self.data().epoch_batches(), self.batch_size(), self.seed()),
@@ -290,7 +321,28 @@ impl Splitting<'_> {
         let place = || self.source.place(own_file.unwrap_or("data.file"));
         kind.ensure_reachable(points).with_context(place)?;
         let data = self.points(self.stored(points, kind), kind, notes.clone())?;
-        Ok(DataSet { rows: Some(rows_of(points)), ..data })
+        let rows = rows_of(points);
+        let known = KnownColumns::read(points.path(), self.data(), &rows).with_context(place)?;
+        self.check_known(known.as_ref())?;
+        Ok(DataSet { rows: Some(rows), known: known.map(Arc::new), ..data })
+    }
+
+    /// That there is what the model is conditioned on.
+    fn check_known(&self, known: Option<&KnownColumns>) -> Result<()> {
+        let (context, columns) = (&self.config.model.context, known.map_or(0, KnownColumns::columns));
+        let needed = match context.kind {
+            ContextKind::None => return Ok(()),
+            ContextKind::Classes => 1,
+            ContextKind::Vectors => context.columns,
+        };
+        if columns != needed {
+            let place = self.source.place("data.context_columns");
+            bail!("{place}: `data.context_columns` names {columns} columns, but the model is conditioned on {needed}");
+        }
+        if let (ContextKind::Classes, Some(known)) = (context.kind, known) {
+            known.check_classes(context.classes).with_context(|| self.source.place("data.context_columns"))?;
+        }
+        Ok(())
     }
 
     fn stored(&self, points: &Points, kind: &PointKind) -> Result<PointBatcher, DatasetError> {
@@ -306,7 +358,7 @@ impl Splitting<'_> {
             bail!("{}: the task is to tell classes apart, but points have none", self.source.place("task.kind"));
         }
         let batches = Arc::new(batcher.with_context(|| self.source.place("data"))?);
-        Ok(DataSet { batches, kind: DataKind::Points(kind.clone()), notes, rows: None })
+        Ok(DataSet { batches, kind: DataKind::Points(kind.clone()), notes, rows: None, known: None })
     }
 
     /// That the data fit the rest of the configuration.
@@ -330,12 +382,6 @@ impl Splitting<'_> {
         }
         Ok(())
     }
-}
-
-/// The batch's samples with their classes.
-pub fn samples(mut batch: Batch, device: &Device) -> Samples {
-    let labels = batch.labels.take();
-    Samples { x: tensor(batch, device), labels }
 }
 
 /// The batch's samples as a tensor.

@@ -113,7 +113,7 @@ fn read_lines(table: &Points, data: Option<&DataConfig>) -> Vec<String> {
 /// Reads a table for a model, but for the columns that its training left out.
 fn read_like(file: &Path, options: &TableOptions, model: &PointKind, data: &DataConfig) -> Result<Points> {
     let columns = data.columns.as_ref().and(model.columns.clone());
-    let exclude = data.exclude.iter().chain(&options.exclude).cloned().collect();
+    let exclude = data.left_out().iter().chain(&options.exclude).cloned().collect();
     let chosen = TableOptions { columns, exclude, ..options.clone() };
     if options.header.is_none()
         && let Some(table) = under_the_names_of(model, file, [&chosen, options])

@@ -4,8 +4,7 @@
 use crate::monitoring::costs::Costs;
 use crate::monitoring::watch::Warning;
 use anyhow::Result;
-use burn::tensor::Tensor;
-use residual_flows::training::noise;
+use residual_flows::training::{Samples, noise};
 use residual_flows::{Effort, LayerOutput, LogDetConfig, LogDetContext, ModelError, Monitor, ResidualFlow};
 
 /// Draws of the estimators, from which their variance is taken.
@@ -24,24 +23,24 @@ pub struct LayerMeasurement {
     pub estimator_variance: f64,
 }
 
-/// Measures a model that is ready for use, with an estimator as in training, on some images. The same seed and step give
+/// Measures a model that is ready for use, with an estimator as in training, on some samples. The same seed and step give
 /// the same draws.
 ///
 /// # Errors
 /// If the images do not fit the model, or the monitor stops the work, which is to be the model's.
 pub fn measure(
     model: &ResidualFlow,
-    images: Tensor<4>,
+    samples: &Samples,
     log_det: &LogDetConfig,
     seed: u64,
     step: u64,
     monitor: &Monitor,
 ) -> Result<Vec<LayerMeasurement>> {
-    let n = IMAGES.min(images.dims()[0]);
-    let images = images.narrow(0, 0, n);
+    let samples = samples.narrow(0, IMAGES.min(samples.count()));
+    let (given, images) = (samples.condition(model)?, samples.x);
     let draws = (0..DRAWS).map(|draw| {
         let context = LogDetContext { config: log_det, noise: noise::measurement(seed, step, draw) };
-        model.layer_outputs(images.clone(), &context)
+        given.layer_outputs(images.clone(), &context)
     });
     let draws = draws.collect::<Result<Vec<_>, _>>()?;
     let variance = |path: &str| {

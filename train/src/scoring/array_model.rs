@@ -12,7 +12,7 @@ use anyhow::{Context, Result, bail, ensure};
 use burn::tensor::{Device, Tensor, TensorData};
 use datasets::points::Points;
 use residual_flows::training::noise;
-use residual_flows::{LogDetConfig, Monitor, ResidualFlow, bits_per_dim};
+use residual_flows::{Context as Known, LogDetConfig, Monitor, ResidualFlow, bits_per_dim};
 use std::borrow::Cow;
 use std::path::Path;
 use std::sync::Arc;
@@ -32,6 +32,8 @@ pub struct ArrayModel {
     pub log_det: LogDetConfig,
     /// Decides the estimators' noise.
     pub seed: u64,
+    /// What is known about the samples, one for all or one for each.
+    pub known: Option<Known>,
 }
 
 /// What a model is applied to, or gives.
@@ -101,7 +103,21 @@ impl ArrayModel {
         let (batch, log_det, seed) = (config.run.eval_batch_size, config.log_det.eval, config.run.seed);
         let (mut model, monitor) = (model, Monitor::new(Arc::default()));
         model.set_monitor(&monitor);
-        Self { model, monitor, device, kind, data: config.data, batch, log_det, seed }
+        Self { model, monitor, device, kind, data: config.data, batch, log_det, seed, known: None }
+    }
+
+    /// The settings of the training data.
+    pub fn data(&self) -> &DataConfig {
+        &self.data
+    }
+
+    /// The model of some samples, given what is known about them.
+    fn given(&self, first: usize, count: usize) -> Result<ResidualFlow> {
+        let Some(known) = &self.known else { return Ok(self.model.clone()) };
+        let all = known.count();
+        ensure!(all == 1 || all >= first + count, "{all} rows say what is known about the samples, and there are more of them");
+        let known = if all == 1 { known.repeated(count) } else { known.narrow(first, count) };
+        Ok(self.model.given(&known)?)
     }
 
     /// The model itself.
@@ -185,7 +201,8 @@ impl ArrayModel {
         let mut values = Vec::new();
         self.for_batches(inputs, |index, batch| {
             let first = values.len() / self.model.latent_dimensions();
-            let encode = |x| Ok(self.model.encode(self.padded(x, index)?).map_err(|error| error.in_batch_from(first))?);
+            let given = self.given(first, batch.dims()[0])?;
+            let encode = |x| Ok(given.encode(self.padded(x, index)?).map_err(|error| error.in_batch_from(first))?);
             values.extend(score::map(batch, encode)?);
             Ok(())
         })?;
@@ -206,7 +223,9 @@ impl ArrayModel {
     pub fn logits(&self, inputs: &Inputs) -> Result<Array> {
         let mut values = Vec::new();
         self.for_batches(inputs, |index, batch| {
-            values.extend(to_vec(self.model.logits(self.padded(batch, index)?)?)?);
+            let first = values.len() / self.classes().max(1);
+            let given = self.given(first, batch.dims()[0])?;
+            values.extend(to_vec(given.logits(self.padded(batch, index)?)?)?);
             Ok(())
         })?;
         ensure_finite(&values, self.classes(), "a logit of it", "the model is numerically broken")?;
@@ -225,7 +244,7 @@ impl ArrayModel {
         for batch in latents.values.chunks(d.saturating_mul(self.batch)) {
             let first = values.len() / self.dimensions();
             let latents = tensor([batch.len() / d, d], batch, &self.device);
-            let decoded = self.model.decode(latents).map_err(|error| error.in_batch_from(first))?;
+            let decoded = self.given(first, batch.len() / d)?.decode(latents).map_err(|error| error.in_batch_from(first))?;
             values.extend(to_vec(self.model.unpad(decoded))?);
         }
         Ok(self.outputs(values))
@@ -236,8 +255,9 @@ impl ArrayModel {
     /// # Errors
     /// If an inverse does not converge, or a result is not finite.
     pub fn sample(&self, n: usize, temperature: f64, seed: u64) -> Result<Inputs<'static>> {
-        let latents = samples::latents(&self.model, n, temperature, seed, &self.device)?;
-        Ok(self.outputs(to_vec(samples::draw(&self.model, latents, &ProcessGroup::alone())?)?))
+        let known = self.known.as_ref().map(|known| known.repeated(n));
+        let latents = samples::latents(&self.model, known.as_ref(), n, temperature, seed, &self.device)?;
+        Ok(self.outputs(to_vec(samples::draw(&self.model, known.as_ref(), latents, &ProcessGroup::alone())?)?))
     }
 
     /// What the model gives, from its own coordinates.
@@ -258,8 +278,10 @@ impl ArrayModel {
     /// densities of 0).
     pub fn log_densities(&self, inputs: &Inputs) -> Result<LogDensities> {
         let (values, shape) = self.values(inputs)?;
+        self.given(0, inputs.len())?;
         let Self { model, log_det, device, batch, seed, .. } = self;
-        let scores = Scorer { model, log_det, device, batch: *batch, seed: *seed }.scores(&values, shape)?;
+        let scores =
+            Scorer { model, log_det, device, batch: *batch, seed: *seed, known: self.known.as_ref() }.scores(&values, shape)?;
         // From the density of standardised points to that of points in their own units.
         let unit = if let DataKind::Points(kind) = &self.kind { kind.standardization.log_scale() } else { 0.0 };
         let total = scores.log_prob().map(|log_prob| log_prob - unit).collect();

@@ -3,7 +3,7 @@
 use crate::scoring::score::Scorer;
 use anyhow::Result;
 use burn::tensor::Device;
-use residual_flows::{LogDetConfig, ResidualFlow};
+use residual_flows::{Context as Known, LogDetConfig, ResidualFlow};
 
 /// Points of a batch.
 pub const BATCH: usize = 10_000;
@@ -41,12 +41,18 @@ pub struct Density<'a> {
     model: &'a ResidualFlow,
     log_det: &'a LogDetConfig,
     device: Device,
+    known: Option<Known>,
 }
 
 impl<'a> Density<'a> {
     /// With log-determinants computed in this way.
     pub fn new(model: &'a ResidualFlow, log_det: &'a LogDetConfig, device: &Device) -> Self {
-        Self { model, log_det, device: device.clone() }
+        Self { model, log_det, device: device.clone(), known: None }
+    }
+
+    /// Of points about all of which the same is known.
+    pub fn given(self, known: Option<Known>) -> Self {
+        Self { known, ..self }
     }
 
     /// Number of coordinates.
@@ -59,8 +65,9 @@ impl<'a> Density<'a> {
     /// # Errors
     /// As [`Scorer::scores`].
     fn log_prob(&self, points: &[f32]) -> Result<Vec<f64>> {
-        let Self { model, log_det, device } = self;
-        let scores = Scorer { model, log_det, device, batch: BATCH, seed: 0 }.scores(points, [self.dimensions(), 1, 1])?;
+        let Self { model, log_det, device, known } = self;
+        let scores = Scorer { model, log_det, device, batch: BATCH, seed: 0, known: known.as_ref() };
+        let scores = scores.scores(points, [self.dimensions(), 1, 1])?;
         Ok(scores.log_prob_in_single_precision().collect())
     }
 

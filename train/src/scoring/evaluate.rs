@@ -1,19 +1,19 @@
 //! The loss on validation or test data: bits per dimension of images, nats of points.
 
 use crate::data::mean_loss::{ClassMeans, MeanLoss};
-use crate::data::{self, DataSet, PREFETCH_DEPTH};
+use crate::data::{DataSet, PREFETCH_DEPTH};
 use crate::scoring::score::score;
 use crate::system::memory::{Phase, during};
 use crate::system::signals::is_interruption;
 use crate::training::parallel::ProcessGroup;
 use anyhow::{Context, Result, bail};
-use burn::tensor::{Device, Tensor};
+use burn::tensor::{Device, Tensor, TensorData};
 use datasets::{BatchSource, Prefetch};
 use residual_flows::training::Classified;
 use residual_flows::training::Samples;
 use residual_flows::training::TaskKind;
 use residual_flows::training::noise;
-use residual_flows::{LogDetConfig, LogDetContext, ModelError, ResidualFlow};
+use residual_flows::{Context as Known, LogDetConfig, LogDetContext, ModelError, ResidualFlow};
 
 /// What is evaluated, and how.
 pub struct Evaluation<'a> {
@@ -27,6 +27,9 @@ pub struct Evaluation<'a> {
     pub seed: u64,
     /// At most this many samples, the first ones.
     pub limit: Option<usize>,
+    /// Whether classes are recognised by Bayes' rule: by the density of each sample given each class, with equal prior
+    /// probabilities. It takes one evaluation for each class.
+    pub bayes: bool,
     /// Among whom the batches are divided. The result does not depend on their number.
     pub group: &'a ProcessGroup,
 }
@@ -120,7 +123,7 @@ impl Evaluation<'_> {
             let begin = index * batch_size;
             let batch = batch?;
             let indices = batch.indices.clone();
-            let samples = data::samples(batch, device);
+            let samples = self.data.samples(batch, device);
             let samples = samples.narrow(0, samples.count().min(n_samples - begin));
             let context = LogDetContext { config: self.log_det, noise: noise::evaluation(self.seed, index) };
             let (x, conditioned) = (samples.x.clone(), samples.condition(model)?);
@@ -159,7 +162,7 @@ impl Evaluation<'_> {
         let column = |column: usize| table.chunks_exact(4).map(move |row| row[column]);
         let loss: Vec<f64> = column(0).map(|log_prob| self.data.kind.loss(log_prob, model.dimensions())).collect();
         let unit = self.data.kind.log_scale();
-        let has_classes = self.task.has_classes();
+        let has_classes = self.task.has_classes() || self.bayes;
         Ok(SampleScores {
             index: column(3).map(|index| index as usize).collect(),
             log_density: column(0).map(|log_prob| log_prob - unit).collect(),
@@ -167,6 +170,23 @@ impl Evaluation<'_> {
             cross_entropy: (has_classes && self.task != TaskKind::Classification).then(|| column(1).collect()),
             correct: has_classes.then(|| column(2).map(|correct| correct > 0.5).collect()),
         })
+    }
+
+    /// What `p(class | x) ∝ p(x | class)` says of samples, all classes being as probable before.
+    fn by_density(&self, model: &ResidualFlow, samples: &Samples, context: &LogDetContext, first: usize) -> Result<Classified> {
+        let (n, classes) = (samples.count(), model.context_classes());
+        let of_class = |class: usize| {
+            let known = Known::Classes(vec![class as u32; n]);
+            Ok(score(model, samples.x.clone(), Some(&known), context, first)?.log_prob().collect())
+        };
+        let densities: Vec<Vec<f64>> = (0..classes).map(of_class).collect::<Result<_>>()?;
+        let row = |sample: usize| {
+            let largest = densities.iter().map(|of_class| of_class[sample]).fold(f64::NEG_INFINITY, f64::max);
+            densities.iter().map(move |of_class| (of_class[sample] - largest) as f32)
+        };
+        let logits: Vec<f32> = (0..n).flat_map(row).collect();
+        let logits = Tensor::from_data(TensorData::new(logits, [n, classes]), &Device::flex());
+        Ok(Classified::new(&logits, samples.labels()?)?)
     }
 
     /// Refuses losses of which there is no mean.
@@ -189,7 +209,7 @@ impl Evaluation<'_> {
 
     /// Judges a batch that begins with this sample.
     fn judge(&self, model: &ResidualFlow, samples: Samples, context: &LogDetContext, first: usize) -> Result<Judged> {
-        let known = samples.context();
+        let known = samples.known(model)?;
         let conditioned = samples.condition(model)?;
         let values = |tensor: Tensor<1>| -> Result<Vec<f64>> {
             let values = tensor.try_into_vec_as::<f32>().context("cannot read a result from the device")?;
@@ -197,8 +217,10 @@ impl Evaluation<'_> {
         };
         match self.task {
             TaskKind::Density => {
-                let scores = score(model, samples.x, known.as_ref(), context, first)?;
-                Ok(Judged { log_prob: scores.log_prob_in_single_precision().collect(), classes: None })
+                let scores = score(model, samples.x.clone(), known.as_ref(), context, first)?;
+                let log_prob = scores.log_prob_in_single_precision().collect();
+                let classes = if self.bayes { Some(self.by_density(model, &samples, context, first)?) } else { None };
+                Ok(Judged { log_prob, classes })
             }
             TaskKind::Classification => {
                 let padded = conditioned.pad(samples.x.clone(), &mut context.padding_stream())?;

@@ -74,6 +74,8 @@ pub struct Scorer<'a> {
     pub batch: usize,
     /// Decides the estimators' noise.
     pub seed: u64,
+    /// What is known about all samples alike, or about each.
+    pub known: Option<&'a Known>,
 }
 
 impl Scorer<'_> {
@@ -88,7 +90,10 @@ impl Scorer<'_> {
         for (index, batch) in values.chunks(size.saturating_mul(self.batch)).enumerate() {
             let context = LogDetContext { config: self.log_det, noise: noise::evaluation(self.seed, index) };
             let x = samples(batch, shape, self.device);
-            all.append(score(self.model, x, None, &context, index * self.batch)?);
+            let (first, count) = (index * self.batch, x.dims()[0]);
+            let known =
+                self.known.map(|known| if known.count() == 1 { known.repeated(count) } else { known.narrow(first, count) });
+            all.append(score(self.model, x, known.as_ref(), &context, first)?);
         }
         Ok(all)
     }
@@ -316,7 +321,7 @@ mod tests {
     }
 
     fn scores(model: &ResidualFlow, log_det: &LogDetConfig, points: &[f32]) -> Result<Scores> {
-        Scorer { model, log_det, device: &Device::flex(), batch: 200, seed: 3 }.scores(points, [2, 1, 1])
+        Scorer { model, log_det, device: &Device::flex(), batch: 200, seed: 3, known: None }.scores(points, [2, 1, 1])
     }
 
     #[test]

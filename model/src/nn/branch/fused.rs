@@ -29,7 +29,7 @@ impl FusedBranch {
         if device != Device::flex() || parts.convolutions.len() < 2 || inner.iter().any(|c| c.kernel() != 1) {
             return None;
         }
-        if parts.last_mask.is_some() {
+        if parts.last_mask.is_some() || parts.sample_bias.is_some() {
             return None;
         }
         let layer = |(convolution, bias): (&Convolution, &Tensor<1>)| {
@@ -136,6 +136,7 @@ impl FusedBranch {
             betas: betas.map(|(beta, _)| from_vec(vec![beta as f32], [1], device)).collect(),
             concatenations: Vec::new(),
             shift: None,
+            sample_bias: None,
         };
         (from_vec(input, dims, device), gradients)
     }

@@ -4,23 +4,28 @@ use super::{BranchGradients, BranchParts, Joint};
 use crate::nn::activation::{Activation, Slope};
 use crate::numerics::convolution::Convolution;
 use crate::numerics::tensor::channel_means;
-use burn::tensor::{FloatDType, Tensor};
+use burn::tensor::{FloatDType, Tensor, TensorData};
+use std::sync::Arc;
 
 /// See the [module](super) for what it computes. Inside, images are channels-last.
 pub(crate) struct GeneralBranch<'a> {
     layers: Vec<Layer<'a>>,
+    /// Added to the first convolution's output, `[batch, 1, 1, channels]`.
+    sample_bias: Option<Tensor<4>>,
 }
 
 /// `h' = W z + b` with `z = m ⊙ φ(h)`, or `z = [η₁ z'; η₂ φ(h)]` with the `z'` of the layer before.
+#[derive(Clone)]
 struct Layer<'a> {
     activation: Option<&'a Activation>,
     concatenation: Option<Concatenation>,
     /// Dropout's factors, `[batch, 1, 1, channels]`.
     mask: Option<Tensor<4>>,
-    convolution: Convolution,
+    convolution: Arc<Convolution>,
     bias: Tensor<4>,
 }
 
+#[derive(Clone)]
 struct Concatenation {
     /// `η₁` and `η₂`, each `[1, 1, 1, 1]`.
     factors: [Tensor<4>; 2],
@@ -97,13 +102,36 @@ impl<'a> GeneralBranch<'a> {
             let (activation, factors) = joint.map_or((None, None), |joint| (Some(joint.activation), joint.concatenation));
             let concatenation = factors.map(|factors| Concatenation { factors: factors.map(scalar), earlier });
             earlier = convolution.weight.dims()[1];
+            let convolution = Arc::new(convolution);
             Layer { activation, concatenation, mask: None, convolution, bias: bias.reshape([1, 1, 1, -1]) }
         };
+        let sample_bias = parts.sample_bias.map(|bias| {
+            let [batch, channels] = bias.dims();
+            bias.reshape([batch, 1, 1, channels])
+        });
         let mut layers: Vec<Layer> = joints.zip(parts.convolutions).zip(parts.biases).map(layer).collect();
         if let Some(last) = layers.last_mut() {
             last.mask = parts.last_mask;
         }
-        Self { layers }
+        Self { layers, sample_bias }
+    }
+
+    /// The branch of some samples of the batch, by their numbers.
+    pub fn of_samples(&self, samples: &[usize]) -> GeneralBranch<'a> {
+        let sample_bias = self.sample_bias.as_ref().map(|bias| {
+            let rows: Vec<i32> = samples.iter().map(|&sample| sample as i32).collect();
+            bias.clone().select(0, Tensor::from_data(TensorData::new(rows, [samples.len()]), &bias.device()))
+        });
+        Self { layers: self.layers.clone(), sample_bias }
+    }
+
+    /// What leaves a convolution, with its biases.
+    fn biased(&self, index: usize, h: Tensor<4>) -> Tensor<4> {
+        let h = h + self.layers[index].bias.clone();
+        match &self.sample_bias {
+            Some(bias) if index == 0 => h + bias.clone(),
+            _ => h,
+        }
     }
 
     /// With its weights rounded to another type, for products with its Jacobian.
@@ -115,10 +143,11 @@ impl<'a> GeneralBranch<'a> {
                 earlier: concatenation.earlier,
             }),
             mask: layer.mask.clone().map(|mask| mask.cast(dtype)),
-            convolution: layer.convolution.rounded(dtype),
+            convolution: Arc::new(layer.convolution.rounded(dtype)),
             bias: layer.bias.clone().cast(dtype),
         };
-        Self { layers: self.layers.iter().map(layer).collect() }
+        let sample_bias = self.sample_bias.clone().map(|bias| bias.cast(dtype));
+        Self { layers: self.layers.iter().map(layer).collect(), sample_bias }
     }
 
     pub fn forward(&self, x: Tensor<4>) -> Tensor<4> {
@@ -141,14 +170,14 @@ impl<'a> GeneralBranch<'a> {
     /// `g(x)`; shows the slope in front of every convolution, and its output, channels last.
     fn each_output(&self, x: Tensor<4>, mut see: impl FnMut(Option<Slope>, &Tensor<4>)) -> Tensor<4> {
         let (mut h, mut earlier) = (channels_last(x), None);
-        for layer in &self.layers {
+        for (index, layer) in self.layers.iter().enumerate() {
             let slope = layer.activation.map(|activation| {
                 let (value, slope) = activation.value_and_slope(h.clone());
                 h = value;
                 slope
             });
             let seen = layer.joined(h, &earlier);
-            h = layer.convolution.apply(seen.clone()) + layer.bias.clone();
+            h = self.biased(index, layer.convolution.apply(seen.clone()));
             earlier = Some(seen);
             see(slope, &h);
         }
@@ -183,13 +212,16 @@ impl<'a> GeneralBranch<'a> {
     pub fn pullback(&self, x: Tensor<4>, v: Tensor<4>, y_bar: Tensor<4>, tau: Tensor<4>) -> (Tensor<4>, BranchGradients) {
         let passed = self.tangent(channels_last(x), channels_last(v));
         let (mut h_bar, mut tau) = (channels_last(y_bar), channels_last(tau));
-        let (mut skipped, mut skipped_tau) = (None, None);
+        let (mut skipped, mut skipped_tau, mut sample_bias) = (None, None, None);
         let (mut weights, mut biases, mut betas, mut concatenations) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         for (index, layer) in self.layers.iter().enumerate().rev() {
             let ForwardOutput { before, activated, seen: (z, dz) } = &passed[index];
             // The primal and the tangent share each matrix: stacked, they are one product.
             let cotangents = Tensor::cat(vec![h_bar.clone(), tau], 0);
             weights.push(layer.convolution.weight_gradient(Tensor::cat(vec![z.clone(), dz.clone()], 0), cotangents.clone()));
+            if index == 0 && self.sample_bias.is_some() {
+                sample_bias = Some(h_bar.clone().sum_dims_squeeze(&[1, 2]));
+            }
             biases.push(h_bar.sum_dims_squeeze(&[0, 1, 2]));
             let (z_bar, zeta) = halves(layer.convolution.apply_transposed(cotangents));
             let (z_bar, zeta) = (plus(z_bar, skipped), plus(zeta, skipped_tau));
@@ -220,7 +252,7 @@ impl<'a> GeneralBranch<'a> {
         biases.reverse();
         betas.reverse();
         concatenations.reverse();
-        (channels_first(h_bar), BranchGradients { weights, biases, betas, concatenations, shift: None })
+        (channels_first(h_bar), BranchGradients { weights, biases, betas, concatenations, shift: None, sample_bias })
     }
 
     /// The primal and the tangent pass.
@@ -239,7 +271,7 @@ impl<'a> GeneralBranch<'a> {
             passed.push(ForwardOutput { before, activated, seen: (z.clone(), dz.clone()) });
             if index + 1 < self.layers.len() {
                 (h, dh) = halves(layer.convolution.apply(Tensor::cat(vec![z.clone(), dz.clone()], 0)));
-                h = h + layer.bias.clone();
+                h = self.biased(index, h);
             }
             (earlier, dearlier) = (Some(z), Some(dz));
         }

@@ -36,6 +36,8 @@ pub(crate) struct BranchParts<'a> {
     pub preactivation: Option<&'a Activation>,
     /// Between convolutions; `None` between two that follow each other immediately.
     pub joints: Vec<Option<Joint<'a>>>,
+    /// Added to the first convolution's output, `[batch, channels]`: what is known about each sample.
+    pub sample_bias: Option<Tensor<2>>,
     /// Added to the input before all else, `[channels]`.
     pub input_shift: Option<Tensor<1>>,
     /// Multiplies the last convolution's input: dropout, `[batch, 1, 1, channels]`.
@@ -54,6 +56,8 @@ pub(crate) struct BranchGradients {
     pub concatenations: Vec<[Tensor<1>; 2]>,
     /// Where the branch has a shift.
     pub shift: Option<Tensor<1>>,
+    /// Where the branch has a bias for each sample.
+    pub sample_bias: Option<Tensor<2>>,
 }
 
 impl BranchGradients {
@@ -71,6 +75,7 @@ impl BranchGradients {
                 pairs.map(|([a, b], [c, d])| [a + c, b + d]).collect()
             },
             shift: self.shift.zip(other.shift).map(|(a, b)| a + b),
+            sample_bias: self.sample_bias.zip(other.sample_bias).map(|(a, b)| a + b),
         }
     }
 }
@@ -82,6 +87,7 @@ pub(crate) struct Branch<'a> {
     monitor: Monitor,
 }
 
+#[expect(clippy::large_enum_variant, reason = "one lives at a time")]
 enum Path<'a> {
     Fused(Box<FusedBranch>),
     General(GeneralBranch<'a>),
@@ -132,6 +138,14 @@ impl<'a> Branch<'a> {
         match &self.path {
             Path::Fused(branch) => branch.forward(x),
             Path::General(branch) => branch.forward(x),
+        }
+    }
+
+    /// `g(x)` of some samples of the batch, by their numbers.
+    pub fn forward_of(&self, x: Tensor<4>, samples: &[usize]) -> Tensor<4> {
+        match &self.path {
+            Path::Fused(_) => self.forward(x),
+            Path::General(branch) => branch.of_samples(samples).forward(self.shifted(x)),
         }
     }
 

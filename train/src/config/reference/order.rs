@@ -2,7 +2,7 @@
 
 use crate::config::{CheckpointConfig, Config, DataConfig, LogDetSection, OptimConfig, RunConfig, TaskConfig};
 use datasets::RandomCrop;
-use residual_flows::{BaseConfig, FixedPoint, LogDetConfig, PowerIteration, ResidualFlowConfig};
+use residual_flows::{BaseConfig, ContextConfig, FixedPoint, LogDetConfig, PowerIteration, ResidualFlowConfig};
 use serde::de::value::Error;
 use serde::de::{Deserialize, Deserializer, Error as _, Visitor};
 use serde::forward_to_deserialize_any;
@@ -16,6 +16,7 @@ pub(super) fn fields(section: &str) -> &'static [&'static str] {
         "model" => fields_of::<ResidualFlowConfig>(),
         "model.power_iteration" => fields_of::<PowerIteration>(),
         "model.fixed_point" | "model.forward_fixed_point" => fields_of::<FixedPoint>(),
+        "model.context" => fields_of::<ContextConfig>(),
         "model.base" => fields_of::<BaseConfig>(),
         "task" => fields_of::<TaskConfig>(),
         "log_det" => fields_of::<LogDetSection>(),

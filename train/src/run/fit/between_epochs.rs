@@ -145,7 +145,7 @@ impl Fit<'_> {
         let (run, stop) = (&self.config.run, self.monitors.stop.clone());
         let data = if split == self.selects_by { &self.selection } else { &self.test };
         let (task, log_det) = (self.config.task.kind, &self.config.log_det.eval);
-        let evaluation = Evaluation { data, task, log_det, seed: run.seed, limit: None, group: &self.group };
+        let evaluation = Evaluation { data, task, log_det, seed: run.seed, limit: None, bayes: false, group: &self.group };
         let (noun, unit) = (data.kind.noun(), data.kind.unit());
         let rounds = evaluation.n_batches();
         let work = Work::layers(&self.monitors.others, &Costs::forward(averaged), rounds);
@@ -183,7 +183,7 @@ impl Fit<'_> {
         let monitor = &self.monitors.others;
         let stage = progress.stage("measuring layers", Work::layers(monitor, &layers::costs(averaged), 1));
         let layers = self.clock.logging.time(|| {
-            let layers = layers::measure(averaged, self.probes.clone(), &config.log_det.train, config.run.seed, step, monitor)?;
+            let layers = layers::measure(averaged, &self.probes, &config.log_det.train, config.run.seed, step, monitor)?;
             self.journal.layers(step, epoch, &layers).map(|()| layers)
         })?;
         drop(stage);

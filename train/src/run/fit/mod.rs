@@ -10,7 +10,7 @@ use crate::checkpoint::retention::Checkpoints;
 use crate::checkpoint::state::{Fingerprints, Reached, RunLog, TrainingState};
 use crate::config::{Config, Source};
 use crate::data::loss_unit::LossUnit;
-use crate::data::{self, DataSet, PREFETCH_DEPTH, Splits};
+use crate::data::{DataSet, PREFETCH_DEPTH, Splits};
 use crate::directory::RunDir;
 use crate::monitoring::costs::Costs;
 use crate::monitoring::watch::Warning;
@@ -25,7 +25,7 @@ use crate::system::stopwatch::Stopwatch;
 use crate::training::parallel::ProcessGroup;
 use crate::training::position::Position;
 use anyhow::{Result, bail};
-use burn::tensor::{Device, Tensor};
+use burn::tensor::Device;
 use datasets::io::console::note;
 use datasets::{Prefetch, Split};
 use residual_flows::state::NamedTensor;
@@ -43,6 +43,7 @@ struct Fit<'a> {
     device: Device,
     group: Arc<ProcessGroup>,
     /// Checkpoints are chosen by it.
+    train: DataSet,
     selection: DataSet,
     /// What that is.
     selects_by: Split,
@@ -50,7 +51,7 @@ struct Fit<'a> {
     /// The averaged weights that were the best so far, and the steps made with them; `None` if they are only in a file.
     best: Option<(u64, ResidualFlow)>,
     /// On which the layers are measured.
-    probes: Tensor<4>,
+    probes: Samples,
     total_steps: u64,
     position: Position,
     trainer: Trainer,
@@ -336,7 +337,7 @@ impl Fit<'_> {
     fn micro_batches(&self, batches: &mut Prefetch) -> Result<Vec<Samples>> {
         let left = self.position.batches_until(self.config.run.epochs);
         let n = left.min(self.config.optim.accumulate as u64);
-        batches.take(n as usize).map(|batch| Ok(data::samples(batch?, &self.device))).collect()
+        batches.take(n as usize).map(|batch| Ok(self.train.samples(batch?, &self.device))).collect()
     }
 
     fn write_records(&mut self, epoch: u64, stats: &StepStats, steps: &Stage) -> Result<()> {

@@ -90,7 +90,7 @@ impl<'a> Fit<'a> {
         let total_steps = config.run.max_steps.unwrap_or(u64::MAX).min(step.saturating_add(left));
         let steps_per_epoch = position.batches_per_epoch as f64 / config.optim.accumulate as f64;
         let timeline = Timeline { total_steps, steps_per_epoch };
-        let probes = tensor(selection.batches.eval_batch(0)?, device);
+        let probes = selection.samples(selection.batches.eval_batch(0)?, device);
         let journal = if group.is_root() {
             Session::begin(step, group.size()).record(dir)?;
             Journal::open(config, selection.kind.clone(), dir, step, &log)?.heard_by(start.listener.clone())
@@ -116,6 +116,7 @@ impl<'a> Fit<'a> {
             group: group.clone(),
             selection: selection.clone(),
             selects_by: data.selects_by(),
+            train: data.train.clone(),
             test: data.test.clone(),
             best: None,
             total_steps,
@@ -165,7 +166,12 @@ impl Initial<'_> {
         let noise = noise::initial_weights(config.run.seed);
         let model = config.model.init_monitored(train.shape(), &mut noise.stream(0), device, monitor);
         drop(stage);
-        model.with_context(|| source.place("model"))
+        let mut model = model.with_context(|| source.place("model"))?;
+        if let Some(known) = train.known.as_deref().filter(|_| model.context_columns() > 0) {
+            let [mean, std] = known.units();
+            model.set_context_units(&mean, &std)?;
+        }
+        Ok(model)
     }
 
     /// The model with ActNorm initialised from the whole first batch.

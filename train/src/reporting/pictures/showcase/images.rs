@@ -2,14 +2,14 @@
 
 use super::{Budget, Lacks};
 use crate::config::RunConfig;
-use crate::data::{DataSet, tensor};
+use crate::data::DataSet;
 use crate::reporting::pictures::grid;
 use crate::reporting::progress::duration;
 use anyhow::Result;
 use burn::tensor::{Device, Tensor};
 use datasets::BatchSource;
 use datasets::io::output::Existing;
-use residual_flows::training::noise;
+use residual_flows::training::{Samples, noise};
 use residual_flows::{ModelError, ResidualFlow};
 use std::path::Path;
 use std::time::Instant;
@@ -21,7 +21,7 @@ const BLANK: f32 = 0.2;
 
 /// Images, and the seed of as many samples.
 pub struct ImageShowcase {
-    images: Tensor<4>,
+    shown: Samples,
     seed: u64,
 }
 
@@ -31,28 +31,30 @@ type Drawn = Result<Vec<Tensor<4>>, ModelError>;
 impl ImageShowcase {
     /// With the first test images.
     pub(super) fn new(run: &RunConfig, test: &DataSet, device: &Device) -> Result<Self> {
-        let shown = tensor(test.batches.eval_batch(0)?, device);
-        let n = run.n_samples.min(shown.dims()[0]);
-        Ok(Self { images: shown.narrow(0, 0, n), seed: run.seed })
+        let shown = test.samples(test.batches.eval_batch(0)?, device);
+        Ok(Self { shown: shown.narrow(0, run.n_samples.min(shown.count())), seed: run.seed })
     }
 
     /// How many there are.
     pub(super) fn count(&self) -> usize {
-        self.images.dims()[0]
+        self.shown.count()
     }
 
     /// Draws images, reconstructions and samples, from top to bottom.
     pub(super) fn draw(&self, model: &ResidualFlow, path: &Path, budget: &Budget) -> Result<Lacks> {
-        let (noise, n, device) = (noise::samples(self.seed), self.count(), self.images.device());
-        let padded = model.pad(self.images.clone(), &mut noise.stream(1))?.input;
-        let latents = model.sample_latents(n, 1.0, &mut noise.stream(0), &device)?;
-        let decode = |z| model.decode(z).map(|x| model.unpad(x));
+        let images = self.shown.x.clone();
+        let (noise, n, device) = (noise::samples(self.seed), self.count(), images.device());
+        let padded = model.pad(images.clone(), &mut noise.stream(1))?.input;
+        let latents = self.shown.condition(model)?.sample_latents(n, 1.0, &mut noise.stream(0), &device)?;
         let (begin, at_a_time) = (Instant::now(), at_a_time(model, n));
         let (mut reconstructed, mut sampled): (Drawn, Drawn) = (Ok(Vec::new()), Ok(Vec::new()));
         let mut done = 0;
         while done < n && (done == 0 || is_time_for_more(begin, done, at_a_time, budget)) {
             let more = at_a_time.min(n - done);
-            add(&mut reconstructed, || decode(model.encode(padded.clone().narrow(0, done, more))?))?;
+            // Samples are given what is known about the image above them.
+            let given = self.shown.narrow(done, more).condition(model)?;
+            let decode = |z| given.decode(z).map(|x| given.unpad(x));
+            add(&mut reconstructed, || decode(given.encode(padded.clone().narrow(0, done, more))?))?;
             add(&mut sampled, || decode(latents.clone().narrow(0, done, more)))?;
             done += more;
             (budget.told)(done as u64);
@@ -62,7 +64,7 @@ impl ImageShowcase {
             let (time, limit) = (duration(begin.elapsed().as_secs_f64()), duration(budget.seconds));
             lacks.left_out = Some(format!("{done} of {n} images in {time}; more would take longer than {limit}"));
         }
-        let mut sections = vec![("held-out images", self.images.clone())];
+        let mut sections = vec![("held-out images", images)];
         for (what, result) in [("reconstructions", reconstructed), ("samples", sampled)] {
             match result {
                 Ok(images) => sections.push((what, filled_up(images, n))),

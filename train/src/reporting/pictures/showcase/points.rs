@@ -14,12 +14,14 @@ use anyhow::{Context, Result};
 use burn::tensor::{Device, Tensor};
 use datasets::BatchSource;
 use datasets::points::Standardization;
-use residual_flows::training::noise;
-use residual_flows::{LogDetConfig, ModelError, ResidualFlow};
+use residual_flows::training::{Samples, noise};
+use residual_flows::{Context as Known, LogDetConfig, ModelError, ResidualFlow};
 use std::path::Path;
 
 /// Cells a side in the picture of a density.
 const DENSITY_CELLS: usize = 128;
+/// Conditions over which the picture of a density is a mean.
+const CONDITIONS: usize = 16;
 /// Cells a side in which points are counted.
 const COUNT_CELLS: usize = 64;
 
@@ -29,6 +31,8 @@ pub struct PointShowcase {
     names: Vec<String>,
     standardization: Standardization,
     n_samples: usize,
+    /// The first test points, for what is known about them.
+    first: Samples,
     seed: u64,
     log_det: LogDetConfig,
     device: Device,
@@ -58,13 +62,16 @@ impl PointShowcase {
         let names = kind.columns.clone().unwrap_or_else(numbered);
         let data = shown(&values, dimensions, &kind.standardization);
         let (n_samples, seed, log_det) = (config.run.n_samples, config.run.seed, config.log_det.eval.clone());
-        Ok(Self { data, names, standardization: kind.standardization, n_samples, seed, log_det, device: device.clone() })
+        let first = test.samples(test.batches.eval_batch(0)?, device);
+        let standardization = kind.standardization;
+        Ok(Self { data, names, standardization, n_samples, first, seed, log_det, device: device.clone() })
     }
 
     pub(super) fn draw(&self, model: &ResidualFlow, path: &Path) -> Result<Lacks> {
         let mut lacks = Lacks::default();
         let rng = &mut noise::samples(self.seed).stream(0);
-        let samples = match model.sample(self.n_samples, 1.0, rng, &self.device) {
+        let known = self.first.known(model)?;
+        let samples = match given(model, known.as_ref(), self.n_samples)?.sample(self.n_samples, 1.0, rng, &self.device) {
             Ok(samples) => Some(shown(&numbers(samples)?, self.names.len(), &self.standardization)),
             Err(ModelError::Interrupted) => return Err(ModelError::Interrupted.into()),
             Err(error) => {
@@ -78,8 +85,7 @@ impl PointShowcase {
             }
             (Shown::Table(data), _) => pair_plot::write(path, &self.names, &self.standardization, data, None)?,
             (data, samples) => {
-                let density = Density::new(model, &self.log_det, &self.device);
-                let density = HeatMap::of(density.on_grid(&Window::default(), DENSITY_CELLS)?);
+                let density = HeatMap::of(self.density(model, known.as_ref())?);
                 let mut panels: Vec<Panel> = self.panel("held-out points", data).into_iter().collect();
                 panels.extend(self.panel("density", &Shown::Plane(density, 0)));
                 panels.extend(samples.as_ref().and_then(|samples| self.panel("samples", samples)));
@@ -87,6 +93,21 @@ impl PointShowcase {
             }
         }
         Ok(lacks)
+    }
+
+    /// On a grid; of a conditional model the mean over what is known about some test points.
+    fn density(&self, model: &ResidualFlow, known: Option<&Known>) -> Result<Vec<f64>> {
+        let of = |known: Option<Known>| {
+            Density::new(model, &self.log_det, &self.device).given(known).on_grid(&Window::default(), DENSITY_CELLS)
+        };
+        let Some(known) = known else { return of(None) };
+        let n = known.count().min(CONDITIONS);
+        let mut mean = vec![0.0; DENSITY_CELLS * DENSITY_CELLS];
+        for condition in 0..n {
+            let density = of(Some(known.narrow(condition, 1)))?;
+            mean.iter_mut().zip(density).for_each(|(mean, density)| *mean += density / n as f64);
+        }
+        Ok(mean)
     }
 
     /// Of the plane, with axes in the columns' own units.
@@ -103,6 +124,11 @@ impl PointShowcase {
         };
         Some(Panel { title, x: axis(0), y: axis(1), map: map.clone() })
     }
+}
+
+/// The model of so many samples about which the same is known as about some others.
+fn given(model: &ResidualFlow, known: Option<&Known>, n: usize) -> Result<ResidualFlow, ModelError> {
+    known.map_or_else(|| Ok(model.clone()), |known| model.given(&known.repeated(n)))
 }
 
 /// Standardised points, row by row: on the plane counted, of more columns in their own units.
