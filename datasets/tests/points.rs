@@ -1,6 +1,6 @@
 //! Points: the distributions, files, splits and batches.
 
-use datasets::points::{Distribution, Division, Missing, PointBatcher, Points, Standardization, TableOptions};
+use datasets::points::{Jitter, JitterKind, Distribution, Division, Missing, PointBatcher, Points, Standardization, TableOptions};
 use datasets::{BatchSource, DatasetError, HeldOut};
 
 /// Means of `x, y, x², y², xy, x⁴, y⁴, x³y` over a million points of the reference implementation's generators (with numpy's seed 0).
@@ -153,7 +153,7 @@ fn jitter_moves_training_points_only_and_anew_in_each_epoch() -> Result<(), Data
     let points = Points::new(2, (0..4000).map(|i| f64::from(i % 7)).collect());
     let standardization = Standardization::of(&points)?;
     let plain = PointBatcher::stored(&points, &standardization, 2000, 9, false)?;
-    let moved = plain.clone().with_jitter(0.25);
+    let moved = plain.clone().with_jitter(Jitter { std: 0.25, kind: JitterKind::Independent });
     assert_eq!(plain.eval_batch(0)?, moved.eval_batch(0)?);
     assert_eq!(plain.fingerprint(), moved.fingerprint());
     let noise = |epoch| -> Result<Vec<f64>, DatasetError> {
@@ -167,5 +167,30 @@ fn jitter_moves_training_points_only_and_anew_in_each_epoch() -> Result<(), Data
     assert!(mean(&first).abs() < 0.02 && (variance.sqrt() - 0.25).abs() < 0.015, "{} {variance}", mean(&first));
     assert!(first.iter().zip(&second).all(|(a, b)| a != b));
     assert_eq!(first, noise(0)?, "decided by the seed");
+    Ok(())
+}
+
+#[test]
+fn correlated_jitter_has_the_covariance_of_the_points() -> Result<(), DatasetError> {
+    // The second column is almost twice the first.
+    let values = (0..4000).map(f64::from).flat_map(|i| [(1.7 * i).sin(), 2.0 * (1.7 * i).sin() + 0.1 * (2.3 * i).cos()]);
+    let points = Points::new(2, values.collect());
+    let standardization = Standardization::of(&points)?;
+    let plain = PointBatcher::stored(&points, &standardization, 4000, 9, false)?;
+    let moved = plain.clone().with_jitter(Jitter { std: 0.5, kind: JitterKind::Correlated });
+    assert_eq!(plain.eval_batch(0)?, moved.eval_batch(0)?);
+    let [before, after] = [plain, moved].map(|batches| batches.train_batch(0, 0).expect("a batch").pixels);
+    let noise: Vec<f64> = after.iter().zip(&before).map(|(after, before)| f64::from(after - before)).collect();
+    let second_moments = |values: &[f64]| {
+        let rows = || values.chunks_exact(2);
+        let mean = |of: fn(&[f64]) -> f64| rows().map(of).sum::<f64>() / rows().len() as f64;
+        // The last is of the direction in which the points hardly vary.
+        [mean(|x| x[0] * x[0]), mean(|x| x[0] * x[1]), mean(|x| (x[0] - x[1]).powi(2))]
+    };
+    let expected = second_moments(&before.iter().copied().map(f64::from).collect::<Vec<_>>()).map(|moment| 0.25 * moment);
+    for (got, expected) in second_moments(&noise).into_iter().zip(expected) {
+        // 4000 normal numbers have a second moment with a standard error of 2.2 %, these of a little more.
+        assert!((got / expected - 1.0).abs() < 0.15, "{got} {expected}");
+    }
     Ok(())
 }

@@ -2,6 +2,7 @@
 
 use crate::commands::export::{self, ExportArgs};
 use crate::commands::inspect::{self, InspectArgs};
+use crate::commands::manual::{self, ManualArgs};
 use crate::commands::synth::{self, SynthArgs};
 use crate::commands::verify;
 use crate::datasets::DataSet;
@@ -9,6 +10,7 @@ use crate::messages::fault;
 use ::datasets::io::{console, program};
 use anyhow::Result;
 use clap::{CommandFactory, Parser, Subcommand};
+use clap_complete::Shell;
 use process_group::{Failure, ProcessGroup};
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -97,6 +99,23 @@ enum Command {
         #[command(flatten)]
         args: SynthArgs,
     },
+    /// Print a script with which a shell completes commands and options.
+    #[command(after_help = "Examples:
+  preprocess completions bash > ~/.local/share/bash-completion/completions/preprocess
+  preprocess completions zsh > ~/.zfunc/_preprocess
+  preprocess completions fish > ~/.config/fish/completions/preprocess.fish")]
+    Completions {
+        /// The shell.
+        shell: Shell,
+    },
+    /// Write manual pages: one of the program, one of each command.
+    #[command(after_help = "Examples:
+  preprocess man --out ~/.local/share/man/man1
+  man preprocess-mnist")]
+    Man {
+        #[command(flatten)]
+        args: ManualArgs,
+    },
 }
 
 impl Cli {
@@ -112,6 +131,8 @@ impl Cli {
             Command::Verify { dir } => verify::run(dir),
             Command::Export { args } => export::run(args),
             Command::Synth { args } => synth::run(args),
+            Command::Completions { shell } => manual::completions(*shell, Cli::command()),
+            Command::Man { args } => manual::run(args, Cli::command()),
         }
     }
 }

@@ -76,6 +76,55 @@ fn options_are_obeyed() {
 }
 
 #[test]
+fn validation_images_are_held_out_by_a_seed() {
+    let dir = tempfile::tempdir().unwrap();
+    mnist(dir.path(), true);
+    let converted = |name: &str, options: &[&str]| {
+        let out = dir.path().join(name);
+        assert_success(&convert("mnist", dir.path(), &out, options));
+        [Split::Train, Split::Validation].map(|split| contents(&out, split))
+    };
+    let all: Vec<_> = (0..12).map(|i| (pixels(i, 4 * 5), (i % 10) as u32)).collect();
+    let [train, validation] = converted("held", &["--validation", "3"]);
+    assert_eq!((train.len(), validation.len()), (9, 3));
+    let is_train = |image: &&(Vec<u8>, u32)| train.contains(image);
+    assert_eq!(all.iter().filter(is_train).cloned().collect::<Vec<_>>(), train, "in their order, each in one split");
+    assert!(all.iter().filter(|image| !is_train(image)).eq(&validation));
+    assert_eq!(converted("again", &["--validation", "3"])[1], validation);
+    assert_ne!(converted("other", &["--validation", "3", "--validation-seed", "1"])[1], validation);
+    let out = dir.path().join("held");
+    assert_eq!(contents(&out, Split::Test).len(), 5);
+    for split in [Split::Train, Split::Validation] {
+        let notes = ImageDataset::open(&out, split).unwrap().manifest().provenance.notes.clone();
+        assert!(notes.contains("Validation: 3 of 12 training images, chosen at random with the seed 0"), "{notes}");
+    }
+    let told = |command: &str| stdout(&preprocess(&[command, out.to_str().unwrap()]));
+    assert!(told("inspect").contains("mnist, validation"), "{}", told("inspect"));
+    assert!(told("verify").contains("no image of validation is in train"), "{}", told("verify"));
+    let failed = dir.path().join("failed");
+    let output = convert("mnist", dir.path(), &failed, &["--validation", "12"]);
+    assert!(!failed.exists() && String::from_utf8_lossy(&output.stderr).contains("12 images cannot be held out of 12"));
+    // A new conversion without them leaves none behind.
+    assert_success(&convert("mnist", dir.path(), &out, &["--force"]));
+    assert!(ImageDataset::open(&out, Split::Validation).is_err());
+}
+
+#[test]
+fn shells_and_man_know_the_program() {
+    for shell in ["bash", "zsh", "fish"] {
+        let script = stdout(&preprocess(&["completions", shell]));
+        assert!(script.contains("fashion-mnist") && script.contains("images-per-shard"), "{shell}: {script}");
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let out = dir.path().join("man1");
+    let write = |options: &[&str]| preprocess(&[&["man", "--out", out.to_str().unwrap()], options].concat());
+    assert_success(&write(&[]));
+    let page = std::fs::read_to_string(out.join("preprocess-mnist.1")).unwrap();
+    assert!(page.contains("preprocess mnist ~/downloads/mnist") && out.join("preprocess.1").exists(), "{page}");
+    assert!(!write(&[]).status.success() && write(&["--force"]).status.success());
+}
+
+#[test]
 fn a_failed_conversion_leaves_the_earlier_one() {
     let dir = tempfile::tempdir().unwrap();
     mnist(dir.path(), false);

@@ -6,6 +6,7 @@ mod common;
 mod conditional;
 mod configs;
 mod data_sets;
+mod defaults;
 mod documents;
 mod errors;
 mod estimator;

@@ -14,9 +14,46 @@ use crate::io::atomic;
 use std::fs::{self, File, Metadata, OpenOptions, Permissions};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+use tempfile::NamedTempFile;
 
-/// What the names of files begin with while they are written; they remain where a program is killed.
+/// What the names of files begin with while they are written; they remain where a program is killed, unless it [removes
+/// them](remove_unfinished).
 pub const UNFINISHED: &str = atomic::PREFIX;
+
+/// Files that are being written, under their temporary names.
+static BEING_WRITTEN: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
+
+/// Removes the files that are not finished, for a program that is about to end at once. Nothing else is to be done with them then.
+pub fn remove_unfinished() {
+    for path in BEING_WRITTEN.lock().unwrap_or_else(PoisonError::into_inner).drain(..) {
+        // It may just have been renamed, and is whole then.
+        let _ = fs::remove_file(path);
+    }
+}
+
+/// A hidden file in a directory that vanishes unless it is renamed.
+fn temporary(dir: &Path) -> Result<(NamedTempFile, Unfinished), DatasetError> {
+    let file = atomic::create_temp(dir)?;
+    let unfinished = Unfinished::new(file.path());
+    Ok((file, unfinished))
+}
+
+/// A file that is known as one that is being written, as long as this lives.
+struct Unfinished(PathBuf);
+
+impl Unfinished {
+    fn new(path: &Path) -> Self {
+        BEING_WRITTEN.lock().unwrap_or_else(PoisonError::into_inner).push(path.into());
+        Self(path.into())
+    }
+}
+
+impl Drop for Unfinished {
+    fn drop(&mut self) {
+        BEING_WRITTEN.lock().unwrap_or_else(PoisonError::into_inner).retain(|path| *path != self.0);
+    }
+}
 
 /// Links from name to name that are followed, as many as Linux follows.
 const MAX_LINKS: usize = 40;
@@ -62,7 +99,7 @@ pub fn write<E: From<DatasetError>>(
 pub fn check(path: &Path, existing: Existing) -> Result<(), DatasetError> {
     match Target::of(path, existing)? {
         // It vanishes at once.
-        Target::File(path) => atomic::create_temp(parent(&path)).map(drop),
+        Target::File(path) => temporary(parent(&path)).map(drop),
         Target::Stream(_) => Ok(()),
     }
 }
@@ -167,7 +204,7 @@ fn write_whole<E: From<DatasetError>>(
     contents: impl FnOnce(&mut dyn Write) -> Result<(), E>,
 ) -> Result<(), E> {
     let dir = parent(path);
-    let mut file = atomic::create_temp(dir)?;
+    let (mut file, _unfinished) = temporary(dir)?;
     fill(file.as_file_mut(), path, contents)?;
     if let Some(permissions) = permissions_of(path) {
         file.as_file().set_permissions(permissions).map_err(DatasetError::io("write", path))?;

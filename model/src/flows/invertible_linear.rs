@@ -5,7 +5,7 @@ use crate::error::{ModelError, NotFinite, Result};
 use crate::flow::{Flow, LayerId, LogDetContext};
 use crate::gradients::Gradients;
 use crate::log_det::LogDetDraw;
-use crate::numerics::linear_algebra::Lu;
+use crate::numerics::linear_algebra::{Lu, cholesky, covariance};
 use crate::numerics::tensor::{from_vec, to_vec};
 use crate::numerics::{FixedPoint, InversionReport};
 use burn::module::{Module, Param};
@@ -16,7 +16,7 @@ use rand::seq::SliceRandom;
 /// `z = W x` on the channels of each pixel (an invertible 1×1 convolution), or on all elements of an image.
 ///
 /// `log_det = H W ln|det W|`, or `ln|det W|`, from an LU decomposition in double precision, by which the inverse is
-/// solved for as well. `W` starts as a random permutation.
+/// solved for as well. `W` starts as a random permutation, or [whitens](Self::whitening) the first data.
 ///
 /// # Shapes
 /// - `x`, `z`: `[batch, channels, height, width]`
@@ -29,7 +29,14 @@ pub struct InvertibleLinear {
     pub weight: Param<Tensor<2>>,
     #[module(skip)]
     scope: Scope,
+    /// Whether its initial value comes from data.
+    #[module(skip)]
+    whitens: bool,
 }
+
+/// The part of a channel's variance that is added to it before whitening, so that channels that follow from others do not divide by
+/// zero.
+const LEAST_VARIANCE: f64 = 1e-6;
 
 impl InvertibleLinear {
     /// Acts on the channels of each pixel.
@@ -47,7 +54,34 @@ impl InvertibleLinear {
         columns.shuffle(rng);
         let mut weight = vec![0.0; size * size];
         columns.iter().enumerate().for_each(|(row, column)| weight[row * size + column] = 1.0);
-        Self { weight: Param::from_tensor(from_vec(weight, [size, size], device)), scope }
+        Self { weight: Param::from_tensor(from_vec(weight, [size, size], device)), scope, whitens: false }
+    }
+
+    /// Acts on the channels of each pixel: the identity, until [`initialize`](Self::initialize).
+    pub fn whitening(channels: usize, device: &Device) -> Self {
+        let weight = Param::from_tensor(Tensor::eye(channels, device));
+        Self { weight, scope: Scope::Pixel, whitens: true }
+    }
+
+    /// Sets a [whitening](Self::whitening) `W` so that the channels of this batch become uncorrelated with variance 1: the inverse
+    /// of the Cholesky factor `L` of their covariance `L Lᵀ`, whose diagonal is multiplied by `1 + 1e-6`. Other matrices stay as they are.
+    ///
+    /// With a standard normal latent, this and [`ActNorm`](super::ActNorm) are the normal distribution of largest likelihood. A batch
+    /// with fewer rows than channels, or with a constant channel, has no such covariance, and leaves the identity.
+    pub fn initialize(&mut self, x: Tensor<4>) {
+        if !self.whitens {
+            return;
+        }
+        let rows = self.scope.rows(x);
+        let ([n, size], device) = (rows.dims(), rows.device());
+        let values: Vec<f64> = to_vec(rows).into_iter().map(f64::from).collect();
+        let mut covariance = covariance(&values, size);
+        (0..size).for_each(|i| covariance[i * size + i] *= 1.0 + LEAST_VARIANCE);
+        let factor = cholesky(covariance, size).filter(|_| n > size);
+        if let Some(factor) = factor {
+            let inverse = Lu::new(factor, size).inverse().into_iter().map(|value| value as f32).collect();
+            self.weight = Param::initialized(self.weight.id, from_vec(inverse, [size, size], &device));
+        }
     }
 
     fn lu(&self) -> Lu {
@@ -59,6 +93,11 @@ impl InvertibleLinear {
     /// Whether it acts on all elements of an image, rather than on the channels of every pixel alike.
     pub fn is_dense(&self) -> bool {
         self.scope == Scope::Image
+    }
+
+    /// Whether it is a [whitening](Self::whitening).
+    pub fn is_whitening(&self) -> bool {
+        self.whitens
     }
 
     /// Data to latent.
@@ -145,5 +184,9 @@ impl Flow for InvertibleLinear {
         gradients: &mut Gradients,
     ) -> Result<(Tensor<4>, Tensor<1>)> {
         Ok(InvertibleLinear::backward(self, x, z_bar, log_det_bar, gradients))
+    }
+
+    fn initialize(&mut self, x: Tensor<4>) {
+        InvertibleLinear::initialize(self, x);
     }
 }

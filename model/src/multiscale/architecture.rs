@@ -171,6 +171,9 @@ impl<R: Rng> Builder<'_, R> {
             let repeat = |values: &[f64]| values.iter().flat_map(|&value| std::iter::repeat_n(value, copies)).collect();
             self.layers.push(FlowLayer::Normalize(Normalize::new(repeat(&config.input_mean), repeat(&config.input_std))));
         }
+        if config.whiten {
+            self.layers.push(FlowLayer::InvertibleLinear(InvertibleLinear::whitening(self.shape[0], self.device)));
+        }
         if config.plain_first_block {
             self.act_norms();
         }

@@ -100,6 +100,10 @@ pub struct ResidualFlowConfig {
     /// Whether an invertible matrix stands before every block: an invertible 1×1 convolution, or one of all elements where blocks
     /// are fully connected.
     pub invertible_convolutions: bool,
+    /// Whether the model begins with an invertible matrix on the channels that makes those of the first data uncorrelated, with
+    /// variance 1. With it and `act_norm` a model of points starts as a fitted normal distribution. It helps where columns are
+    /// correlated.
+    pub whiten: bool,
     /// Whether coupling blocks of the first scale split pixels like a checkerboard instead of channels.
     pub checkerboard: bool,
     /// Fully connected blocks at the end of the last scale.
@@ -202,6 +206,7 @@ impl Default for ResidualFlowConfig {
             dense_act_norm: false,
             flow_batch_norm: false,
             invertible_convolutions: false,
+            whiten: false,
             checkerboard: true,
             dense_blocks: 4,
             dense_hidden: 128,

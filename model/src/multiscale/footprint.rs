@@ -147,6 +147,9 @@ impl Count<'_> {
         }
         let transforms = f64::from(u8::from(config.logit_alpha > 0.0)) + f64::from(u8::from(!config.input_mean.is_empty()));
         self.layers(transforms, 0.0);
+        if config.whiten {
+            self.layers(1.0, self.channels * self.channels);
+        }
         if config.plain_first_block {
             self.act_norms(1.0);
         }
@@ -338,6 +341,7 @@ mod tests {
             ResidualFlowConfig { checkerboard: false, blocks: vec![3, 2], ..coupling.clone() },
             ResidualFlowConfig { blocks: vec![3, 2], padding_channels: 1, plain_first_block: false, ..coupling.clone() },
             ResidualFlowConfig { dense: true, norm_orders: vec![crate::NormOrder::INFINITY], ..small.clone() },
+            ResidualFlowConfig { whiten: true, squeeze_first: true, blocks: vec![2], ..small.clone() },
             ResidualFlowConfig { dense: true, invertible_convolutions: true, act_norm: false, ..small.clone() },
             ResidualFlowConfig {
                 invertible_convolutions: true,

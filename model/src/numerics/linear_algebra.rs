@@ -73,6 +73,37 @@ impl Lu {
     }
 }
 
+/// The covariance of rows of `n` numbers, `n×n`: `Σ (x - x̄)(x - x̄)ᵀ / rows`.
+pub(crate) fn covariance(rows: &[f64], n: usize) -> Vec<f64> {
+    let count = (rows.len() / n) as f64;
+    let mut mean = vec![0.0; n];
+    rows.chunks_exact(n).for_each(|row| mean.iter_mut().zip(row).for_each(|(mean, x)| *mean += x / count));
+    let mut sum = vec![0.0; n * n];
+    for row in rows.chunks_exact(n) {
+        let centred: Vec<f64> = row.iter().zip(&mean).map(|(x, mean)| x - mean).collect();
+        for (sums, x) in sum.chunks_exact_mut(n).zip(&centred) {
+            sums.iter_mut().zip(&centred).for_each(|(sum, y)| *sum += x * y / count);
+        }
+    }
+    sum
+}
+
+/// The lower triangular `L` with `L Lᵀ = A`; `None` if the symmetric `A` is not positive definite.
+pub(crate) fn cholesky(mut a: Vec<f64>, n: usize) -> Option<Vec<f64>> {
+    for i in 0..n {
+        for j in 0..=i {
+            let known: f64 = (0..j).map(|k| a[i * n + k] * a[j * n + k]).sum();
+            let rest = a[i * n + j] - known;
+            if i == j && !(rest > 0.0 && rest.is_finite()) {
+                return None;
+            }
+            a[i * n + j] = if i == j { rest.sqrt() } else { rest / a[j * n + j] };
+        }
+        a[i * n + i + 1..(i + 1) * n].fill(0.0);
+    }
+    Some(a)
+}
+
 /// Eigenvalues of a symmetric matrix, largest first, and their unit eigenvectors.
 pub(crate) struct SymmetricEigen {
     pub values: Vec<f64>,

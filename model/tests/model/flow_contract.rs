@@ -336,6 +336,32 @@ fn invertible_matrices_start_as_permutations() {
     assert_ne!(z, x);
 }
 
+/// With points that are a known matrix times independent ones.
+#[test]
+fn a_whitening_matrix_makes_the_first_data_uncorrelated() {
+    let mut rng = NoiseKey::new(3, [0, 0]).stream(0);
+    let x: Tensor<2> = gaussian([400, 3], &mut rng, &device());
+    let mixing = Tensor::<2>::from_floats([[2.0, 1.0, 0.0], [0.0, 0.01, 3.0], [0.0, 0.0, 0.5]], &device());
+    let x = (x.matmul(mixing) + 7.0).reshape([400, 3, 1, 1]);
+    let mut layer = FlowLayer::InvertibleLinear(InvertibleLinear::whitening(3, &device()));
+    assert_eq!(values(layer.forward(x.clone())), values(x.clone()), "the identity at first");
+    layer.initialize(x.clone());
+    let z = layer.forward(x.clone()).reshape([400, 3]);
+    let centred = z.clone() - z.mean_dim(0);
+    let covariance = values(centred.clone().transpose().matmul(centred) / 400.0);
+    for (index, got) in covariance.iter().enumerate() {
+        let expected = if index % 4 == 0 { 1.0 } else { 0.0 };
+        assert!((got - expected).abs() < 1e-3, "{covariance:?}");
+    }
+    let before = named_tensors(&layer)[0].values.clone();
+    layer.initialize(Tensor::ones([400, 3, 1, 1], &device()));
+    assert_eq!(named_tensors(&layer)[0].values, before, "constants have no covariance to divide by");
+    let mut permutation = FlowLayer::InvertibleLinear(InvertibleLinear::per_pixel(3, &mut rng, &device()));
+    let before = named_tensors(&permutation)[0].values.clone();
+    permutation.initialize(x);
+    assert_eq!(named_tensors(&permutation)[0].values, before, "other matrices stay as they are");
+}
+
 /// The determinant of a large matrix does not overflow, nor does it lose the precision of its logarithm.
 #[test]
 fn log_determinants_of_large_matrices_are_exact() {

@@ -71,7 +71,7 @@ pub fn run(args: &InspectArgs) -> Result<()> {
 pub fn manifests(dir: &Path) -> Result<Vec<Manifest>> {
     ensure!(!dir.is_file(), "{} is a file; give the directory of a data set, with train.json and test.json", dir.display());
     let mut manifests = Vec::new();
-    for split in Split::ALL {
+    for split in Split::POSSIBLE {
         match Manifest::read(dir, split) {
             Err(DatasetError::NotFound { .. }) => {}
             manifest => manifests.push(manifest?),

@@ -2,6 +2,7 @@
 
 pub mod export;
 pub mod inspect;
+pub mod manual;
 pub mod sheet;
 pub mod synth;
 pub mod verify;

@@ -4,12 +4,13 @@ use crate::conversion::files::check_dir;
 use crate::messages::fault;
 use crate::messages::progress;
 use crate::messages::text;
+use crate::sources::part::Part;
 use anyhow::{Context, Result, ensure};
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use datasets::io::console::{note, print};
 use datasets::shards::build::{self, BuildConfig, ImageSource, Progress};
 use datasets::shards::{format, staging};
-use datasets::{CodecKind, ImageShape, Manifest, Provenance, Split};
+use datasets::{CodecKind, HeldOut, ImageShape, Manifest, Provenance, Split};
 use indicatif::ProgressBar;
 use process_group::ProcessGroup;
 use std::fmt::Write as _;
@@ -44,6 +45,12 @@ pub struct OutputArgs {
     /// Images in a shard [default: 64 MB of pixels, at most 10,000].
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     images_per_shard: Option<u64>,
+    /// Hold N of the training images out as a split `validation` of their own.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    validation: Option<u64>,
+    /// Decides which images are held out.
+    #[arg(long, value_name = "N", default_value_t = 0, requires = "validation")]
+    validation_seed: u64,
     /// Look at the input and say what would be written, but write nothing.
     #[arg(long)]
     dry_run: bool,
@@ -130,13 +137,17 @@ impl Output {
     /// # Errors
     /// If the input is faulty: nothing is left then. If the machine fails: finished shards are kept.
     pub fn write(
-        self,
+        mut self,
         group: &ProcessGroup,
         shape: ImageShape,
         levels: u32,
         inputs: Inputs,
         sources: &[&dyn ImageSource<anyhow::Error>],
     ) -> Result<()> {
+        let parts = self.held_out(sources)?;
+        let whole = sources.iter().copied().filter(|source| parts.is_empty() || source.split() != Split::Train);
+        let sources: Vec<&dyn ImageSource<anyhow::Error>> = parts.iter().map(|part| part as _).chain(whole).collect();
+        let sources = sources.as_slice();
         let config = self.config(shape, levels, inputs);
         if self.args.dry_run {
             if group.is_root() {
@@ -166,6 +177,22 @@ impl Output {
             self.report(&manifests)?;
         }
         Ok(())
+    }
+
+    /// The training images without those that are held out, and these, if any are to be.
+    fn held_out<'a>(&mut self, sources: &[&'a dyn ImageSource<anyhow::Error>]) -> Result<Vec<Part<'a>>> {
+        let Some(n) = self.args.validation.map(|n| usize::try_from(n).unwrap_or(usize::MAX)) else { return Ok(Vec::new()) };
+        let of_split = |split| sources.iter().copied().find(|source| source.split() == split);
+        ensure!(of_split(Split::Validation).is_none(), "--validation: the input has validation images of its own; leave it out");
+        let train = of_split(Split::Train).context("--validation: the input has no training images to hold out from")?;
+        let (count, seed) = (train.count(), self.args.validation_seed);
+        let [held, all] = [n, count].map(text::thousands);
+        ensure!(n < count, "--validation: {held} images cannot be held out of {all} training images; give a smaller number");
+        self.note(&format!(
+            "Validation: {held} of {all} training images, chosen at random with the seed {seed}, are a split of their own."
+        ));
+        let [training, validation] = HeldOut { fraction: 1.0, most: n, seed }.divide(count);
+        Ok(vec![Part::new(train, Split::Train, training), Part::new(train, Split::Validation, validation)])
     }
 
     fn config(&self, shape: ImageShape, levels: u32, inputs: Inputs) -> BuildConfig {
@@ -244,7 +271,7 @@ impl Output {
 /// Refuses a directory with a file of somebody else's that has the name of a manifest, such as annotations in `train.json`:
 /// not even `--force` replaces it.
 fn refuse_foreign(dir: &Path) -> Result<()> {
-    for path in Split::ALL.map(|split| format::manifest_path(dir, split)) {
+    for path in Split::POSSIBLE.map(|split| format::manifest_path(dir, split)) {
         if !path.is_file() {
             continue;
         }

@@ -46,7 +46,7 @@ pub fn is_thumbnail_folder(name: &str) -> bool {
 /// Whether a file is the contact sheet that `preprocess inspect --sheet` draws beside the shards in a folder: where pictures lie
 /// beside the data set that was made of them, it is none of them.
 fn is_sheet(dir: &Path, name: &str) -> bool {
-    Split::ALL.into_iter().any(|split| name == format!("{split}.png") && Manifest::read(dir, split).is_ok())
+    Split::POSSIBLE.into_iter().any(|split| name == format!("{split}.png") && Manifest::read(dir, split).is_ok())
 }
 
 /// A picture, by its name or its first bytes.

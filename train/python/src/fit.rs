@@ -42,7 +42,7 @@ pub fn fit(
             None => Config::load(&config, &settings)?,
             Some(json) => Config::of_json("the settings", &serde_json::from_str(&json)?, &settings)?,
         };
-        config.settle();
+        config.settle(&source);
         let group = Arc::new(ProcessGroup::alone());
         let device = config.device.open(&group).with_context(|| source.place("device"))?;
         config.validate_device(&device, &source)?;

@@ -1,10 +1,11 @@
 //! `train config`: the settings there are, and those of a configuration.
 
 use crate::config::{Config, reference};
+use crate::data;
 use anyhow::Result;
 use clap::{ArgGroup, Args};
 use datasets::io::console;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Print what settings there are: all defaults, one key explained, or a schema for editors
 #[derive(Args)]
@@ -42,7 +43,7 @@ impl Settings {
     /// If there is no such key, with those that are near, or the configuration is not valid.
     pub fn run(self) -> Result<()> {
         let text = match (&self.file, &self.explain) {
-            (Some(file), _) => Config::load(file, &self.set)?.0.to_toml()?,
+            (Some(file), _) => resolved(file, &self.set)?.to_toml()?,
             (None, Some(key)) => reference::explanation(key)?,
             _ if self.schema => reference::schema_text(),
             _ if self.markdown => reference::markdown(),
@@ -50,4 +51,14 @@ impl Settings {
         };
         Ok(console::print(text.trim_end())?)
     }
+}
+
+/// The settings of a file; where some are chosen by the data, these are read.
+fn resolved(file: &Path, settings: &[String]) -> Result<Config> {
+    let (mut config, source) = Config::load(file, settings)?;
+    if source.chooses_by_data() {
+        config.settle(&source);
+        data::open_new(&mut config, &source)?;
+    }
+    Ok(config)
 }

@@ -171,7 +171,7 @@ impl EstimatorStudy {
             let (mut config, source) = Config::load(&self.model, &self.set)?;
             config.data.relocate(self.data.clone());
             config.run.eval_batch_size = self.n;
-            let Splits { train, test, .. } = data::open_all(&config, &source)?;
+            let (Splits { train, test, .. }, _) = data::open_new(&mut config, &source)?;
             self.check_memory(&config, &test)?;
             let model = fit::initial_model(&config, &source, &train, device, progress)?;
             let model = model.with_converged_constraint(Convergence::Estimate)?;

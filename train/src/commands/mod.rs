@@ -21,6 +21,7 @@ use crate::monitoring::costs::Costs;
 use crate::reporting::progress::{Progress, Work};
 use crate::scoring::weights::{self, Ready, Weights};
 use crate::system::device::DeviceChoice;
+use crate::system::signals;
 use crate::training::parallel::ProcessGroup;
 use anyhow::Result;
 use burn::tensor::Device;
@@ -118,6 +119,9 @@ impl Arguments {
     /// # Errors
     /// Those of the command.
     pub fn run(self) -> Result<u8> {
+        if self.command.is_some() {
+            signals::leave_nothing_unfinished()?;
+        }
         match (self.command, self.train) {
             (Some(Command::Animate(animate)), _) => animate.run()?,
             (Some(Command::Check(check)), _) => check.run()?,

@@ -94,7 +94,7 @@ impl Train {
         let Some(target) = &self.resume else {
             let file = self.config.as_deref().context("expected --config FILE or --resume DIR")?;
             let (mut config, source) = Config::load(file, &self.set)?;
-            config.settle();
+            config.settle(&source);
             config.run.test_every_epochs = self.test_every.unwrap_or(config.run.test_every_epochs);
             let device = self.open_device(&mut config, &source, group)?;
             let out = self.out.clone().unwrap_or_else(|| default_out(file));
@@ -132,7 +132,7 @@ impl Train {
             true => resumption.prepare(&out, self.force, lock)?,
             false => resumption.prepared_by_another(&out),
         };
-        Ok(Some(Start { config, source, data, device, group: group.clone(), dir, state, is_saved, memory, listener: None }))
+        Ok(Some(Start { config, source, data, device, group: group.clone(), dir, state, is_saved, notes: vec![memory], listener: None }))
     }
 
     /// That a run has made all steps that it was asked for.

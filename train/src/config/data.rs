@@ -1,7 +1,8 @@
 //! `[data]`: images in shards, a distribution on the plane, or a file of points.
 
+use super::defaults::VALIDATION_IMAGES;
 use anyhow::{Result, bail};
-use datasets::points::{Decimal, Delimiter, Distribution, Missing, TableOptions};
+use datasets::points::{Decimal, Delimiter, Distribution, JitterKind, Missing, TableOptions};
 use datasets::shards::format;
 use datasets::{Dequantization, HeldOut, RandomCrop, Split};
 use residual_flows::optim::limits::{MOST_FACTOR, MOST_SAMPLES};
@@ -145,6 +146,10 @@ pub struct DataConfig {
     #[serde(default, skip_serializing_if = "is_default")]
     #[schemars(range(min = 0.0, max = MOST_FACTOR), extend("default" = 0.0))]
     pub noise: f64,
+    /// `file`: how the noise of one column goes with that of another.
+    #[serde(default, skip_serializing_if = "is_default")]
+    #[schemars(extend("default" = JitterKind::default()))]
+    pub noise_kind: JitterKind,
     /// `file`: adds noise to columns of whole numbers, which have no density of their own: uniform noise as wide as the column's
     /// step, with the number in its middle. The density is then that of the sum, and `ln p(x) + ln step` is about the logarithm of
     /// the number's probability.
@@ -222,6 +227,7 @@ impl DataConfig {
             ("header", self.header.is_some()),
             ("dequantize", self.dequantize),
             ("noise", self.noise != 0.0),
+            ("noise_kind", !is_default(&self.noise_kind)),
         ] {
             if is_set && !matches!(source, DataSource::File(_)) {
                 bail!("`{key}` does not go with `{}`; remove one of them", source.key());
@@ -265,8 +271,9 @@ impl DataConfig {
         }
     }
 
-    /// Writes down what a new run does for validation where the settings do not say it.
-    pub fn settle(&mut self) {
+    /// Writes down what a new run does for validation where the settings do not say it; fewer images are held out where defaults are
+    /// chosen by the data.
+    pub fn settle(&mut self, by_data: bool) {
         if self.says_validation() {
             return;
         }
@@ -275,9 +282,10 @@ impl DataConfig {
             Ok(DataSource::Images(path)) if format::manifest_path(path, Split::Validation).exists() => {
                 self.validation_split = true
             }
-            Ok(DataSource::Images(_) | DataSource::File(_)) => {
+            Ok(source) => {
+                let most = if by_data && matches!(source, DataSource::Images(_)) { VALIDATION_IMAGES } else { VALIDATION_MOST };
                 self.validation_fraction = Some(VALIDATION_FRACTION);
-                self.validation_most = self.validation_most.or(Some(VALIDATION_MOST));
+                self.validation_most = self.validation_most.or(Some(most));
             }
             // Which is found out where the data are opened.
             Err(_) => {}

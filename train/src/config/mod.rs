@@ -5,12 +5,14 @@
 //! [`Config::load`] reads a file, [`Source`] remembers where each key came from, for later messages.
 
 mod data;
+pub mod defaults;
 pub mod reference;
 pub mod shipped;
 mod source;
 mod validate;
 
 pub use data::{DataConfig, DataSource, Validation};
+use defaults::DefaultsKind;
 pub use source::Source;
 
 use crate::system::device::DeviceChoice;
@@ -33,6 +35,11 @@ pub struct Config {
     /// the CPU.
     #[serde(default)]
     pub device: DeviceChoice,
+    /// Whether settings that are left out are chosen by the data, where there is a rule for them. A run's own configuration says
+    /// all that was chosen, so that it does not depend on the rules.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("x-default" = "by the data, unless the file says `model.blocks`"))]
+    pub defaults: Option<DefaultsKind>,
     /// The data: images, points of a known distribution, or a table of numbers.
     pub data: DataConfig,
     /// The architecture. The default is the paper's model of CIFAR-10.
@@ -92,6 +99,9 @@ pub struct RunConfig {
     /// is on those for testing.
     #[schemars(extend("x-unit" = "epochs"))]
     pub evaluate_every_epochs: u64,
+    /// Evaluates on the validation samples every this many steps too. With 0 the number of steps is no reason to do so.
+    #[schemars(extend("x-unit" = "steps"))]
+    pub evaluate_every_steps: u64,
     /// Evaluates on the test samples too every this many epochs. With 0 it does so only at the end, with the best weights.
     #[schemars(extend("x-unit" = "epochs"))]
     pub test_every_epochs: u64,
@@ -108,6 +118,9 @@ pub struct RunConfig {
     /// Draws pictures every this many epochs. With 0 it draws them only at the end.
     #[schemars(extend("x-unit" = "epochs"))]
     pub sample_every_epochs: u64,
+    /// Draws pictures every this many steps too. With 0 the number of steps is no reason to do so.
+    #[schemars(extend("x-unit" = "steps"))]
+    pub sample_every_steps: u64,
     /// Whether the untrained model is drawn too, before the first step.
     pub sample_at_start: bool,
     /// How many checkpoints with the lowest validation loss are kept; at least one is.
@@ -133,11 +146,13 @@ impl Default for RunConfig {
             max_steps: None,
             max_seconds: None,
             evaluate_every_epochs: 1,
+            evaluate_every_steps: 0,
             test_every_epochs: 0,
             patience: 0,
             eval_batch_size: 200,
             log_every_steps: 20,
             sample_every_epochs: 1,
+            sample_every_steps: 0,
             sample_at_start: false,
             keep_best: 5,
             n_samples: 32,
@@ -221,8 +236,8 @@ impl Config {
 
     /// Writes down what new runs do where the settings leave it open and earlier versions did something else, so that checkpoints
     /// tell one from the other.
-    pub fn settle(&mut self) {
-        self.data.settle();
+    pub fn settle(&mut self, source: &Source) {
+        self.data.settle(source.chooses_by_data());
         self.optim.ema_warmup.get_or_insert(true);
     }
 

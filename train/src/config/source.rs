@@ -20,6 +20,35 @@ impl Source {
         Self { name, text, settings }
     }
 
+    /// Whether settings that are left out are chosen by the data: unless the file says how many blocks a model has, or the settings
+    /// say otherwise.
+    pub fn chooses_by_data(&self) -> bool {
+        match self.value("defaults") {
+            Some(Value::String(kind)) => kind == "data",
+            _ => {
+                let text: Table = self.text.parse().unwrap_or_default();
+                text.get("model").and_then(|model| model.get("blocks")).is_none()
+            },
+        }
+    }
+
+    /// Whether the file or the command line has a value for a key such as `optim.batch_size`.
+    pub fn is_set(&self, key: &str) -> bool {
+        self.value(key).is_some()
+    }
+
+    fn value(&self, key: &str) -> Option<Value> {
+        let table = self.table().ok()?;
+        key.split('.').try_fold(Value::Table(table), |value, part| value.get(part).cloned())
+    }
+
+    /// The file with the settings of the command line.
+    fn table(&self) -> Result<Table> {
+        let mut table: Table = self.text.parse().map_err(|error| self.fault(&error))?;
+        self.settings.iter().try_for_each(|setting| apply(&mut table, setting))?;
+        Ok(table)
+    }
+
     /// The settings, not yet checked against each other.
     ///
     /// # Errors
@@ -27,10 +56,7 @@ impl Source {
     pub fn parse(&self) -> Result<Config> {
         // Parsed from the text first: only then does the error know the line.
         toml::from_str::<Config>(&self.text).map_err(|error| self.fault(&error))?;
-        let mut table: Table = self.text.parse().map_err(|error| self.fault(&error))?;
-        for setting in &self.settings {
-            apply(&mut table, setting)?;
-        }
+        let mut table = self.table()?;
         with_evaluation_defaults(&mut table)?;
         Config::deserialize(table).map_err(|error| self.fault(&error))
     }
@@ -129,7 +155,7 @@ fn apply(table: &mut Table, setting: &str) -> Result<()> {
     ensure!(n_parts <= MOST_PARTS, "{place}: a key has at most {MOST_PARTS} parts, this one has {n_parts}");
     let parts: Vec<&str> = key.trim().split('.').collect();
     let [sections @ .., last] = parts.as_slice() else { bail!("{place}: there is no key before `=`") };
-    if sections.is_empty() && *last != "device" {
+    if sections.is_empty() && !["device", "defaults"].contains(last) {
         let (last, text) = (shortened(last, QUOTED), shortened(text, QUOTED));
         bail!("{place}: `{last}` names no section; expected section.key=value, such as optim.{last}={text}");
     }

@@ -1,5 +1,6 @@
 //! Settings that make no sense, found before any work starts.
 
+use super::defaults::Facts;
 use super::reference::{Range, Setting};
 use super::{Config, DataConfig, Source, reference};
 use anyhow::{Context, Result, anyhow};
@@ -36,7 +37,11 @@ impl Config {
         check.require(apart, "model.context.kind", expected, "\"classes\"")?;
         check.estimator("log_det.train", &self.log_det.train)?;
         check.estimator("log_det.eval", &self.log_det.eval)?;
-        self.data.known_shape().map_or(Ok(()), |shape| self.validate_architecture(shape, source))
+        let Some(shape) = self.data.known_shape() else { return Ok(()) };
+        // What the data will decide does not matter here.
+        let mut config = self.clone();
+        config.choose(source, &Facts::assumed(&self.data, shape));
+        config.validate_architecture(shape, source)
     }
 
     /// Compares every number with the range that its schema states. The model's and the estimators' own validation does it for

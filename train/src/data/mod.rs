@@ -8,14 +8,15 @@ mod memory;
 pub mod shipped;
 pub mod table;
 
+use crate::config::defaults::{Facts, FactsKind};
 use crate::config::{Config, DataConfig, DataSource, Source, Validation};
 use crate::data::kind::{DataKind, PointKind};
 use crate::data::known::KnownColumns;
 use crate::data::table::Tables;
 use anyhow::{Context, Result, bail};
 use burn::tensor::{Device, Tensor, TensorData};
-use datasets::points::{Distribution, PointBatcher, Points, Standardization};
-use datasets::{Batch, BatchConfig, BatchSource, Batcher, DatasetError, HeldOut, Split};
+use datasets::points::{Distribution, Jitter, PointBatcher, Points, Standardization};
+use datasets::{Batch, BatchConfig, BatchSource, Batcher, DatasetError, HeldOut, ImageShape, Split};
 use residual_flows::ContextKind;
 use residual_flows::training::Samples;
 use std::path::Path;
@@ -103,6 +104,22 @@ impl Splits {
     }
 }
 
+/// All splits that there are, for a new run: what its settings leave out and follows from the data is filled in. Also lines that say
+/// so.
+///
+/// # Errors
+/// As [`open`], if they do not fit each other, and if the settings do not fit what was filled in.
+pub fn open_new(config: &mut Config, source: &Source) -> Result<(Splits, Vec<String>)> {
+    let tables = read_tables(config, source, None)?;
+    let mut chosen = Vec::new();
+    if source.chooses_by_data() {
+        let facts = facts(config, source, tables.as_ref())?;
+        chosen = config.choose(source, &facts);
+        config.validate(source)?;
+    }
+    Ok((open_splits(config, source, tables)?, chosen))
+}
+
 /// All splits that there are.
 ///
 /// # Errors
@@ -116,7 +133,11 @@ pub fn open_all(config: &Config, source: &Source) -> Result<Splits> {
 /// # Errors
 /// As [`open_all`], and if a table is not the one that the model's standardisation comes from.
 pub fn open_all_as(config: &Config, source: &Source, known: Option<&DataKind>) -> Result<Splits> {
-    let openings = Opening::new(config, source, known)?;
+    open_splits(config, source, read_tables(config, source, known)?)
+}
+
+fn open_splits(config: &Config, source: &Source, tables: Option<Tables>) -> Result<Splits> {
+    let openings = Opening { config, source, from: config.data.source().with_context(|| source.place("data"))?, tables };
     let has_validation = config.data.validation() != Validation::None;
     let splits = Splits {
         train: openings.open(Split::Train)?,
@@ -148,7 +169,49 @@ pub fn open(config: &Config, source: &Source, split: Split) -> Result<DataSet> {
 /// # Errors
 /// As [`open`], and if a table is not the one that the model's standardisation comes from.
 pub fn open_as(config: &Config, source: &Source, split: Split, known: Option<&DataKind>) -> Result<DataSet> {
-    Opening::new(config, source, known)?.open(split)
+    let from = config.data.source().with_context(|| source.place("data"))?;
+    Opening { config, source, from, tables: read_tables(config, source, known)? }.open(split)
+}
+
+/// Reads a file of points, where that is the source.
+fn read_tables(config: &Config, source: &Source, known: Option<&DataKind>) -> Result<Option<Tables>> {
+    let known = known.and_then(|kind| if let DataKind::Points(kind) = kind { Some(kind) } else { None });
+    match config.data.source().with_context(|| source.place("data"))? {
+        DataSource::File(path) => Ok(Some(Tables::read(path, &config.data, source, known)?)),
+        DataSource::Images(_) | DataSource::Distribution(_) => Ok(None),
+    }
+}
+
+/// What is known of the data before they are used.
+fn facts(config: &Config, source: &Source, tables: Option<&Tables>) -> Result<Facts> {
+    let data = &config.data;
+    let held_out = if let Validation::HeldOut(held_out) = data.validation() { Some(held_out) } else { None };
+    match (data.source().with_context(|| source.place("data"))?, tables) {
+        (DataSource::Images(path), _) => {
+            let open = |split| shipped::open(path, split).with_context(|| source.place("data.path"));
+            let train = open(Split::Train)?;
+            let ImageShape { channels, height, width } = train.shape();
+            let levels = data.levels.unwrap_or(train.levels());
+            let n_held_out = held_out.map(|held_out| held_out.divide(train.len())[1].len());
+            let selection = match (n_held_out, data.validation()) {
+                (Some(n), _) => n,
+                (None, Validation::OwnSplit) => open(Split::Validation)?.len(),
+                (None, _) => open(Split::Test)?.len(),
+            };
+            let training = train.len() - n_held_out.unwrap_or(0);
+            Ok(Facts { kind: FactsKind::Images(levels), shape: [channels, height, width], training, selection })
+        }
+        (DataSource::File(_), Some(tables)) => {
+            let Tables { train, validation, test, .. } = tables;
+            let selection = validation.as_ref().unwrap_or(test).len();
+            Ok(Facts { kind: FactsKind::Table, shape: [train.dimensions(), 1, 1], training: train.len(), selection })
+        }
+        _ => {
+            let selection = if let Validation::Drawn(n) = data.validation() { n } else { data.test_points() };
+            let training = data.epoch_batches() * config.optim.batch_size;
+            Ok(Facts { kind: FactsKind::Distribution, shape: [2, 1, 1], training, selection })
+        }
+    }
 }
 
 /// All points of a table, for a model of points.
@@ -182,18 +245,7 @@ struct Opening<'a> {
     tables: Option<Tables>,
 }
 
-impl<'a> Opening<'a> {
-    /// Reads a file of points, where that is the source.
-    fn new(config: &'a Config, source: &'a Source, known: Option<&DataKind>) -> Result<Self> {
-        let from = config.data.source().with_context(|| source.place("data"))?;
-        let known = known.and_then(|kind| if let DataKind::Points(kind) = kind { Some(kind) } else { None });
-        let tables = match from {
-            DataSource::File(path) => Some(Tables::read(path, &config.data, source, known)?),
-            DataSource::Images(_) | DataSource::Distribution(_) => None,
-        };
-        Ok(Self { config, source, from, tables })
-    }
-
+impl Opening<'_> {
     fn open(&self, split: Split) -> Result<DataSet> {
         let opening = Splitting { config: self.config, source: self.source, split };
         let data = match (self.from, &self.tables) {
@@ -349,8 +401,8 @@ impl Splitting<'_> {
         let PointKind { standardization, noise, .. } = kind;
         let drop_last = self.config.optim.drop_last;
         let batcher = PointBatcher::stored(points, standardization, self.batch_size(), self.seed(), drop_last)?;
-        let jitter = self.data().noise * (points.dimensions() as f64 / points.len().max(1) as f64).min(1.0).sqrt();
-        Ok(batcher.with_noise(noise, standardization).with_jitter(jitter))
+        let std = self.data().noise * (points.dimensions() as f64 / points.len().max(1) as f64).min(1.0).sqrt();
+        Ok(batcher.with_noise(noise, standardization).with_jitter(Jitter { std, kind: self.data().noise_kind }))
     }
 
     fn points(&self, batcher: Result<PointBatcher, DatasetError>, kind: &PointKind, notes: Vec<String>) -> Result<DataSet> {

@@ -47,6 +47,7 @@ pub(super) fn settings(args: &ScriptArguments, family: Family) -> Result<ScriptS
     ensure!(size.max(padding) <= MAX_SIDE, "its `imagesize` is {size} and its `padding` {padding}, expected at most {MAX_SIDE}");
     let shape = [data_set.channels, size, size];
     let config = Config {
+        defaults: None,
         device: DeviceChoice::default(),
         data: DataConfig {
             path: Some(format!("data/{}", data_set.directory).into()),

@@ -35,6 +35,7 @@ pub(super) fn settings(args: &ScriptArguments, family: Family, preactivation: bo
         .with_context(|| format!("its argument `data` is {name:?}, expected one of train_toy.py's distributions"))?;
     let batch_size = args.size("batch_size", 500)?;
     let config = Config {
+        defaults: None,
         device: DeviceChoice::default(),
         data: DataConfig {
             points: Some(points),

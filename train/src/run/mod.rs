@@ -2,6 +2,7 @@
 
 pub mod fit;
 pub mod footprint;
+pub mod plan;
 pub mod resume;
 pub mod session;
 pub mod summary;

@@ -57,8 +57,12 @@ impl Resumption {
                 let (mut config, source) = Config::load(file, settings)?;
                 match from {
                     // What earlier versions did is not what new runs do.
-                    Some((_, state)) => config.settle_like(&state.description.config),
-                    None => config.settle(),
+                    Some((_, state)) => {
+                        config.settle_like(&state.description.config);
+                        config.choose_like(&source, &state.description.config)?;
+                        config.validate(&source)?;
+                    }
+                    None => config.settle(&source),
                 }
                 (config, source)
             }

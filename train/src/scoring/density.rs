@@ -25,8 +25,12 @@ impl Default for Window {
 impl Window {
     /// The centres of `cells x cells` equal fields, row by row, with the second coordinate rising from row to row.
     fn centres(&self, cells: usize) -> Vec<f32> {
-        let centre = |index: usize| self.half_side * ((2 * index + 1) as f32 / cells as f32 - 1.0);
-        (0..cells * cells).flat_map(|cell| [centre(cell % cells), centre(cell / cells)]).collect()
+        (0..cells * cells).flat_map(|cell| [self.centre(cell % cells, cells), self.centre(cell / cells, cells)]).collect()
+    }
+
+    /// Of one of `cells` equal parts of a side.
+    fn centre(&self, index: usize, cells: usize) -> f32 {
+        self.half_side * ((2 * index + 1) as f32 / cells as f32 - 1.0)
     }
 
     /// Column and row of the field that a point lies in.
@@ -77,6 +81,15 @@ impl<'a> Density<'a> {
     /// As [`Scorer::scores`].
     pub fn on_grid(&self, window: &Window, cells: usize) -> Result<Vec<f64>> {
         Ok(self.log_prob(&window.centres(cells))?.into_iter().map(f64::exp).collect())
+    }
+
+    /// The density at so many places at equal distances between the window's ends: of models of a single column.
+    ///
+    /// # Errors
+    /// As [`Scorer::scores`].
+    pub fn on_line(&self, window: &Window, places: usize) -> Result<Vec<f64>> {
+        let points: Vec<f32> = (0..places).map(|index| window.centre(index, places)).collect();
+        Ok(self.log_prob(&points)?.into_iter().map(f64::exp).collect())
     }
 
     /// `∫ p` over a window by the midpoint rule: 1 but for what lies outside, and the rule's error.

@@ -2,6 +2,7 @@
 
 use anyhow::{Context, Result};
 use datasets::io::console::note;
+use datasets::io::output;
 use residual_flows::ModelError;
 use residual_flows::training::TrainingError;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
@@ -29,12 +30,9 @@ impl Stop {
     /// # Errors
     /// If the signals cannot be handled.
     pub fn on_signals() -> Result<Self> {
-        let hang_up = (!is_ignored(SIGHUP)).then_some(SIGHUP);
-        let mut signals = Signals::new([SIGINT, SIGTERM].into_iter().chain(hang_up)).context("cannot handle signals")?;
         let stop = Self::default();
         let of_thread = stop.clone();
-        let wait = move || signals.forever().for_each(|signal| of_thread.take(signal));
-        std::thread::Builder::new().spawn(wait).context("cannot start the thread that waits for signals")?;
+        for_each_signal(move |signal| of_thread.take(signal))?;
         Ok(stop)
     }
 
@@ -63,15 +61,36 @@ impl Stop {
         let Some(answer) = answer else {
             let early = self.early.lock().unwrap_or_else(PoisonError::into_inner).clone();
             note(early.as_deref().unwrap_or("stopped before there was anything to save"));
-            // What a program without handlers does.
-            let _ = low_level::emulate_default_handler(signal);
-            low_level::exit(128 + signal);
+            end(signal);
         };
         if self.flag.swap(true, Ordering::Relaxed) {
             low_level::exit(128 + signal);
         }
         note(format_args!("{answer}; once more to stop at once"));
     }
+}
+
+/// From now on a signal ends the program as it does without handlers, once files that are not finished are removed.
+///
+/// # Errors
+/// If the signals cannot be handled.
+pub fn leave_nothing_unfinished() -> Result<()> {
+    for_each_signal(|signal| end(signal))
+}
+
+/// Ends the program as a signal does without handlers.
+fn end(signal: i32) -> ! {
+    output::remove_unfinished();
+    let _ = low_level::emulate_default_handler(signal);
+    low_level::exit(128 + signal)
+}
+
+/// Has a thread wait for signals. SIGHUP is left alone where it is ignored.
+fn for_each_signal(mut take: impl FnMut(i32) + Send + 'static) -> Result<()> {
+    let hang_up = (!is_ignored(SIGHUP)).then_some(SIGHUP);
+    let mut signals = Signals::new([SIGINT, SIGTERM].into_iter().chain(hang_up)).context("cannot handle signals")?;
+    let wait = move || signals.forever().for_each(&mut take);
+    std::thread::Builder::new().spawn(wait).map(drop).context("cannot start the thread that waits for signals")
 }
 
 /// Whether an error only says that a model's computation was stopped.

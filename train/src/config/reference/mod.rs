@@ -10,7 +10,7 @@ mod range;
 mod suggestions;
 
 pub use pages::{default_toml, explanation, markdown};
-pub use range::Range;
+pub use range::{Range, number};
 
 use super::Config;
 use schemars::generate::SchemaSettings;

@@ -1,6 +1,7 @@
 //! The settings as text: for a terminal, as a page, and as a configuration with every default.
 
 use super::suggestions::nearest;
+use crate::config::defaults::rule;
 use super::{Section, Setting, sections, settings};
 use anyhow::{Result, anyhow};
 use std::fmt::Write;
@@ -43,6 +44,9 @@ fn explained(setting: &Setting) -> String {
     lines.extend(wrapped(&setting.text, "  ", TERMINAL));
     lines.push(String::new());
     lines.extend(facts(setting).into_iter().map(|(name, value)| format!("  {:<9}{value}", format!("{name}:"))));
+    if let Some(words) = rule(&setting.key) {
+        lines.extend(wrapped(&format!("chosen by the data: {words}, where the file does not say model.blocks"), "  ", TERMINAL));
+    }
     for (name, text) in &setting.choices {
         lines.push(format!("  {name:?}"));
         lines.extend(wrapped(text, "      ", TERMINAL));
@@ -104,8 +108,9 @@ fn wrapped(text: &str, indentation: &str, columns: usize) -> Vec<String> {
 /// A configuration in which every default is written out, with comments that say what each is.
 pub fn default_toml() -> String {
     let mut text = String::from(
-        "# Every setting with its default. A line that begins with `# key =` has no default value: remove the `#` to set it.\n\
-         # Exactly one of data.path, data.points and data.file has to be set. `train config --explain KEY` says more.\n",
+        "# Every setting with its default. A line that begins with `# key =` has none, or is chosen by the data: remove the `#` to set it.\n\
+         # Exactly one of data.path, data.points and data.file has to be set. `train config --explain KEY` says more.\n\
+         # Keys of which it is said how they are chosen by the data are so where they are left out, unless model.blocks is set.\n",
     );
     for section in sections() {
         if !section.name.is_empty() {
@@ -119,6 +124,7 @@ pub fn default_toml() -> String {
                 .into_iter()
                 .filter(|(name, _)| ["unit", "range"].contains(name) || *name == "default" && setting.default.is_none())
                 .map(|(name, value)| format!("{name}: {value}"))
+                .chain(rule(&setting.key).map(|words| format!("chosen by the data: {words}")))
                 .collect();
             let names: Vec<String> = setting.choices.iter().map(|(name, _)| format!("{name:?}")).collect();
             let mut comment = setting.text.clone();
@@ -130,7 +136,7 @@ pub fn default_toml() -> String {
             }
             wrapped(&comment, "# ", COLUMNS).iter().for_each(|line| text += &format!("{line}\n"));
             let name = last(&setting.key);
-            text += &match setting.default_text().filter(|_| section.absent.is_none() && !belongs_to_one_source(setting)) {
+            text += &match setting.default_text().filter(|_| section.absent.is_none() && !depends_on_data(setting)) {
                 Some(default) => format!("{name} = {default}\n"),
                 None => format!("# {name} = {}\n", setting.default_text().unwrap_or_else(|| example(setting))),
             };
@@ -139,9 +145,9 @@ pub fn default_toml() -> String {
     text
 }
 
-/// Whether a key goes with one kind of data only: where it is set, no other kind can be.
-fn belongs_to_one_source(setting: &Setting) -> bool {
-    setting.key.starts_with("data.")
+/// Whether a key goes with one kind of data only, so that where it is set no other kind can be; or is chosen by the data.
+fn depends_on_data(setting: &Setting) -> bool {
+    setting.key.starts_with("data.") || rule(&setting.key).is_some()
 }
 
 /// A value for a key that has no default.
@@ -164,6 +170,8 @@ pub fn markdown() -> String {
         "# Settings\n\n<!-- Written by `train config --markdown > train/docs/settings.md`. A test fails where it is not up to date. -->\n\n\
          A configuration is a [TOML](https://toml.io) file. Only `[data]` is required; every other key has the default that is given\n\
          here. An unknown key, a wrong type and a number outside its range are errors that name the line.\n\n\
+         Where a file does not say `model.blocks`, what it leaves out is *chosen by the data*, for the keys of which it is said how: a file\n\
+         with only `[data]` trains something sensible. The run says at its start what was chosen, and its own `config.toml` has it.\n\n\
          ```console\n\
          $ train --config mine.toml --set optim.learning_rate=5e-3   # changes a setting\n\
          $ train config --default > mine.toml                        # a configuration with every default\n\
@@ -189,7 +197,8 @@ pub fn markdown() -> String {
                 _ => format!("{name} {value}"),
             });
             let facts = facts.collect::<Vec<_>>().join(" · ");
-            let _ = write!(page, "\n**`{}`** — {facts}\n\n{}\n", last(&setting.key), setting.text);
+            let by_data = rule(&setting.key).map_or_else(String::new, |words| format!("\n\nChosen by the data: {words}."));
+            let _ = write!(page, "\n**`{}`** — {facts}\n\n{}{by_data}\n", last(&setting.key), setting.text);
             if !setting.choices.is_empty() {
                 page.push('\n');
             }

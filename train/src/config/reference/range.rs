@@ -76,7 +76,7 @@ impl Range {
 }
 
 /// A number to be read: whole ones with separators, others as short as they are exact.
-pub(super) fn number(value: f64, is_whole: bool) -> String {
+pub fn number(value: f64, is_whole: bool) -> String {
     if is_whole {
         let digits = format!("{value:.0}");
         let grouped = digits.as_bytes().rchunks(3).rev().map(String::from_utf8_lossy).collect::<Vec<_>>();

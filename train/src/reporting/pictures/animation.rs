@@ -27,7 +27,7 @@ pub fn frames_of(run: &Path) -> Result<Vec<PathBuf>> {
     frames.sort();
     if frames.is_empty() {
         bail!(
-            "{} holds no pictures of training; run.sample_every_epochs decides when they are drawn, points of one dimension have none",
+            "{} holds no pictures of training; run.sample_every_epochs and run.sample_every_steps decide when they are drawn",
             dir.display()
         );
     }

@@ -3,6 +3,7 @@
 pub mod animation;
 pub mod axis;
 pub mod curve;
+pub mod density_curve;
 pub mod estimators;
 pub mod grid;
 pub mod heat_map;

@@ -1,6 +1,6 @@
 //! The training loop.
 
-mod between_epochs;
+mod between_steps;
 mod saving;
 mod start;
 
@@ -18,6 +18,7 @@ use crate::reporting::journal::{Journal, Listener};
 use crate::reporting::metrics::{TimingRecord, TrainingRecord, WarningRecord};
 use crate::reporting::pictures::showcase::Showcase;
 use crate::reporting::progress::{Progress, Stage, Work, duration, rate};
+use crate::run::plan::{Plan, forecast};
 use crate::run::summary::Summary;
 use crate::system::memory::{Phase, during};
 use crate::system::signals::{Stop, is_interruption};
@@ -55,7 +56,7 @@ struct Fit<'a> {
     total_steps: u64,
     position: Position,
     trainer: Trainer,
-    showcase: Option<Showcase>,
+    showcase: Showcase,
     checkpoints: Checkpoints,
     journal: Journal<'a>,
     log: RunLog,
@@ -105,7 +106,20 @@ struct Clock {
     pictures: Stopwatch,
     /// While training stood still for a checkpoint.
     saving: Stopwatch,
+    /// The first steps, until it has been said how long all will take.
+    first_steps: Option<FirstSteps>,
 }
+
+/// Steps by which the time of all is foretold: those after the first one, which is slower.
+#[derive(Default)]
+struct FirstSteps {
+    made: u64,
+    seconds: f64,
+}
+
+/// Steps, and seconds, after which it is said how long all steps will take.
+const FIRST_STEPS: u64 = 3;
+const FIRST_SECONDS: f64 = 3.0;
 
 impl Clock {
     /// Starts now, in a run that has trained for some time.
@@ -122,6 +136,7 @@ impl Clock {
             logging: none,
             pictures: none,
             saving: none,
+            first_steps: Some(FirstSteps::default()),
         }
     }
 }
@@ -144,8 +159,9 @@ pub struct Start {
     pub state: Option<TrainingState>,
     /// Whether its last checkpoint is as the state is.
     pub is_saved: bool,
-    /// What it takes, to be read ([`footprint::Run::check`](crate::run::footprint::Run::check)).
-    pub memory: String,
+    /// What there is to say before the first step, a line each: what was chosen, and what the run takes
+    /// ([`footprint::Run::check`](crate::run::footprint::Run::check)).
+    pub notes: Vec<String>,
     /// Who hears what the run records, in the place of lines on standard error.
     pub listener: Option<Listener>,
 }
@@ -168,7 +184,8 @@ pub fn fit(mut start: Start, stop: &Stop) -> Result<Summary> {
         Some(state) => Fit::resume(&start, state, stop, &mut progress)?,
     };
     if is_told {
-        note(&start.memory);
+        start.notes.iter().for_each(note);
+        Plan::new(&model, fit.trainer.steps(), fit.total_steps).lines(&start.config, &start.data.train).iter().for_each(note);
     }
     fit.journal.begin(fit.trainer.steps(), fit.total_steps);
     let (group, train) = (&start.group, start.data.train.batches.clone());
@@ -183,7 +200,7 @@ pub fn fit(mut start: Start, stop: &Stop) -> Result<Summary> {
     fit.or_save(&model, unless_interrupted(drawn))?;
     loop {
         if fit.log.pending {
-            let worked = fit.work_between_epochs(&model, &mut progress);
+            let worked = fit.work_between_steps(&model, &mut progress);
             fit.or_save(&model, unless_interrupted(worked))?;
         }
         let stops = group.any(!fit.goes_on() || stop.is_requested()).map_err(Into::into);
@@ -237,6 +254,11 @@ impl Fit<'_> {
         self.selects_by == Split::Validation
     }
 
+    /// Whether an epoch ended in the last step: then no more of the next one was used than the step took.
+    fn has_ended_epoch(&self) -> bool {
+        self.position.epoch > 0 && self.position.batch < self.config.optim.accumulate as u64
+    }
+
     /// What a signal is answered with from now on; of several processes' steps, how long the last one took.
     fn answer_signals(&self, seconds: Option<f64>) {
         let time = seconds.map_or_else(String::new, |seconds| format!(", at most {}", duration(seconds.ceil())));
@@ -277,9 +299,11 @@ impl Fit<'_> {
         self.clock.waiting += self.trainer.times().waiting.as_secs_f64();
         let seconds = self.group.broadcast(begin.elapsed().as_secs_f64())?;
         self.log.training_seconds += seconds;
+        self.foretell(seconds, progress);
         if self.group.size() > 1 {
             self.answer_signals(Some(seconds));
         }
+        let is_made = matches!(outcome, StepOutcome::Made(_));
         match outcome {
             StepOutcome::Made(stats) => {
                 // What was found out about the weights before this step says nothing of those after it.
@@ -300,9 +324,24 @@ impl Fit<'_> {
                 self.last_fault = Some(fault);
             }
         }
-        self.log.pending = self.position.epoch > epoch || !self.goes_on();
+        let (run, step) = (&self.config.run, self.trainer.steps());
+        let is_due = is_made && [run.evaluate_every_steps, run.sample_every_steps].into_iter().any(|every| due(step, every));
+        self.log.pending = self.position.epoch > epoch || is_due || !self.goes_on();
         self.log.reached = Reached::Nothing;
         Ok(model)
+    }
+
+    /// Says once how long all steps will take, after the first ones.
+    fn foretell(&mut self, seconds: f64, progress: &Progress) {
+        let Some(first) = &mut self.clock.first_steps else { return };
+        // The first one in a process prepares what all use.
+        first.seconds += if first.made > 0 { seconds } else { 0.0 };
+        first.made += 1;
+        if first.made > FIRST_STEPS && first.seconds >= FIRST_SECONDS {
+            let left = self.total_steps.saturating_sub(self.trainer.steps());
+            progress.line(&forecast(first.made - 1, first.seconds, left));
+            self.clock.first_steps = None;
+        }
     }
 
     /// # Errors

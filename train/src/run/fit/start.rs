@@ -17,7 +17,7 @@ use crate::training::parallel::{ProcessGroup, TrainingGroup};
 use crate::training::position::Position;
 use crate::training::trainer;
 use anyhow::{Context, Result, ensure};
-use burn::tensor::Device;
+use burn::tensor::{Device, Tensor};
 use residual_flows::optim::Timeline;
 use residual_flows::training::noise;
 use residual_flows::{Monitor, ResidualFlow};
@@ -30,7 +30,7 @@ impl Start {
     /// # Errors
     /// If the data cannot be read, settings, data and memory do not fit each other, or the directory cannot be used.
     pub fn new(
-        config: Config,
+        mut config: Config,
         source: Source,
         device: Device,
         group: &Arc<ProcessGroup>,
@@ -39,13 +39,13 @@ impl Start {
         progress: &mut Progress,
     ) -> Result<Self> {
         let stage = progress.stage("opening the data", Work::unknown());
-        let data = data::open_all(&config, &source)?;
+        let (data, chosen) = data::open_new(&mut config, &source)?;
         drop(stage);
         config.validate_scales(data.train.shape(), &source)?;
         let memory = footprint::Run { config: &config, source: &source, data: &data, group }.check()?;
         let dir = if group.is_root() { RunDir::create(out, &config, replaces)? } else { RunDir::of_another(out) };
-        let group = group.clone();
-        Ok(Self { config, source, data, device, group, dir, state: None, is_saved: false, memory, listener: None })
+        let (group, notes) = (group.clone(), [chosen, vec![memory]].concat());
+        Ok(Self { config, source, data, device, group, dir, state: None, is_saved: false, notes, listener: None })
     }
 }
 
@@ -148,6 +148,9 @@ pub fn initial_model(
     initial.initialized(model, progress)
 }
 
+/// Numbers from which a model that whitens is initialised, if the training data have so many.
+const WHITENED_NUMBERS: usize = 1_000_000;
+
 /// What a new model is made for.
 struct Initial<'a> {
     config: &'a Config,
@@ -174,11 +177,21 @@ impl Initial<'_> {
         Ok(model)
     }
 
+    /// The whole first batch; of points that are to be whitened, so many batches that covariances are known well.
+    fn first_samples(&self) -> Result<Tensor<4>> {
+        let &Self { config, train: DataSet { batches, .. }, device, .. } = self;
+        let first = batches.train_batch(0, 0)?;
+        let enough = if config.model.whiten { WHITENED_NUMBERS / first.pixels.len().max(1) } else { 0 };
+        let more = (1..batches.batches_per_epoch().min(enough)).map(|index| Ok(tensor(batches.train_batch(0, index)?, device)));
+        let all = std::iter::once(Ok(tensor(first, device))).chain(more).collect::<Result<Vec<_>>>()?;
+        Ok(Tensor::cat(all, 0))
+    }
+
     /// The model with ActNorm initialised from the whole first batch.
     fn initialized(&self, mut model: ResidualFlow, progress: &mut Progress) -> Result<ResidualFlow> {
-        let &Self { config, train, device, monitor, .. } = self;
+        let &Self { config, monitor, .. } = self;
         let stage = progress.stage("initialising", Work::layers(monitor, &Costs::forward(&model), 1));
-        let first = tensor(train.batches.train_batch(0, 0)?, device);
+        let first = self.first_samples()?;
         let padded = model.pad(first, &mut noise::initial_weights(config.run.seed).stream(1))?;
         model.initialize(padded.input)?;
         drop(stage);

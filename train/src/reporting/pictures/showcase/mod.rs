@@ -41,15 +41,14 @@ pub struct Lacks {
 }
 
 impl Showcase {
-    /// With `run.n_samples` of the test data, and as many samples; none for points of one dimension.
+    /// With `run.n_samples` of the test data, and as many samples.
     ///
     /// # Errors
     /// If the test data cannot be read.
-    pub fn new(config: &Config, test: &DataSet, device: &Device) -> Result<Option<Self>> {
+    pub fn new(config: &Config, test: &DataSet, device: &Device) -> Result<Self> {
         Ok(match test.kind {
-            DataKind::Images { .. } => Some(Self::Images(ImageShowcase::new(&config.run, test, device)?)),
-            DataKind::Points(_) if test.shape()[0] < 2 => None,
-            DataKind::Points(_) => Some(Self::Points(PointShowcase::new(config, test, device)?)),
+            DataKind::Images { .. } => Self::Images(ImageShowcase::new(&config.run, test, device)?),
+            DataKind::Points(_) => Self::Points(PointShowcase::new(config, test, device)?),
         })
     }
 

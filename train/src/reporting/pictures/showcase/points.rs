@@ -1,11 +1,12 @@
-//! Points: on the plane data, the model's density, and samples, side by side, as the paper shows them; of more columns every pair
-//! of them.
+//! Points: of one column histograms and the model's density; on the plane data, density, and samples, side by side, as the paper
+//! shows them; of more columns every pair of them.
 
 use super::Lacks;
 use crate::config::Config;
 use crate::data::kind::{DataKind, PointKind};
 use crate::data::{DataSet, tensor};
 use crate::reporting::pictures::axis::Axis;
+use crate::reporting::pictures::density_curve::DensityCurve;
 use crate::reporting::pictures::heat_map::HeatMap;
 use crate::reporting::pictures::pair_plot::{self, Columns};
 use crate::reporting::pictures::panel::{self, Panel};
@@ -38,8 +39,13 @@ pub struct PointShowcase {
     device: Device,
 }
 
+/// Places at which the density of a single column is drawn.
+const CURVE_POINTS: usize = 400;
+
 /// Points as they are shown.
 enum Shown {
+    /// On a line, in the column's own units.
+    Line(Vec<f64>),
     /// Counted on the plane: the map, and how many lie outside of it.
     Plane(HeatMap, usize),
     /// Columns of a table.
@@ -47,7 +53,7 @@ enum Shown {
 }
 
 impl PointShowcase {
-    /// With all test points, of at least two dimensions.
+    /// With all test points.
     pub(super) fn new(config: &Config, test: &DataSet, device: &Device) -> Result<Self> {
         let dimensions = test.shape()[0];
         let kind = match &test.kind {
@@ -84,8 +90,16 @@ impl PointShowcase {
                 pair_plot::write(path, &self.names, &self.standardization, data, Some(samples))?
             }
             (Shown::Table(data), _) => pair_plot::write(path, &self.names, &self.standardization, data, None)?,
+            (Shown::Line(data), samples) => {
+                let samples = if let Some(Shown::Line(samples)) = samples { Some(samples.as_slice()) } else { None };
+                // The axis reaches as far as on the plane.
+                let density = self.density(model, known.as_ref(), |density| density.on_line(&Window::default(), CURVE_POINTS))?;
+                let density: Vec<f64> = density.into_iter().map(|density| density / self.standardization.std[0]).collect();
+                DensityCurve { axis: self.axis(0), data, samples, density: &density }.write(path)?
+            }
             (data, samples) => {
-                let density = HeatMap::of(self.density(model, known.as_ref())?);
+                let density = self.density(model, known.as_ref(), |density| density.on_grid(&Window::default(), DENSITY_CELLS))?;
+                let density = HeatMap::of(density);
                 let mut panels: Vec<Panel> = self.panel("held-out points", data).into_iter().collect();
                 panels.extend(self.panel("density", &Shown::Plane(density, 0)));
                 panels.extend(samples.as_ref().and_then(|samples| self.panel("samples", samples)));
@@ -95,34 +109,39 @@ impl PointShowcase {
         Ok(lacks)
     }
 
-    /// On a grid; of a conditional model the mean over what is known about some test points.
-    fn density(&self, model: &ResidualFlow, known: Option<&Known>) -> Result<Vec<f64>> {
-        let of = |known: Option<Known>| {
-            Density::new(model, &self.log_det, &self.device).given(known).on_grid(&Window::default(), DENSITY_CELLS)
-        };
-        let Some(known) = known else { return of(None) };
+    /// As a picture has it; of a conditional model the mean over what is known about some test points.
+    fn density(
+        &self,
+        model: &ResidualFlow,
+        known: Option<&Known>,
+        of: impl Fn(&Density) -> Result<Vec<f64>>,
+    ) -> Result<Vec<f64>> {
+        let given = |known: Option<Known>| of(&Density::new(model, &self.log_det, &self.device).given(known));
+        let Some(known) = known else { return given(None) };
         let n = known.count().min(CONDITIONS);
-        let mut mean = vec![0.0; DENSITY_CELLS * DENSITY_CELLS];
+        let mut mean = Vec::new();
         for condition in 0..n {
-            let density = of(Some(known.narrow(condition, 1)))?;
+            let density = given(Some(known.narrow(condition, 1)))?;
+            mean.resize(density.len(), 0.0);
             mean.iter_mut().zip(density).for_each(|(mean, density)| *mean += density / n as f64);
         }
         Ok(mean)
     }
 
+    fn axis(&self, index: usize) -> Axis {
+        let half_side = f64::from(Window::default().half_side);
+        let (mean, std) = (self.standardization.mean[index], self.standardization.std[index]);
+        Axis::new(self.names[index].clone(), mean - half_side * std, mean + half_side * std)
+    }
+
     /// Of the plane, with axes in the columns' own units.
     fn panel(&self, title: &str, shown: &Shown) -> Option<Panel> {
         let Shown::Plane(map, outside) = shown else { return None };
-        let half_side = f64::from(Window::default().half_side);
-        let axis = |index: usize| {
-            let (mean, std) = (self.standardization.mean[index], self.standardization.std[index]);
-            Axis::new(self.names[index].clone(), mean - half_side * std, mean + half_side * std)
-        };
         let title = match outside {
             0 => title.to_string(),
             outside => format!("{title} ({outside} outside)"),
         };
-        Some(Panel { title, x: axis(0), y: axis(1), map: map.clone() })
+        Some(Panel { title, x: self.axis(0), y: self.axis(1), map: map.clone() })
     }
 }
 
@@ -131,10 +150,12 @@ fn given(model: &ResidualFlow, known: Option<&Known>, n: usize) -> Result<Residu
     known.map_or_else(|| Ok(model.clone()), |known| model.given(&known.repeated(n)))
 }
 
-/// Standardised points, row by row: on the plane counted, of more columns in their own units.
+/// Standardised points, row by row: on the plane counted, else in their own units.
 fn shown(values: &[f32], dimensions: usize, standardization: &Standardization) -> Shown {
-    if dimensions > 2 {
-        return Shown::Table(Columns::of(&standardization.invert(values), dimensions));
+    match dimensions {
+        1 => return Shown::Line(standardization.invert(values)),
+        2 => {}
+        _ => return Shown::Table(Columns::of(&standardization.invert(values), dimensions)),
     }
     let (mut map, window, mut outside) = (HeatMap::new(COUNT_CELLS), Window::default(), 0);
     for point in values.chunks_exact(2) {

@@ -1,4 +1,4 @@
-//! What is done where an epoch or the run ends.
+//! What is done where an epoch or the run ends, and every so many steps.
 
 use super::{Fit, due};
 use crate::checkpoint::Checkpoint;
@@ -22,14 +22,16 @@ const PICTURE_SHARE: f64 = 0.1;
 const PICTURE_SECONDS: f64 = 120.0;
 
 impl Fit<'_> {
-    /// The evaluation and the pictures that are due where an epoch or the run ends, after which the run is saved.
+    /// The evaluation and the pictures that are due where an epoch or the run ends, or after so many steps; then the run is saved.
     ///
     /// # Errors
     /// If something cannot be computed or written, the test loss is not finite, or the work was stopped: what was not finished
     /// remains due then.
-    pub fn work_between_epochs(&mut self, model: &ResidualFlow, progress: &mut Progress) -> Result<()> {
-        let (run, epoch) = (&self.config.run, self.position.epoch);
-        let evaluates = !self.goes_on() || due(epoch, run.evaluate_every_epochs);
+    pub fn work_between_steps(&mut self, model: &ResidualFlow, progress: &mut Progress) -> Result<()> {
+        let (run, epoch, step) = (&self.config.run, self.position.epoch, self.trainer.steps());
+        let ends_epoch = self.has_ended_epoch();
+        let due = |every_epochs, every_steps| ends_epoch && due(epoch, every_epochs) || due(step, every_steps);
+        let evaluates = !self.goes_on() || due(run.evaluate_every_epochs, run.evaluate_every_steps);
         let mut averaged = None;
         if evaluates && self.log.reached < Reached::Evaluation {
             let averaged = averaged.insert(self.averaged(model, progress)?);
@@ -37,11 +39,12 @@ impl Fit<'_> {
         }
         // The run may have lost its patience just now.
         let at_end = !self.goes_on();
-        let tests = self.has_validation() && (at_end || due(epoch, run.test_every_epochs));
+        let tests = self.has_validation() && (at_end || due(run.test_every_epochs, 0));
         let measures = evaluates && self.log.reached < Reached::Layers;
         let picture = match at_end {
             true => Some("end".to_string()),
-            false => due(epoch, run.sample_every_epochs).then(|| format!("epoch{epoch:05}")),
+            false if ends_epoch && super::due(epoch, run.sample_every_epochs) => Some(format!("epoch{epoch:05}")),
+            false => super::due(step, run.sample_every_steps).then(|| format!("step{step:07}")),
         };
         if averaged.is_none() && (tests || measures || picture.is_some()) {
             averaged = Some(self.averaged(model, progress)?);
@@ -190,9 +193,12 @@ impl Fit<'_> {
         layers::warning(&layers).map_or(Ok(()), |warning| self.warn(&warning, progress))
     }
 
-    /// Draws a picture, of data that have one; an inverse that does not converge is a warning only.
+    /// Draws a picture; an inverse that does not converge is a warning only.
     fn draw(&mut self, averaged: &ResidualFlow, name: &str, progress: &mut Progress) -> Result<()> {
-        let Some(showcase) = self.showcase.as_ref().filter(|_| self.group.is_root()) else { return Ok(()) };
+        if !self.group.is_root() {
+            return Ok(());
+        }
+        let showcase = &self.showcase;
         let path = self.journal.picture_path(name)?;
         let seconds = PICTURE_SECONDS.max(PICTURE_SHARE * self.log.training_seconds);
         let stage = progress.stage(format!("drawing the picture {name}"), showcase.work());
