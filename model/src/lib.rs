@@ -83,5 +83,6 @@ pub use nn::{
     Activation, ActivationKind, ClassEmbedding, Concatenation, Conditioner, ContractiveNet, ContractiveNetConfig,
     DenseLayersConfig, Embedding, MovingBatchNorm, PlainConvolution, VectorEmbedding, Widths,
 };
+pub use numerics::linear_algebra::{SymmetricEigen, covariance};
 pub use numerics::{FixedPoint, InversionReport, NoiseKey, bits_per_dim, gaussian, parallel, standard_normal_log_prob};
 pub use parameters::{Parameter, map_parameters, visit_parameters};

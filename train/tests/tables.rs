@@ -105,21 +105,51 @@ fn assert_close(got: &[f64], want: &[f64], tol: f64) {
     }
 }
 
+/// A table whose columns have means and standard deviations of any size.
+fn scaled_table(table: u64, rows: usize) -> Points {
+    let (mut rng, d) = (ChaCha8Rng::seed_from_u64(table), 1 + table as usize % 8);
+    let scales: Vec<[f64; 2]> = (0..d)
+        .map(|_| {
+            let scale = 10f64.powi(rng.random_range(-6..7));
+            [scale * rng.random::<f64>(), scale * 100.0 * rng.random::<f64>()]
+        })
+        .collect();
+    let values = (0..rows).flat_map(|_| scales.iter().map(|[std, mean]| mean + std * normal(&mut rng)).collect::<Vec<_>>());
+    Points::new(d, values.collect()).named((0..d).map(|c| format!("column {c}")).collect())
+}
+
+/// With nothing but the file in the configuration; shorter than a run would be.
+#[test]
+fn ten_random_tables_end_at_validation_s_best_with_default_settings() {
+    for table in 0..10 {
+        let workshop = Workshop::new();
+        write(&workshop.path("own.csv"), &scaled_table(table, 60 + 30 * table as usize));
+        workshop.write("data.toml", "[data]\nfile = \"own.csv\"\n");
+        let settings = ["run.max_steps=60", "run.evaluate_every_steps=6", "run.sample_every_steps=0", "run.tensorboard=false"];
+        let settings = settings.iter().flat_map(|setting| ["--set", setting]);
+        let start = ["--config", "data.toml", "--json", "--out", "run"];
+        let summary = workshop.json(&start.into_iter().chain(settings).collect::<Vec<_>>());
+        let losses = |key: &str| -> Vec<f64> {
+            let records = workshop.lines("run/metrics.jsonl");
+            records.iter().filter_map(|record| record[key].as_f64()).collect()
+        };
+        let best = losses("validation_nll_nats").into_iter().fold(f64::INFINITY, f64::min);
+        assert_eq!(number(&summary, "best_validation_nll_nats"), best, "table {table}");
+        assert!(losses("validation_nll_nats").len() > 5 && best < losses("validation_nll_nats")[0], "table {table}: it learns");
+        // The test loss is that of these weights, which every command takes by itself.
+        let evaluated = |split| workshop.json(&["evaluate", "run", "--split", split, "--json"]);
+        assert!((number(&evaluated("validation"), "nll_nats") - best).abs() < 1e-9, "table {table}");
+        assert!((number(&evaluated("test"), "nll_nats") - number(&summary, "test_nll_nats")).abs() < 1e-9, "table {table}");
+    }
+}
+
 #[test]
 fn twelve_random_tables_are_trained_evaluated_resumed_scored_and_sampled() {
     for table in 0..12 {
         let workshop = Workshop::new();
         // Exact log-determinants, and estimated ones.
         workshop.write("table.toml", &config(if table % 3 == 0 { "n_exact_terms = 5" } else { "method = \"exact\"" }));
-        let (mut rng, d) = (ChaCha8Rng::seed_from_u64(table), 1 + table as usize % 8);
-        let scales: Vec<[f64; 2]> = (0..d)
-            .map(|_| {
-                let scale = 10f64.powi(rng.random_range(-6..7));
-                [scale * rng.random::<f64>(), scale * 100.0 * rng.random::<f64>()]
-            })
-            .collect();
-        let values = (0..80).flat_map(|_| scales.iter().map(|[std, mean]| mean + std * normal(&mut rng)).collect::<Vec<_>>());
-        let points = Points::new(d, values.collect()).named((0..d).map(|c| format!("column {c}")).collect());
+        let points = scaled_table(table, 80);
         write(&workshop.path("own.csv"), &points);
 
         let summary = train(&workshop, &[]);

@@ -8,8 +8,6 @@ use crate::error::DatasetError;
 use process_group::Part;
 use rand::Rng;
 use rand_distr::StandardNormal;
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
 use std::ops::Range;
 use std::sync::Arc;
 use twox_hash::xxhash3_128::Hasher as Xxh3;
@@ -30,29 +28,17 @@ pub struct PointBatcher {
     seed: u64,
 }
 
-/// Normal noise on training points.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Jitter {
-    /// Its standard deviation, as a part of that of the points; 0: there is none.
-    pub std: f64,
-    /// How that of one column goes with that of another.
-    pub kind: JitterKind,
-}
-
-/// How the noise of one column goes with that of another.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum JitterKind {
-    /// Columns have noise of their own.
+/// Normal noise on training points, in standardised coordinates.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub enum Jitter {
+    /// There is none.
     #[default]
-    Independent,
-    /// Columns are correlated in the noise as they are in the training points, so that it hides no direction in which these hardly
-    /// vary.
-    Correlated,
+    None,
+    /// Of this standard deviation in every coordinate by itself.
+    Independent(f64),
+    /// `A ε` with standard normal `ε`: `A`, row by row.
+    Correlated(Arc<Vec<f64>>),
 }
-
-/// Training points of which correlated noise is composed.
-const COMPONENTS: usize = 16;
 
 #[derive(Clone)]
 enum Supply {
@@ -74,7 +60,7 @@ impl PointBatcher {
         at_least_one("epoch_batches", batches_per_epoch)?;
         at_least_one("batch_size", batch_size)?;
         let supply = Supply::Fresh { distribution, batches_per_epoch };
-        Ok(Self { supply, noise: Vec::new(), jitter: Jitter::default(), batch_size, seed })
+        Ok(Self { supply, noise: Vec::new(), jitter: Jitter::None, batch_size, seed })
     }
 
     /// The points of a table, standardised; with `drop_last` the last training batch of an epoch is left out if it is not full.
@@ -97,14 +83,11 @@ impl PointBatcher {
         }
         let values = Arc::new(standardization.apply(points.values()));
         let supply = Supply::Stored { values, dimensions, order: EpochOrder::default(), drop_last };
-        Ok(Self { supply, noise: Vec::new(), jitter: Jitter::default(), batch_size, seed })
+        Ok(Self { supply, noise: Vec::new(), jitter: Jitter::None, batch_size, seed })
     }
 
     /// Adds normal noise to stored points in training, fresh in each epoch: what is learned is then a density that is smoothed by
     /// such a kernel.
-    ///
-    /// Correlated noise is `std · Σ wₖ xₖ / √K` of `K = 16` training points `x` at random, with standard normal `w`: its covariance is
-    /// `std²` times that of the training points, whose mean is 0.
     pub fn with_jitter(self, jitter: Jitter) -> Self {
         Self { jitter, ..self }
     }
@@ -147,24 +130,24 @@ impl PointBatcher {
     fn selected(&self, values: &[f32], indices: Vec<usize>, purpose: Purpose, epoch: u64) -> Batch {
         let d = self.dimensions();
         let mut selected: Vec<f32> = indices.iter().flat_map(|&row| &values[row * d..][..d]).copied().collect();
-        let Jitter { std, kind } = if matches!(purpose, Purpose::TrainPoint) { self.jitter } else { Jitter::default() };
-        if !self.noise.is_empty() || std > 0.0 {
+        let jitter = if matches!(purpose, Purpose::TrainPoint) { &self.jitter } else { &Jitter::None };
+        if !self.noise.is_empty() || *jitter != Jitter::None {
             for (&row, point) in indices.iter().zip(selected.chunks_exact_mut(d)) {
                 let mut rng = stream(purpose, self.seed, epoch, row as u64);
                 for (x, width) in point.iter_mut().zip(&self.noise) {
                     *x += (width * (rng.random::<f64>() - 0.5)) as f32;
                 }
-                match kind {
-                    _ if std == 0.0 => {}
-                    JitterKind::Independent => {
+                match jitter {
+                    Jitter::None => {}
+                    Jitter::Independent(std) => {
                         point.iter_mut().for_each(|x| *x += (std * rng.sample::<f64, _>(StandardNormal)) as f32);
                     }
-                    JitterKind::Correlated => (0..COMPONENTS).for_each(|_| {
-                        let weight = std * rng.sample::<f64, _>(StandardNormal) / (COMPONENTS as f64).sqrt();
-                        let other = rng.random_range(0..values.len() / d);
-                        let other = &values[other * d..][..d];
-                        point.iter_mut().zip(other).for_each(|(x, y)| *x += (weight * f64::from(*y)) as f32);
-                    }),
+                    Jitter::Correlated(factor) => {
+                        let normal: Vec<f64> = (0..d).map(|_| rng.sample(StandardNormal)).collect();
+                        for (x, row) in point.iter_mut().zip(factor.chunks_exact(d)) {
+                            *x += row.iter().zip(&normal).map(|(a, e)| a * e).sum::<f64>() as f32;
+                        }
+                    }
                 }
             }
         }

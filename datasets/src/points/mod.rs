@@ -18,7 +18,7 @@ mod summary;
 mod table;
 mod text;
 
-pub use batcher::{Jitter, JitterKind, PointBatcher};
+pub use batcher::{Jitter, PointBatcher};
 pub use distribution::Distribution;
 pub use division::Division;
 pub use file::FileKind;

@@ -74,7 +74,7 @@ impl Lu {
 }
 
 /// The covariance of rows of `n` numbers, `n×n`: `Σ (x - x̄)(x - x̄)ᵀ / rows`.
-pub(crate) fn covariance(rows: &[f64], n: usize) -> Vec<f64> {
+pub fn covariance(rows: &[f64], n: usize) -> Vec<f64> {
     let count = (rows.len() / n) as f64;
     let mut mean = vec![0.0; n];
     rows.chunks_exact(n).for_each(|row| mean.iter_mut().zip(row).for_each(|(mean, x)| *mean += x / count));
@@ -105,8 +105,10 @@ pub(crate) fn cholesky(mut a: Vec<f64>, n: usize) -> Option<Vec<f64>> {
 }
 
 /// Eigenvalues of a symmetric matrix, largest first, and their unit eigenvectors.
-pub(crate) struct SymmetricEigen {
+pub struct SymmetricEigen {
+    /// Eigenvalues.
     pub values: Vec<f64>,
+    /// The eigenvector of each.
     pub vectors: Vec<Vec<f64>>,
 }
 

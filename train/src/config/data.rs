@@ -2,7 +2,7 @@
 
 use super::defaults::VALIDATION_IMAGES;
 use anyhow::{Result, bail};
-use datasets::points::{Decimal, Delimiter, Distribution, JitterKind, Missing, TableOptions};
+use datasets::points::{Decimal, Delimiter, Distribution, Missing, TableOptions};
 use datasets::shards::format;
 use datasets::{Dequantization, HeldOut, RandomCrop, Split};
 use residual_flows::optim::limits::{MOST_FACTOR, MOST_SAMPLES};
@@ -146,16 +146,28 @@ pub struct DataConfig {
     #[serde(default, skip_serializing_if = "is_default")]
     #[schemars(range(min = 0.0, max = MOST_FACTOR), extend("default" = 0.0))]
     pub noise: f64,
-    /// `file`: how the noise of one column goes with that of another.
+    /// `file`: how large the noise is along directions in which the training points hardly vary.
     #[serde(default, skip_serializing_if = "is_default")]
-    #[schemars(extend("default" = JitterKind::default()))]
-    pub noise_kind: JitterKind,
+    #[schemars(extend("default" = NoiseKind::default()))]
+    pub noise_kind: NoiseKind,
     /// `file`: adds noise to columns of whole numbers, which have no density of their own: uniform noise as wide as the column's
     /// step, with the number in its middle. The density is then that of the sum, and `ln p(x) + ln step` is about the logarithm of
     /// the number's probability.
     #[serde(default, skip_serializing_if = "is_default")]
     #[schemars(extend("default" = false))]
     pub dequantize: bool,
+}
+
+/// How large the noise on training points is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum NoiseKind {
+    /// The same in all directions.
+    #[default]
+    Independent,
+    /// Along each principal axis of the training points no more than their own standard deviation there, so that it hides no
+    /// direction in which they hardly vary. With more than 400 columns it is the same in all directions.
+    Bounded,
 }
 
 /// By which samples checkpoints are chosen, and a run is stopped early.

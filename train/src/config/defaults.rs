@@ -4,9 +4,8 @@
 //! defaults of [`reference`](super::reference) for all that it leaves out, as in earlier versions; `defaults = "data"` asks for these
 //! rules all the same. A run's own configuration says everything, so that a resumed run does not depend on them.
 
-use super::{Config, DataConfig, Source};
+use super::{Config, DataConfig, NoiseKind, Source};
 use anyhow::{Context, Result};
-use datasets::points::JitterKind;
 use residual_flows::log_det::{Method, Probe, TermDistribution};
 use residual_flows::optim::ScheduleKind;
 use schemars::JsonSchema;
@@ -60,9 +59,9 @@ pub enum FactsKind {
 }
 
 /// Each key that may be chosen, and how, in words.
-pub const RULES: [(&str, &str); 32] = [
+pub const RULES: [(&str, &str); 33] = [
     ("data.noise", "1 for tables"),
-    ("data.noise_kind", "\"correlated\" for tables"),
+    ("data.noise_kind", "\"bounded\" for tables"),
     ("model.blocks", "images: 4 a scale, on as many of 3 scales as fit; points: 16"),
     ("model.hidden_channels", "images: 64, with colours 128; points: from 16 to 64, the more the more rows there are"),
     ("model.kernels", "points: [1, 1, 1]"),
@@ -71,6 +70,7 @@ pub const RULES: [(&str, &str); 32] = [
     ("model.factor_out", "images of more than 32 pixels a side: true"),
     ("model.squeeze_first", "images of more than 32 pixels a side: true"),
     ("model.logit_alpha", "points: 0; images of one channel: 0.05 / levels"),
+    ("model.last_layer_scale", "tables: 0.1, near the identity"),
     ("model.whiten", "tables of at least 2 columns: true"),
     ("log_det.train.distribution", "distributions: \"geometric\""),
     ("log_det.train.probe", "points: \"rademacher\""),
@@ -81,7 +81,7 @@ pub const RULES: [(&str, &str); 32] = [
     ("optim.batch_size", "distributions: 500; tables: 128 to 512; images: 64, of fewer than 5000 16"),
     ("optim.clip_norm", "points: 10"),
     ("optim.ema_decay", "averages over about a 25th of the run: from 0.99 to 0.999"),
-    ("run.epochs", "as many as `run.max_steps` takes"),
+    ("run.epochs", "1,000,000, more than `run.max_steps` takes"),
     ("run.max_steps", "images: 10 epochs, at least 5000; tables: 10 epochs, from 1500 to 10,000; distributions: 6000"),
     ("run.evaluate_every_epochs", "0, see `run.evaluate_every_steps`"),
     ("run.evaluate_every_steps", "a 20th of the run (tables: a 60th), or more where evaluations would take a tenth of the time"),
@@ -95,6 +95,8 @@ pub const RULES: [(&str, &str); 32] = [
     ("data.validation_most", "images: 2000"),
 ];
 
+/// Epochs of a run whose length is a number of steps.
+const NO_END: u64 = 1_000_000;
 /// Up to so many dimensions log-determinants are evaluated exactly.
 const EXACT_DIMENSIONS: usize = 64;
 /// Numbers in the Jacobians of an evaluation batch of a table.
@@ -110,8 +112,8 @@ pub fn rule(key: &str) -> Option<&'static str> {
 }
 
 impl Config {
-    /// Fills in what a new run's settings leave out, where that follows from the data: lines that say what was chosen. With fixed
-    /// defaults there is nothing to choose.
+    /// Fills in what a new run's settings leave out, where that follows from the data: a line for each section that says what was
+    /// chosen. With fixed defaults there is nothing to choose.
     pub fn choose(&mut self, source: &Source, facts: &Facts) -> Vec<String> {
         if !source.chooses_by_data() {
             return Vec::new();
@@ -120,9 +122,11 @@ impl Config {
         chooser.model(facts);
         chooser.estimators(facts);
         chooser.run(facts);
-        let chosen = std::mem::take(&mut chooser.chosen);
+        let mut chosen = chooser.chosen;
+        chosen.sort_by_key(|key| section_of(key));
         self.defaults = None;
-        vec![format!("chosen by the data: {}", chosen.join(", "))]
+        let line = |keys: &[String]| format!("chosen by the data: {}", keys.join(", "));
+        chosen.chunk_by(|before, after| section_of(before) == section_of(after)).map(line).collect()
     }
 
     /// Takes what the settings leave out from those of a run before, where new runs would choose it.
@@ -186,9 +190,10 @@ impl Chooser<'_> {
             self.pick("model.dense_blocks", |c| &mut c.model.dense_blocks, 0);
             self.pick("model.logit_alpha", |c| &mut c.model.logit_alpha, 0.0);
             if is_table {
+                self.pick("model.last_layer_scale", |c| &mut c.model.last_layer_scale, 0.1);
                 self.pick("model.whiten", |c| &mut c.model.whiten, channels > 1);
                 self.pick("data.noise", |c| &mut c.data.noise, 1.0);
-                self.pick("data.noise_kind", |c| &mut c.data.noise_kind, JitterKind::Correlated);
+                self.pick("data.noise_kind", |c| &mut c.data.noise_kind, NoiseKind::Bounded);
             }
             return;
         };
@@ -268,8 +273,7 @@ impl Chooser<'_> {
         };
         if !self.source.is_set("run.epochs") {
             self.pick("run.max_steps", |c| &mut c.run.max_steps, Some(usual));
-            let steps = self.config.run.max_steps.unwrap_or(usual);
-            self.pick("run.epochs", |c| &mut c.run.epochs, (steps as f64 / steps_per_epoch).ceil().max(1.0) as u64);
+            self.pick("run.epochs", |c| &mut c.run.epochs, NO_END);
         }
         let run = &self.config.run;
         of_epochs(run.epochs).min(run.max_steps.unwrap_or(u64::MAX)).max(1)
@@ -304,6 +308,11 @@ impl Chooser<'_> {
             }
         }
     }
+}
+
+/// Where a key belongs, of a text that begins with one.
+fn section_of(key: &str) -> String {
+    key.split('.').next().unwrap_or_default().into()
 }
 
 /// Whether images are few numbers.

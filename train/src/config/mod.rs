@@ -11,7 +11,7 @@ pub mod shipped;
 mod source;
 mod validate;
 
-pub use data::{DataConfig, DataSource, Validation};
+pub use data::{DataConfig, DataSource, NoiseKind, Validation};
 use defaults::DefaultsKind;
 pub use source::Source;
 

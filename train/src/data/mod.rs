@@ -9,7 +9,7 @@ pub mod shipped;
 pub mod table;
 
 use crate::config::defaults::{Facts, FactsKind};
-use crate::config::{Config, DataConfig, DataSource, Source, Validation};
+use crate::config::{Config, DataConfig, DataSource, NoiseKind, Source, Validation};
 use crate::data::kind::{DataKind, PointKind};
 use crate::data::known::KnownColumns;
 use crate::data::table::Tables;
@@ -19,6 +19,7 @@ use datasets::points::{Distribution, Jitter, PointBatcher, Points, Standardizati
 use datasets::{Batch, BatchConfig, BatchSource, Batcher, DatasetError, HeldOut, ImageShape, Split};
 use residual_flows::ContextKind;
 use residual_flows::training::Samples;
+use residual_flows::{SymmetricEigen, covariance};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -28,6 +29,9 @@ pub const PREFETCH_DEPTH: usize = 4;
 /// Decide the points of a distribution for testing and validation: the same ones whatever a run's seed is.
 const TEST_POINTS_SEED: u64 = 0;
 const VALIDATION_POINTS_SEED: u64 = 1;
+
+/// Columns of tables whose principal axes are found at most.
+const MOST_AXES: usize = 400;
 
 /// One split of an experiment's data.
 #[derive(Clone)]
@@ -401,8 +405,15 @@ impl Splitting<'_> {
         let PointKind { standardization, noise, .. } = kind;
         let drop_last = self.config.optim.drop_last;
         let batcher = PointBatcher::stored(points, standardization, self.batch_size(), self.seed(), drop_last)?;
+        let batcher = batcher.with_noise(noise, standardization);
+        if self.split != Split::Train || self.data().noise == 0.0 {
+            return Ok(batcher);
+        }
         let std = self.data().noise * (points.dimensions() as f64 / points.len().max(1) as f64).min(1.0).sqrt();
-        Ok(batcher.with_noise(noise, standardization).with_jitter(Jitter { std, kind: self.data().noise_kind }))
+        Ok(batcher.with_jitter(match self.data().noise_kind {
+            NoiseKind::Bounded if points.dimensions() <= MOST_AXES => bounded_jitter(points, standardization, std),
+            _ => Jitter::Independent(std),
+        }))
     }
 
     fn points(&self, batcher: Result<PointBatcher, DatasetError>, kind: &PointKind, notes: Vec<String>) -> Result<DataSet> {
@@ -434,6 +445,22 @@ impl Splitting<'_> {
         }
         Ok(())
     }
+}
+
+/// Noise of this standard deviation, but along each principal axis `u` of the points no more than their own standard deviation `√λ`
+/// there: `A = Σ min(std, √λ) u uᵀ`.
+fn bounded_jitter(points: &Points, standardization: &Standardization, std: f64) -> Jitter {
+    let d = points.dimensions();
+    let values: Vec<f64> = standardization.apply(points.values()).into_iter().map(f64::from).collect();
+    let axes = SymmetricEigen::new(covariance(&values, d), d);
+    let mut factor = vec![0.0; d * d];
+    for (variance, axis) in axes.values.iter().zip(&axes.vectors) {
+        let along = std.min(variance.max(0.0).sqrt());
+        for (row, x) in factor.chunks_exact_mut(d).zip(axis) {
+            row.iter_mut().zip(axis).for_each(|(a, y)| *a += along * x * y);
+        }
+    }
+    Jitter::Correlated(Arc::new(factor))
 }
 
 /// The batch's samples as a tensor.

@@ -108,9 +108,10 @@ fn wrapped(text: &str, indentation: &str, columns: usize) -> Vec<String> {
 /// A configuration in which every default is written out, with comments that say what each is.
 pub fn default_toml() -> String {
     let mut text = String::from(
-        "# Every setting with its default. A line that begins with `# key =` has none, or is chosen by the data: remove the `#` to set it.\n\
+        "# Every setting with its default. A line that begins with `# key =` has none, or is chosen by the data: without its\n\
+         # `#` it is set.\n\
          # Exactly one of data.path, data.points and data.file has to be set. `train config --explain KEY` says more.\n\
-         # Keys of which it is said how they are chosen by the data are so where they are left out, unless model.blocks is set.\n",
+         # Keys are chosen by the data, where it is said how, if they are left out and model.blocks is not set either.\n",
     );
     for section in sections() {
         if !section.name.is_empty() {

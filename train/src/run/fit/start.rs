@@ -149,7 +149,7 @@ pub fn initial_model(
 }
 
 /// Numbers from which a model that whitens is initialised, if the training data have so many.
-const WHITENED_NUMBERS: usize = 1_000_000;
+const WHITENED_NUMBERS: usize = 100_000;
 
 /// What a new model is made for.
 struct Initial<'a> {
