@@ -18,7 +18,13 @@ fn workshop(rows: usize) -> Workshop {
     let workshop = Workshop::new();
     let values = (0..rows).map(|i| i as f64).flat_map(|i| [(1.3 * i).sin(), (1.3 * i).sin() + 0.2 * (0.7 * i).cos()]);
     let points = Points::new(2, values.collect()).named(vec!["a".into(), "b".into()]);
-    points.write(&workshop.path("own.csv"), FileKind::of(&workshop.path("own.csv")).expect("a kind"), datasets::io::output::Existing::Keep).expect("written");
+    points
+        .write(
+            &workshop.path("own.csv"),
+            FileKind::of(&workshop.path("own.csv")).expect("a kind"),
+            datasets::io::output::Existing::Keep,
+        )
+        .expect("written");
     workshop.write("data.toml", "[data]\nfile = \"own.csv\"\n");
     workshop
 }
@@ -47,8 +53,16 @@ fn images(shape: [usize; 3], training: usize) -> Facts {
 #[test]
 fn any_data_get_a_model_a_length_and_evaluations_that_fit() {
     let points = Facts { kind: FactsKind::Distribution, shape: [2, 1, 1], training: 50_000, selection: 10_000 };
-    let tables = [(1, 1), (20, 3), (108, 4), (410, 30), (3_000, 100), (500_000, 12)].map(|(rows, columns)| (TABLE, table(rows, columns)));
-    let shapes = [([1, 8, 8], 1_348), ([1, 28, 28], 54_000), ([3, 32, 32], 45_000), ([3, 64, 64], 27_000), ([3, 30, 31], 50), ([1, 3, 5], 9)];
+    let tables =
+        [(1, 1), (20, 3), (108, 4), (410, 30), (3_000, 100), (500_000, 12)].map(|(rows, columns)| (TABLE, table(rows, columns)));
+    let shapes = [
+        ([1, 8, 8], 1_348),
+        ([1, 28, 28], 54_000),
+        ([3, 32, 32], 45_000),
+        ([3, 64, 64], 27_000),
+        ([3, 30, 31], 50),
+        ([1, 3, 5], 9),
+    ];
     let images = shapes.map(|(shape, n)| ("[data]\npath = 'x'\n", images(shape, n)));
     for (text, facts) in tables.into_iter().chain(images).chain([("[data]\npoints = 'moons'\n", points)]) {
         let config = chosen(text, &[], &facts);
@@ -66,7 +80,12 @@ fn any_data_get_a_model_a_length_and_evaluations_that_fit() {
 fn the_rules_are_those_that_are_described() {
     let keys: Vec<&str> = reference::settings().iter().map(|setting| setting.key.as_str()).collect();
     let points = Facts { kind: FactsKind::Distribution, shape: [2, 1, 1], training: 50_000, selection: 10_000 };
-    let all = [("[data]\npoints = 'moons'\n", points), (TABLE, table(500, 5)), ("[data]\npath = 'x'\n", images([3, 64, 64], 500)), ("[data]\npath = 'x'\n", images([1, 8, 8], 500))];
+    let all = [
+        ("[data]\npoints = 'moons'\n", points),
+        (TABLE, table(500, 5)),
+        ("[data]\npath = 'x'\n", images([3, 64, 64], 500)),
+        ("[data]\npath = 'x'\n", images([1, 8, 8], 500)),
+    ];
     let lines: String = all
         .iter()
         .flat_map(|(text, facts)| {
@@ -109,7 +128,12 @@ fn a_run_says_and_writes_down_what_was_chosen() {
     let workshop = workshop(90);
     let start = ["--config", "data.toml", "--out", "run", "--set", "run.max_steps=6", "--set", "run.n_samples=20"];
     let told = said(&workshop.run(&start));
-    for part in ["chosen by the data: ", "optim.batch_size = 73", "model.whiten = true", " parameters; training: 6 steps, of 73 points each, 6.0 epochs"] {
+    for part in [
+        "chosen by the data: ",
+        "optim.batch_size = 73",
+        "model.whiten = true",
+        " parameters; training: 6 steps, of 73 points each, 6.0 epochs",
+    ] {
         assert!(told.contains(part), "`{part}` is not in: {told}");
     }
     let saved = workshop.read("run/config.toml");
@@ -164,7 +188,8 @@ fn settings_that_do_not_fit_are_warned_of() {
 #[test]
 fn evaluations_and_pictures_come_after_steps() {
     let workshop = workshop(400);
-    let settings = ["run.max_steps=7", "run.evaluate_every_steps=2", "run.sample_every_steps=3", "run.n_samples=20", "optim.batch_size=100"];
+    let settings =
+        ["run.max_steps=7", "run.evaluate_every_steps=2", "run.sample_every_steps=3", "run.n_samples=20", "optim.batch_size=100"];
     let settings = settings.iter().flat_map(|setting| ["--set", setting]);
     workshop.json(&["--config", "data.toml", "--out", "run", "--json"].into_iter().chain(settings).collect::<Vec<_>>());
     let evaluated: Vec<f64> = workshop
@@ -179,7 +204,15 @@ fn evaluations_and_pictures_come_after_steps() {
     }
     // Whatever the step that a run goes on from, it evaluates at the same ones.
     let metrics = workshop.read("run/metrics.jsonl");
-    let settings = ["run.max_steps=7", "run.evaluate_every_steps=2", "run.sample_every_steps=3", "run.n_samples=20", "optim.batch_size=100", "checkpoint.every_steps=1", "checkpoint.keep=9"];
+    let settings = [
+        "run.max_steps=7",
+        "run.evaluate_every_steps=2",
+        "run.sample_every_steps=3",
+        "run.n_samples=20",
+        "optim.batch_size=100",
+        "checkpoint.every_steps=1",
+        "checkpoint.keep=9",
+    ];
     let settings = settings.iter().flat_map(|setting| ["--set", setting]);
     workshop.json(&["--config", "data.toml", "--out", "part", "--json"].into_iter().chain(settings).collect::<Vec<_>>());
     for step in [1, 2, 3, 6] {

@@ -132,7 +132,18 @@ impl Train {
             true => resumption.prepare(&out, self.force, lock)?,
             false => resumption.prepared_by_another(&out),
         };
-        Ok(Some(Start { config, source, data, device, group: group.clone(), dir, state, is_saved, notes: vec![memory], listener: None }))
+        Ok(Some(Start {
+            config,
+            source,
+            data,
+            device,
+            group: group.clone(),
+            dir,
+            state,
+            is_saved,
+            notes: vec![memory],
+            listener: None,
+        }))
     }
 
     /// That a run has made all steps that it was asked for.

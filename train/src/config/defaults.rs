@@ -199,7 +199,8 @@ impl Chooser<'_> {
         };
         let (side, is_small) = (height.min(width), is_small(facts));
         let squeezes = usize::from(side > 32);
-        let room = |scale: &usize| side >> (scale + squeezes) >= 4 && [height, width].iter().all(|n| n % (1 << (scale + squeezes)) == 0);
+        let room =
+            |scale: &usize| side >> (scale + squeezes) >= 4 && [height, width].iter().all(|n| n % (1 << (scale + squeezes)) == 0);
         let scales = (0..3).take_while(room).count().max(1);
         self.pick("model.blocks", |c| &mut c.model.blocks, vec![4; scales]);
         self.pick("model.hidden_channels", |c| &mut c.model.hidden_channels, if channels > 1 { 128 } else { 64 }.into());

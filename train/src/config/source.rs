@@ -28,7 +28,7 @@ impl Source {
             _ => {
                 let text: Table = self.text.parse().unwrap_or_default();
                 text.get("model").and_then(|model| model.get("blocks")).is_none()
-            },
+            }
         }
     }
 

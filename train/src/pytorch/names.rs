@@ -124,7 +124,9 @@ impl Naming {
             |dense: bool, field: &str| vec![if dense { format!("{name}.fc_module.{field}") } else { format!("{name}.{field}") }];
         match (layer, field) {
             (FlowLayer::ActNorm(norm), [field]) => Some(wrapped(norm.is_dense(), act_norm_field(field)?)),
-            (FlowLayer::InvertibleLinear(linear), ["weight"]) if !linear.is_whitening() => Some(wrapped(linear.is_dense(), "weight")),
+            (FlowLayer::InvertibleLinear(linear), ["weight"]) if !linear.is_whitening() => {
+                Some(wrapped(linear.is_dense(), "weight"))
+            }
             (FlowLayer::MovingBatchNorm(_), [field]) => Some(wrapped(false, field)),
             (FlowLayer::Coupling(block), ["net", field @ ..]) => {
                 let (convolutions, activations) = (block.net.convolutions.len(), block.net.activations.len());

@@ -65,10 +65,14 @@ impl Plan {
             ));
         }
         if optim.schedule == ScheduleKind::MultiStep && optim.milestones.iter().all(|&epoch| epoch >= config.run.epochs) {
-            cautions.push(format!("all of optim.milestones ({:?}) lie beyond the run: the learning rate stays", optim.milestones));
+            cautions
+                .push(format!("all of optim.milestones ({:?}) lie beyond the run: the learning rate stays", optim.milestones));
         }
         if config.data.points.is_none() && optim.batch_size > n {
-            cautions.push(format!("optim.batch_size is {}, but there are {n} training {noun}: every batch is all of them", optim.batch_size));
+            cautions.push(format!(
+                "optim.batch_size is {}, but there are {n} training {noun}: every batch is all of them",
+                optim.batch_size
+            ));
         }
         let left_out = n % optim.batch_size;
         if optim.drop_last && left_out > 0 && config.data.points.is_none() {
@@ -82,7 +86,11 @@ impl Plan {
 pub fn forecast(steps: u64, seconds: f64, left: u64) -> String {
     let each = seconds / steps as f64;
     let each_words = if each >= 1.0 { format!("{each:.1} s") } else { format!("{:.0} ms", 1e3 * each) };
-    format!("a step takes {each_words}: {} steps more take about {}; evaluations and pictures come on top", grouped(left), duration(each * left as f64))
+    format!(
+        "a step takes {each_words}: {} steps more take about {}; evaluations and pictures come on top",
+        grouped(left),
+        duration(each * left as f64)
+    )
 }
 
 fn grouped(n: u64) -> String {

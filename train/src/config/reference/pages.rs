@@ -1,8 +1,8 @@
 //! The settings as text: for a terminal, as a page, and as a configuration with every default.
 
 use super::suggestions::nearest;
-use crate::config::defaults::rule;
 use super::{Section, Setting, sections, settings};
+use crate::config::defaults::rule;
 use anyhow::{Result, anyhow};
 use std::fmt::Write;
 
