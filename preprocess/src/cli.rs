@@ -122,7 +122,7 @@ impl Cli {
     /// Does what was asked for, with other processes if it is a conversion; everything else is done by the first of them.
     ///
     /// # Errors
-    /// Whatever went wrong; [`fault`](crate::messages::fault) says whose fault it is.
+    /// Whatever went wrong; [`crate::messages::fault`] says whose fault it is.
     pub fn run(&self, group: &ProcessGroup) -> Result<()> {
         match &self.command {
             Command::Convert(data_set) => data_set.run(group),

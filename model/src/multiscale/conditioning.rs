@@ -29,7 +29,7 @@ impl Context {
         }
     }
 
-    /// Of so many samples, about which the same is known as about these, one after the other and again from the first on.
+    /// Of this many samples, about which the same is known as about these, one after the other and again from the first on.
     pub fn repeated(&self, count: usize) -> Self {
         let rows = || (0..count).map(|row| row % self.count().max(1));
         match self {
@@ -42,7 +42,7 @@ impl Context {
         }
     }
 
-    /// Of so many samples, from this one on.
+    /// Of this many samples, from this one on.
     pub fn narrow(&self, begin: usize, count: usize) -> Self {
         match self {
             Self::Classes(classes) => Self::Classes(classes[begin..begin + count].to_vec()),
@@ -158,7 +158,7 @@ impl ResidualFlow {
         burn::module::Module::devices(self).into_iter().next().unwrap_or_default()
     }
 
-    /// Checks that what is given is about so many samples, where a model needs to be given something.
+    /// Checks that what is given is about this many samples, where a model needs to be given something.
     pub(super) fn check_context(&self, batch: usize) -> Result<()> {
         match (&self.embedding, self.given.as_deref()) {
             (None, _) => Ok(()),

@@ -37,7 +37,7 @@ impl ResidualFlow {
         Ok(numbers)
     }
 
-    /// Fits roulettes to what was measured beyond so many exact terms.
+    /// Fits roulettes to what was measured beyond this many exact terms.
     pub(crate) fn set_roulettes(&mut self, measured: &[f64], n_exact: usize) {
         let layers: Vec<MeasuredSeries> = measured.chunks_exact(NUMBERS).map(MeasuredSeries::of_numbers).collect();
         let residual = self.layers().map(|layer| matches!(layer, FlowLayer::Residual(_)));

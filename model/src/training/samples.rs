@@ -21,7 +21,7 @@ impl Samples {
         self.x.dims()[0]
     }
 
-    /// So many of them, from this one on.
+    /// This many of them, from this one on.
     pub fn narrow(&self, begin: usize, count: usize) -> Self {
         let labels = self.labels.as_ref().map(|labels| labels[begin..begin + count].to_vec());
         let context = self.context.clone().map(|context| context.narrow(0, begin, count));

@@ -60,7 +60,7 @@ impl<'a> Journal<'a> {
         Self { listener, ..self }
     }
 
-    /// A run that has made so many steps begins, to make so many in all.
+    /// A run that has made some of its steps begins.
     pub fn begin(&self, step: u64, total_steps: u64) {
         if let Some(listener) = &self.listener {
             listener(&json!({ "step": step, "total_steps": total_steps }));

@@ -98,7 +98,8 @@ impl PointShowcase {
                 DensityCurve { axis: self.axis(0), data, samples, density: &density }.write(path)?
             }
             (data, samples) => {
-                let density = self.density(model, known.as_ref(), |density| density.on_grid(&Window::default(), DENSITY_CELLS))?;
+                let density =
+                    self.density(model, known.as_ref(), |density| density.on_grid(&Window::default(), DENSITY_CELLS))?;
                 let density = HeatMap::of(density);
                 let mut panels: Vec<Panel> = self.panel("held-out points", data).into_iter().collect();
                 panels.extend(self.panel("density", &Shown::Plane(density, 0)));
@@ -145,7 +146,7 @@ impl PointShowcase {
     }
 }
 
-/// The model of so many samples about which the same is known as about some others.
+/// The model of this many samples about which the same is known as about some others.
 fn given(model: &ResidualFlow, known: Option<&Known>, n: usize) -> Result<ResidualFlow, ModelError> {
     known.map_or_else(|| Ok(model.clone()), |known| model.given(&known.repeated(n)))
 }
