@@ -139,7 +139,7 @@ fn commands_take_what_is_known_from_tables() {
         (&["--config", "classes.toml", "--set", "model.context.classes=1"], "expected whole numbers from 0 to 0"),
         (&["--config", "vectors.toml", "--set", "model.context.columns=3"], "conditioned on 3"),
     ] {
-        let message = workshop.error(arguments);
+        let message = workshop.error_of_run(arguments);
         assert!(message.contains(expected), "{arguments:?}: {message}");
     }
 }

@@ -163,14 +163,17 @@ fn the_statistics_of_the_training_split_are_kept() {
 }
 
 #[test]
-fn tables_of_one_column_have_no_pictures() {
+fn pictures_of_one_column_are_curves() {
     let workshop = workshop("own.toml", "file = \"own.csv\"");
     let column: String = table().lines().filter_map(|line| line.split_once(',')).map(|(x, _)| format!("{x}\n")).collect();
     workshop.write("own.csv", &column);
     workshop.json(&["--config", "own.toml", "--json", "--out", "run"]);
     let sampled = workshop.json(&["sample", "run/checkpoints/last.safetensors", "--out", "new.csv", "--json"]);
     assert_eq!(number(&sampled, "points"), 64.0);
-    assert!(workshop.error(&["animate", "run"]).contains("no pictures"));
+    let pictures = std::fs::read_dir(workshop.path("run/images")).expect("pictures").count();
+    assert!(pictures > 0);
+    let animated = workshop.run(&["animate", "run", "--out", "run.gif"]);
+    assert!(animated.status.success() && workshop.path("run.gif").exists(), "{}", String::from_utf8_lossy(&animated.stderr));
 }
 
 #[test]

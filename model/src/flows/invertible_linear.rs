@@ -75,7 +75,9 @@ impl InvertibleLinear {
         let rows = self.scope.rows(x);
         let ([n, size], device) = (rows.dims(), rows.device());
         let values: Vec<f64> = to_vec(rows).into_iter().map(f64::from).collect();
-        let mut covariance = covariance(&values, size);
+        // From the first row on, so that constants have no variance by rounding.
+        let from_first: Vec<f64> = values.iter().zip(values[..size].iter().cycle()).map(|(value, first)| value - first).collect();
+        let mut covariance = covariance(&from_first, size);
         (0..size).for_each(|i| covariance[i * size + i] *= 1.0 + LEAST_VARIANCE);
         let factor = cholesky(covariance, size).filter(|_| n > size);
         if let Some(factor) = factor {

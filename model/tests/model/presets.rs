@@ -24,7 +24,6 @@ fn presets_are_what_configurations_say() {
         (ResidualFlowConfig::implicit_cifar10(), "implicit_cifar10.toml"),
         (ResidualFlowConfig::toy(), "toy/moons.toml"),
         (ResidualFlowConfig::toy(), "toy/pinwheel.toml"),
-        (ResidualFlowConfig::toy(), "tabular.toml"),
     ] {
         assert_eq!(preset, of_file(file), "{file}");
     }
