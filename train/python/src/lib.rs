@@ -19,6 +19,7 @@ mod fit;
 mod flow;
 mod shards;
 
+use numpy::PyArray1;
 use pyo3::prelude::*;
 
 #[global_allocator]
@@ -26,6 +27,10 @@ static ALLOCATOR: train::system::memory::Allocator = train::system::memory::Allo
 
 #[pymodule]
 fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    // numpy is opened here, and not in the first computation, which Ctrl-C may meet. The commands work without it.
+    if module.py().import("numpy").is_ok() {
+        drop(PyArray1::<f32>::zeros(module.py(), 0, false));
+    }
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
     module.add_class::<flow::Flow>()?;
     module.add_class::<shards::Split>()?;

@@ -233,8 +233,8 @@ def test_ctrl_c_ends_a_computation(moons_run: Path) -> None:
 import numpy, residual_flows
 flow = residual_flows.load({str(moons_run)!r})
 x = numpy.zeros((200_000, 2))
-print("begun", flush=True)
 try:
+    print("begun", flush=True)
     while True:
         flow.log_prob(x)
 except KeyboardInterrupt:
