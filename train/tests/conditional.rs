@@ -106,6 +106,22 @@ fn a_table_s_columns_are_conditioned_on() {
 }
 
 #[test]
+fn the_parameters_that_are_announced_are_those_that_are_trained() {
+    let workshop = workshop();
+    for settings in [&[][..], &["--set", "log_det.train.distribution=fitted"]] {
+        let arguments =
+            [&["--config", "vectors.toml", "--json", "--out", "run", "--force", "--set", "run.max_steps=2"], settings];
+        let output = workshop.run(&arguments.concat());
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        let (_, line) = said.split_once("model: ").expect("the plan");
+        let (announced, _) = line.split_once(" parameters").expect("their number");
+        let announced: f64 = announced.replace([',', ' '], "").parse().expect("a number");
+        let summary: serde_json::Value = serde_json::from_slice(&output.stdout).expect("one JSON object");
+        assert_eq!(announced, number(&summary, "parameters"), "{said}");
+    }
+}
+
+#[test]
 fn commands_take_what_is_known_from_tables() {
     let workshop = workshop();
     trained(&workshop, "vectors");

@@ -8,6 +8,7 @@ use crate::nn::Embedding;
 use crate::numerics::tensor::from_vec;
 use burn::module::Param;
 use burn::tensor::{Device, Tensor, TensorData};
+use std::borrow::Cow;
 
 /// What is known about each sample of a batch.
 #[derive(Clone, Debug)]
@@ -49,6 +50,11 @@ impl Context {
             Self::Vectors(vectors) => Self::Vectors(vectors.clone().narrow(0, begin, count)),
         }
     }
+
+    /// Of this many samples, from this one on, where what is known about one alone is known about all.
+    pub fn of_samples(&self, begin: usize, count: usize) -> Self {
+        if self.count() == 1 { self.repeated(count) } else { self.narrow(begin, count) }
+    }
 }
 
 impl ResidualFlow {
@@ -86,6 +92,14 @@ impl ResidualFlow {
             model.given = Some(Box::new(input));
         }
         Ok(model)
+    }
+
+    /// The model of a batch about whose samples something may be known: [given](Self::given) that, or as it is.
+    ///
+    /// # Errors
+    /// As [`given`](Self::given).
+    pub fn given_if_known(&self, context: Option<&Context>) -> Result<Cow<'_, Self>> {
+        context.map_or(Ok(Cow::Borrowed(self)), |context| self.given(context).map(Cow::Owned))
     }
 
     /// The model without what was [given](Self::given), such as to be given something else after a change.

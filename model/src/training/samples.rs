@@ -3,6 +3,7 @@
 use super::error::TrainingError;
 use crate::multiscale::{Context, ResidualFlow};
 use burn::tensor::Tensor;
+use std::borrow::Cow;
 
 /// A batch on the device.
 #[derive(Clone, Debug)]
@@ -54,11 +55,8 @@ impl Samples {
     ///
     /// # Errors
     /// If the set lacks what the model needs, or it does not fit.
-    pub fn condition(&self, model: &ResidualFlow) -> Result<ResidualFlow, TrainingError> {
-        match self.known(model)? {
-            Some(context) => Ok(model.given(&context)?),
-            None => Ok(model.clone()),
-        }
+    pub fn condition<'a>(&self, model: &'a ResidualFlow) -> Result<Cow<'a, ResidualFlow>, TrainingError> {
+        Ok(model.given_if_known(self.known(model)?.as_ref())?)
     }
 
     /// The classes.

@@ -289,7 +289,7 @@ impl Trainer {
             model.clear_dropout();
             measured.add(&of_batch?, fraction);
             let padded = model.pad(samples.x.clone(), &mut share.context.padding_stream())?;
-            let mut given = samples.condition(model)?;
+            let mut given = samples.condition(model)?.into_owned();
             given.update_batch_norm(padded.input)?;
             *model = running_means::averaged(&*self.group, given.without_context(), samples.count() as f64 / counts[index])?;
         }

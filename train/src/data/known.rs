@@ -89,24 +89,24 @@ impl KnownColumns {
 
     /// The rows of some samples as classes; `None` unless there is one column of whole numbers from 0 on.
     pub fn classes(&self, indices: &[usize]) -> Option<Vec<u32>> {
-        let class = |&index: &usize| {
-            let value = self.values[index];
-            (value.fract() == 0.0 && (0.0..MOST_CLASSES).contains(&value)).then_some(value as u32)
-        };
-        if self.columns == 1 { indices.iter().map(class).collect() } else { None }
+        if self.columns == 1 { indices.iter().map(|&index| class(self.values[index], MOST_CLASSES)).collect() } else { None }
     }
 
-    /// That all samples have one of so many classes.
+    /// That all samples have one of this many classes.
     ///
     /// # Errors
     /// Names a value that is none.
     pub fn check_classes(&self, classes: usize) -> Result<()> {
-        let is_class = |value: &&f64| value.fract() == 0.0 && (0.0..classes as f64).contains(*value);
-        match self.values.iter().find(|value| !is_class(value)) {
+        match self.values.iter().find(|value| class(**value, classes as f64).is_none()) {
             Some(value) => bail!("a class is {value}: expected whole numbers from 0 to {}", classes - 1),
             None => Ok(()),
         }
     }
+}
+
+/// The class that a number names: a whole one from 0 on, below this many.
+fn class(value: f64, classes: f64) -> Option<u32> {
+    (value.fract() == 0.0 && (0.0..classes).contains(&value)).then_some(value as u32)
 }
 
 #[cfg(test)]

@@ -18,8 +18,9 @@ pub struct Plan {
     pub total: u64,
 }
 
-/// Tensors of a model that are not trained end with one of these names: vectors of power iterations, and running means.
-const NOT_TRAINED: [&str; 3] = ["vector", "opposite", "running_mean"];
+/// Tensors of a model that are not trained end with one of these names: vectors of power iterations, running means, fitted roulettes,
+/// and the units of what a density is conditioned on.
+const NOT_TRAINED: [&str; 6] = [".vector", ".opposite", ".running_mean", ".roulette", ".Vectors.mean", ".Vectors.std"];
 
 impl Plan {
     /// For a model.

@@ -112,12 +112,11 @@ impl ArrayModel {
     }
 
     /// The model of some samples, given what is known about them.
-    fn given(&self, first: usize, count: usize) -> Result<ResidualFlow> {
-        let Some(known) = &self.known else { return Ok(self.model.clone()) };
-        let all = known.count();
+    fn given(&self, first: usize, count: usize) -> Result<Cow<'_, ResidualFlow>> {
+        let all = self.known.as_ref().map_or(1, Known::count);
         ensure!(all == 1 || all >= first + count, "{all} rows say what is known about the samples, and there are more of them");
-        let known = if all == 1 { known.repeated(count) } else { known.narrow(first, count) };
-        Ok(self.model.given(&known)?)
+        let known = self.known.as_ref().map(|known| known.of_samples(first, count));
+        Ok(self.model.given_if_known(known.as_ref())?)
     }
 
     /// The model itself.

@@ -126,8 +126,7 @@ impl Evaluation<'_> {
             let samples = self.data.samples(batch, device);
             let samples = samples.narrow(0, samples.count().min(n_samples - begin));
             let context = LogDetContext { config: self.log_det, noise: noise::evaluation(self.seed, index) };
-            let (x, conditioned) = (samples.x.clone(), samples.condition(model)?);
-            let judged = during(Phase::Evaluating, || self.judge(model, samples, &context, begin));
+            let judged = during(Phase::Evaluating, || self.judge(model, &samples, &context, begin));
             let Judged { log_prob, classes } = match judged {
                 Err(error) if is_interruption(&error) => {
                     goes_on = false;
@@ -140,7 +139,10 @@ impl Evaluation<'_> {
                 && let Some(position) = log_prob.iter().position(|value| !value.is_finite())
             {
                 let (sample, value) = (begin + position, log_prob[position]);
-                let fault = conditioned.first_not_finite(x, &context)?.map_or(String::new(), |fault| format!(" ({fault})"));
+                let fault = samples
+                    .condition(model)?
+                    .first_not_finite(samples.x.clone(), &context)?
+                    .map_or(String::new(), |fault| format!(" ({fault})"));
                 bail!("sample {sample}: its log-density is {value}{fault}; the model is numerically broken");
             }
             for (place, (row, &log_prob)) in rows[begin..].iter_mut().zip(&log_prob).enumerate() {
@@ -208,27 +210,26 @@ impl Evaluation<'_> {
     }
 
     /// Judges a batch that begins with this sample.
-    fn judge(&self, model: &ResidualFlow, samples: Samples, context: &LogDetContext, first: usize) -> Result<Judged> {
-        let known = samples.known(model)?;
-        let conditioned = samples.condition(model)?;
+    fn judge(&self, model: &ResidualFlow, samples: &Samples, context: &LogDetContext, first: usize) -> Result<Judged> {
         let values = |tensor: Tensor<1>| -> Result<Vec<f64>> {
             let values = tensor.try_into_vec_as::<f32>().context("cannot read a result from the device")?;
             Ok(values.into_iter().map(f64::from).collect())
         };
         match self.task {
             TaskKind::Density => {
-                let scores = score(model, samples.x.clone(), known.as_ref(), context, first)?;
+                let scores = score(model, samples.x.clone(), samples.known(model)?.as_ref(), context, first)?;
                 let log_prob = scores.log_prob_in_single_precision().collect();
-                let classes = if self.bayes { Some(self.by_density(model, &samples, context, first)?) } else { None };
+                let classes = if self.bayes { Some(self.by_density(model, samples, context, first)?) } else { None };
                 Ok(Judged { log_prob, classes })
             }
             TaskKind::Classification => {
+                let conditioned = samples.condition(model)?;
                 let padded = conditioned.pad(samples.x.clone(), &mut context.padding_stream())?;
                 let classes = Classified::new(&conditioned.logits(padded.input)?, samples.labels()?)?;
                 Ok(Judged { log_prob: classes.cross_entropy.iter().map(|loss| -loss).collect(), classes: Some(classes) })
             }
             TaskKind::Hybrid => {
-                let (log_prob, logits) = conditioned.log_prob_and_logits(samples.x.clone(), context)?;
+                let (log_prob, logits) = samples.condition(model)?.log_prob_and_logits(samples.x.clone(), context)?;
                 let classes = Classified::new(&logits, samples.labels()?)?;
                 Ok(Judged { log_prob: values(log_prob.total())?, classes: Some(classes) })
             }

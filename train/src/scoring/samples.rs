@@ -5,7 +5,6 @@ use anyhow::{Context, Result};
 use burn::tensor::{Device, Tensor, TensorData};
 use residual_flows::training::noise;
 use residual_flows::{Context as Known, ResidualFlow};
-use std::borrow::Cow;
 
 /// Beyond it, nothing is left of what a model has learned, and numbers overflow.
 const MOST_TEMPERATURE: f64 = 1000.0;
@@ -22,11 +21,6 @@ pub fn check_temperature(temperature: f64) -> Result<f64, String> {
     }
 }
 
-/// The model of samples about which something may be known.
-fn given<'a>(model: &'a ResidualFlow, known: Option<&Known>) -> Result<Cow<'a, ResidualFlow>> {
-    known.map_or(Ok(Cow::Borrowed(model)), |known| Ok(Cow::Owned(model.given(known)?)))
-}
-
 /// Latents `[n, latent dimensions]` of the model's own density at a temperature, which a seed chooses.
 ///
 /// # Errors
@@ -39,7 +33,7 @@ pub fn latents(
     seed: u64,
     device: &Device,
 ) -> Result<Tensor<2>> {
-    let model = given(model, known)?;
+    let model = model.given_if_known(known)?;
     Ok(model.sample_latents(n, temperature, &mut noise::samples(seed).stream(0), device)?)
 }
 
@@ -52,7 +46,7 @@ pub fn draw(model: &ResidualFlow, known: Option<&Known>, latents: Tensor<2>, gro
     let mut values = vec![0.0; n * c * h * w];
     let mine = group.part().range(0..n);
     if !mine.is_empty() {
-        let model = given(model, known.map(|known| known.narrow(mine.start, mine.len())).as_ref())?;
+        let model = model.given_if_known(known.map(|known| known.narrow(mine.start, mine.len())).as_ref())?;
         let decoded = model.decode(latents.slice([mine.clone()])).map_err(|error| error.in_batch_from(mine.start))?;
         let samples = model.unpad(decoded);
         let samples = samples.try_into_vec_as::<f32>().context("cannot read samples from the device")?;

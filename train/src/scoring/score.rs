@@ -91,8 +91,7 @@ impl Scorer<'_> {
             let context = LogDetContext { config: self.log_det, noise: noise::evaluation(self.seed, index) };
             let x = samples(batch, shape, self.device);
             let (first, count) = (index * self.batch, x.dims()[0]);
-            let known =
-                self.known.map(|known| if known.count() == 1 { known.repeated(count) } else { known.narrow(first, count) });
+            let known = self.known.map(|known| known.of_samples(first, count));
             all.append(score(self.model, x, known.as_ref(), &context, first)?);
         }
         Ok(all)
@@ -105,12 +104,11 @@ impl Scorer<'_> {
 /// As [`Scorer::scores`], or if what is known does not fit the model.
 pub fn score(model: &ResidualFlow, x: Tensor<4>, known: Option<&Known>, context: &LogDetContext, first: usize) -> Result<Scores> {
     let n = x.dims()[0];
-    let given = |known: Option<Known>| known.map_or_else(|| Ok(model.clone()), |known| model.given(&known));
-    let model = &given(known.cloned())?;
+    let given = &model.given_if_known(known)?;
     let (mut scores, groups) = (Scores::with_rows(n), Groups::of(&x)?);
     for group in groups.reachable() {
         let input = groups.members(group, &x);
-        let parts = if group == 0 { near(model, input, context) } else { far(model, input, context) };
+        let parts = if group == 0 { near(given, input, context) } else { far(given, input, context) };
         let Some(parts) = unless_not_finite(parts)? else { continue };
         groups.rows(group).for_each(|row| scores.set(row, parts[row]));
     }
@@ -118,7 +116,7 @@ pub fn score(model: &ResidualFlow, x: Tensor<4>, known: Option<&Known>, context:
         |scores: &Scores, row: usize| !(scores.log_pz[row] + scores.log_det[row] - scores.log_padding[row]).is_finite();
     for row in 0..n {
         if is_missing(&scores, row) {
-            let model = &given(known.map(|known| known.narrow(row, 1)))?;
+            let model = &model.given_if_known(known.map(|known| known.narrow(row, 1)).as_ref())?;
             let alone = Alone { model, x: x.clone().narrow(0, row, 1), context };
             let (parts, is_reached) = alone.parts(groups.sizes[row] > 0, first + row)?;
             scores.set(row, parts);

@@ -43,8 +43,8 @@ struct Fit<'a> {
     dir: &'a RunDir,
     device: Device,
     group: Arc<ProcessGroup>,
-    /// Checkpoints are chosen by it.
     train: DataSet,
+    /// Checkpoints are chosen by it.
     selection: DataSet,
     /// What that is.
     selects_by: Split,

@@ -77,7 +77,8 @@ impl PointShowcase {
         let mut lacks = Lacks::default();
         let rng = &mut noise::samples(self.seed).stream(0);
         let known = self.first.known(model)?;
-        let samples = match given(model, known.as_ref(), self.n_samples)?.sample(self.n_samples, 1.0, rng, &self.device) {
+        let of_samples = known.as_ref().map(|known| known.repeated(self.n_samples));
+        let samples = match model.given_if_known(of_samples.as_ref())?.sample(self.n_samples, 1.0, rng, &self.device) {
             Ok(samples) => Some(shown(&numbers(samples)?, self.names.len(), &self.standardization)),
             Err(ModelError::Interrupted) => return Err(ModelError::Interrupted.into()),
             Err(error) => {
@@ -144,11 +145,6 @@ impl PointShowcase {
         };
         Some(Panel { title, x: self.axis(0), y: self.axis(1), map: map.clone() })
     }
-}
-
-/// The model of this many samples about which the same is known as about some others.
-fn given(model: &ResidualFlow, known: Option<&Known>, n: usize) -> Result<ResidualFlow, ModelError> {
-    known.map_or_else(|| Ok(model.clone()), |known| model.given(&known.repeated(n)))
 }
 
 /// Standardised points, row by row: on the plane counted, else in their own units.
