@@ -1,6 +1,6 @@
 //! Student's t distribution.
 
-use crate::error::Result;
+use crate::error::{ModelError, Result};
 use crate::numerics::limits::require;
 use crate::numerics::tensor::{from_vec, to_vec};
 use burn::module::{Module, Param};
@@ -44,13 +44,19 @@ impl StudentT {
     }
 
     /// # Errors
-    /// If the temperature is not 1.
+    /// If the temperature is not 1, or training has left degrees of freedom that are 0 in double precision.
     pub(super) fn sample(&self, n: usize, temperature: f64, rng: &mut impl Rng) -> Result<Tensor<2>> {
         let expected = "1: latents with Student's t distribution have no other temperature";
         require(temperature == 1.0, "temperature", expected, temperature)?;
         let degrees: Vec<f64> = to_vec(self.log_degrees.val()).into_iter().map(|log| f64::from(log).exp()).collect();
-        let coordinate = |&degrees: &f64| rand_distr::StudentT::new(degrees).expect("an exponential is positive");
-        let coordinates: Vec<_> = degrees.iter().map(coordinate).collect();
+        let coordinate = |&degrees: &f64| {
+            let error = |_| {
+                let expected = "positive degrees of freedom".into();
+                ModelError::Config { key: "base", expected, got: format!("{degrees:?}") }
+            };
+            rand_distr::StudentT::new(degrees).map_err(error)
+        };
+        let coordinates = degrees.iter().map(coordinate).collect::<Result<Vec<_>>>()?;
         let mut values = Vec::with_capacity(n * degrees.len());
         for _ in 0..n {
             values.extend(coordinates.iter().map(|coordinate| coordinate.sample(rng) as f32));
@@ -74,6 +80,15 @@ fn log_normalizer(x: Tensor<1>) -> Tensor<1> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::numerics::NoiseKey;
+
+    /// `exp(-1000)` is 0.
+    #[test]
+    fn degrees_of_freedom_that_vanish_are_an_error() {
+        let base = StudentT { log_degrees: Param::from_tensor(Tensor::full([2], -1000.0, &Device::flex())) };
+        let error = base.sample(3, 1.0, &mut NoiseKey::new(1, [0, 0]).stream(0)).unwrap_err().to_string();
+        assert!(error.contains("degrees of freedom"), "{error}");
+    }
 
     /// From `mpmath.loggamma(x + 0.5) - mpmath.loggamma(x) - mpmath.log(x) / 2` with 30 digits.
     #[test]
