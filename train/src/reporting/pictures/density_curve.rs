@@ -48,11 +48,10 @@ impl DensityCurve<'_> {
         let mut picture = RgbImage::from_pixel(LEFT + SIDE + RIGHT, TOP + SIDE + BOTTOM, PAPER);
         let up = |height: f64| (height.clamp(0.0, most) / most * f64::from(SIDE - 1)) as u32;
         let at = |values: &[f64], x: u32| values[(x as usize * values.len() / SIDE as usize).min(values.len() - 1)];
-        for x in 0..SIDE {
-            (0..up(at(&filled, x))).for_each(|y| picture.put_pixel(LEFT + x, TOP + SIDE - 1 - y, DATA));
-        }
+        panel::fill(&mut picture, corner, SIDE, |x| up(at(&filled, x)), DATA);
         for (values, colour) in stepped.iter().map(|values| (values.as_slice(), SAMPLES)).chain([(self.density, DENSITY)]) {
-            line(&mut picture, |x| up(at(values, x)), colour);
+            let height = |x| up(at(values, x));
+            panel::line(&mut picture, corner, SIDE, height(0), height, colour);
         }
         self.legend(&mut picture);
         panel::frame(&mut picture, corner, SIDE);
@@ -76,18 +75,6 @@ impl DensityCurve<'_> {
         for ((words, colour), top) in lines.into_iter().zip((4..).step_by(HEIGHT as usize + 2)) {
             text::draw(picture, [LEFT, top], words, colour);
         }
-    }
-}
-
-/// A line two pixels thick, upright where the height changes.
-fn line(picture: &mut RgbImage, height: impl Fn(u32) -> u32, colour: Rgb<u8>) {
-    let mut before = height(0);
-    for x in 0..SIDE {
-        let now = height(x);
-        for up in now.min(before)..=(now.max(before) + 1).min(SIDE - 1) {
-            picture.put_pixel(LEFT + x, TOP + SIDE - 1 - up, colour);
-        }
-        before = now;
     }
 }
 

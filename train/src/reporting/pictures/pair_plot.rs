@@ -130,24 +130,16 @@ fn legend(picture: &mut RgbImage, columns: usize, data: &Columns, samples: Optio
     }
 }
 
-fn histograms(picture: &mut RgbImage, [left, top]: [u32; 2], data: &Columns, samples: Option<&Columns>, of: (usize, &Axis)) {
+fn histograms(picture: &mut RgbImage, corner: [u32; 2], data: &Columns, samples: Option<&Columns>, of: (usize, &Axis)) {
     let (index, axis) = of;
     let filled = data.histogram(index, axis);
     let line = samples.map(|samples| samples.histogram(index, axis)).unwrap_or_default();
     let most = filled.iter().chain(&line).copied().fold(1e-12, f64::max);
     let height = |part: f64| (part / most * f64::from(SIDE - 8)) as u32;
     let bar = |x: u32| (x as usize * CELLS / SIDE as usize).min(CELLS - 1);
-    let mut before = 0;
-    for x in 0..SIDE {
-        for up in 0..height(filled[bar(x)]) {
-            picture.put_pixel(left + x, top + SIDE - 1 - up, DATA);
-        }
-        let Some(part) = line.get(bar(x)) else { continue };
-        let now = height(*part);
-        let (low, high) = (now.min(before), now.max(before));
-        // Two pixels thick, and upright where the height changes.
-        (low..=high + 1).for_each(|up| picture.put_pixel(left + x, top + SIDE - 1 - up, SAMPLES));
-        before = now;
+    panel::fill(picture, corner, SIDE, |x| height(filled[bar(x)]), DATA);
+    if !line.is_empty() {
+        panel::line(picture, corner, SIDE, 0, |x| height(line[bar(x)]), SAMPLES);
     }
 }
 

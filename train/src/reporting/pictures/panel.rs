@@ -97,6 +97,31 @@ pub fn along_left(picture: &mut RgbImage, [left, top]: [u32; 2], side: u32, axis
     text::draw_upwards(picture, [left.saturating_sub(LEFT - 2), bottom], &label, INK);
 }
 
+/// Fills a square from its bottom up to a height at each of its columns.
+pub fn fill(picture: &mut RgbImage, [left, top]: [u32; 2], side: u32, height: impl Fn(u32) -> u32, colour: Rgb<u8>) {
+    for x in 0..side {
+        (0..height(x)).for_each(|up| picture.put_pixel(left + x, top + side - 1 - up, colour));
+    }
+}
+
+/// A line two pixels thick through a height at each column of a square, upright where that changes; it comes from a height at the
+/// left.
+pub fn line(
+    picture: &mut RgbImage,
+    [left, top]: [u32; 2],
+    side: u32,
+    mut before: u32,
+    height: impl Fn(u32) -> u32,
+    colour: Rgb<u8>,
+) {
+    for x in 0..side {
+        let now = height(x);
+        let heights = now.min(before)..=(now.max(before) + 1).min(side - 1);
+        heights.for_each(|up| picture.put_pixel(left + x, top + side - 1 - up, colour));
+        before = now;
+    }
+}
+
 fn put(picture: &mut RgbImage, x: u32, y: u32) {
     if let Some(pixel) = picture.get_pixel_mut_checked(x, y) {
         *pixel = INK;
